@@ -1,0 +1,26 @@
+import { pino } from "pino";
+
+/** A structured log: constant message, values as fields. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  /** A log that adds `fields` to each line. */
+  child(fields: Record<string, unknown>): Log;
+}
+
+/** A log of JSON lines on standard error, at the level of `ELAFROS_LOG` (default `info`). `name` is the process. */
+export function createLog(name: string): Log {
+  const level = process.env["ELAFROS_LOG"] ?? "info";
+  return pino({ name, level, errorKey: "error" }, pino.destination({ fd: 2, sync: true }));
+}
+
+/** A log that says nothing, for tests. */
+export const silentLog: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  child: () => silentLog,
+};

@@ -1,0 +1,56 @@
+/**
+ * Where everything of one installation is, and its settings. All paths derive from the data directory.
+ */
+import { join } from "node:path";
+
+export interface PlatformConfig {
+  dataDir: string;
+  /** `host:port` of the API server. */
+  api: string;
+  /** `host:port` of the gateway. */
+  http: string;
+  /** Hosts are `{route}.{namespace}.{domain}`. */
+  domain: string;
+  /** Further names and addresses in the API server's certificate. */
+  apiSans: string[];
+  /** Name of the kubeconfig's context. */
+  region: string;
+  /** Ports of this machine that instances may reach as `host.elafros.internal`. */
+  allowHostPorts: number[];
+  /** Adds the condition's message to 503 answers, for development. */
+  verboseErrors: boolean;
+}
+
+/** The files and sockets below a data directory. */
+export function platformPaths(dataDir: string) {
+  const run = join(dataDir, "run");
+  return {
+    /** Settings of the last `up`, JSON. */
+    config: join(dataDir, "config.json"),
+    /** The admin's kubeconfig, 0600. */
+    kubeconfig: join(dataDir, "kubeconfig"),
+    /** The API server's CA, certificates and keys, 0700. */
+    pki: join(dataDir, "pki"),
+    /** The store, SQLite. */
+    store: join(dataDir, "store.db"),
+    /** The gateway's last route table. */
+    table: join(dataDir, "table.json"),
+    /** containers-storage: graph root. */
+    images: join(dataDir, "images"),
+    /** One directory per instance. */
+    instances: join(dataDir, "instances"),
+    logs: join(dataDir, "logs"),
+    /** What doesn't outlive a reboot: sockets, pid files, runtime state. */
+    run,
+    /** Process records: `supervisor.json`, `control.json`, `gateway.json`. */
+    record: (process: string) => join(run, `${process}.json`),
+    /** Commands to the supervisor. */
+    supervisorSocket: join(run, "supervisor.sock"),
+    /** Gateways connect here. */
+    gatewaySocket: join(run, "gateway.sock"),
+    /** Hands the listening sockets to a new supervisor. */
+    handoverSocket: (process: string) => join(run, `handover-${process}.sock`),
+  } as const;
+}
+
+export type PlatformPaths = ReturnType<typeof platformPaths>;

@@ -1,0 +1,26 @@
+/**
+ * What control and a gateway say to each other: one stream per gateway over a local socket, one JSON message a line (NDJSON).
+ * The gateway connects, says hello, and reconnects for ever; control answers with its table and then with each new one.
+ */
+import type { RouteTable } from "./table.ts";
+
+/** The lease of a member, renewed by each message; a gateway says something at least every `leaseRenewMs`. */
+export const leaseMs = 10_000;
+export const leaseRenewMs = 2_000;
+
+export type GatewayMessage =
+  /** First on each connection. `serving` is the version that all its threads serve (0 before any table). */
+  | { type: "hello"; gateway: string; pid: number; serving: number; draining: string[] }
+  /** All threads serve this version. `draining`: instances that left the table and still have requests. */
+  | { type: "ack"; version: number; draining: string[] }
+  /** An instance that left the table has no request any more. */
+  | { type: "drained"; instance: string }
+  /** Renews the lease. */
+  | { type: "alive" }
+  /** An instance holds a slot whose client was answered or has gone, for longer than allowed: replace it. */
+  | { type: "hung"; revision: string; instance: string };
+
+export type ControlMessage =
+  | { type: "table"; table: RouteTable }
+  /** Control is about to end the gateway: end streaming and upgraded connections that are older than this. */
+  | { type: "shed"; maxConnectionAgeMs: number };

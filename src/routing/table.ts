@@ -1,0 +1,37 @@
+/**
+ * The route table: everything that a gateway knows. Plain JSON, immutable, swapped whole, acknowledged by version, kept in one
+ * file from which a gateway starts when control is away. It holds hosts, splits, revisions, instance addresses and limits: no API objects.
+ */
+
+export interface RouteTable {
+  /** Grows with every table of this installation, also over restarts of control. */
+  version: number;
+  /** By host name in lower case without port: `my-service.default.localhost`, `next.my-service.default.localhost`, `my-service.default`. */
+  hosts: Record<string, HostEntry>;
+  /** By `namespace/name` of the Revision. */
+  revisions: Record<string, RevisionEntry>;
+}
+
+export interface HostEntry {
+  /** `namespace/name` of the Route, for metrics and logs. */
+  route: string;
+  /** `namespace/name` of a Revision and its percent; together 100. A named address has one target with 100. */
+  targets: { revision: string; percent: number }[];
+}
+
+export interface RevisionEntry {
+  /** `namespace/name` of the Configuration. */
+  configuration: string;
+  protocol: "http1" | "h2c";
+  /** Most requests at once per instance; 0 is no limit. */
+  concurrency: number;
+  /** Until the response begins. */
+  timeoutMs: number;
+  /** Those that take requests. One that left the table is drained by the gateway. */
+  instances: { id: string; host: string; port: number }[];
+  /** Why it has no instance, as a reason word for `elafros-reason`; absent while it is starting. */
+  problem?: { reason: string; message: string };
+}
+
+/** An empty table, for a gateway that was never told anything. */
+export const emptyTable: RouteTable = { version: 0, hosts: {}, revisions: {} };

@@ -1,0 +1,20 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests that start real processes, containers or servers run one file at a time: they share the machine's two cores. */
+const real = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 };
+
+export default defineConfig({
+  test: {
+    restoreMocks: true,
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["src/**/*.test.ts", "test/architecture.test.ts"] },
+      },
+      { extends: true, test: { name: "integration", include: ["test/integration/**/*.test.ts"], ...real } },
+      { extends: true, test: { name: "conformance", include: ["test/conformance/**/*.test.ts"], ...real } },
+      { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...real } },
+      { extends: true, test: { name: "long", include: ["test/long/**/*.test.ts"], ...real, testTimeout: 3_600_000 } },
+    ],
+  },
+});
