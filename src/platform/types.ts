@@ -1,0 +1,78 @@
+/**
+ * What the platform's commands take and tell: plain values, shared with the CLI.
+ */
+
+/** Settings of `up`. What is absent keeps the value of the last `up` on that data directory, else the default. */
+export interface UpOptions {
+  dataDir: string;
+  /** `host:port`; default `127.0.0.1:6443`. */
+  api?: string;
+  /** `host:port`; default `127.0.0.1:8080`. */
+  http?: string;
+  /** Default `localhost`. */
+  domain?: string;
+  /** Further names and addresses in the API server's certificate. */
+  apiSans?: string[];
+  /** Context name in the kubeconfig; default `local`. */
+  region?: string;
+  /** TCP ports of this machine that instances reach as `host.elafros.internal`. */
+  allowHostPorts?: number[];
+  verboseErrors?: boolean;
+  /** Returns once it serves, instead of staying in the foreground until SIGINT or SIGTERM. */
+  detach?: boolean;
+  /** Writes and enables a systemd unit that runs this `up` at each boot, and starts it. */
+  install?: boolean;
+  /** Where lines for the person go. */
+  print(line: string): void;
+}
+
+export interface DownOptions {
+  dataDir: string;
+  /** Also removes every trace: services, images, files. */
+  purge?: boolean;
+  print(line: string): void;
+}
+
+/** One process of an installation. */
+export interface ProcessStatus {
+  name: string;
+  pid: number;
+  /** RFC 3339. */
+  since: string;
+  version: string;
+  running: boolean;
+}
+
+export interface InstanceStatus {
+  id: string;
+  namespace: string;
+  revision: string;
+  phase: string;
+  since: string;
+  restarts: number;
+}
+
+export interface StatusReport {
+  dataDir: string;
+  /** Whether all processes run. */
+  running: boolean;
+  url?: string;
+  api?: string;
+  processes: ProcessStatus[];
+  instances: InstanceStatus[];
+  /** What is wrong, a sentence each, with the way out. */
+  problems: string[];
+}
+
+/** One thing that `doctor` looked at. */
+export interface Finding {
+  /** What was looked at: `runc`, `overlay`, `port 8080`. */
+  check: string;
+  ok: boolean;
+  /** What it found. */
+  message: string;
+  /** The exact command that mends it, where one does. */
+  fix?: string;
+  /** Without it Elafros doesn't start. */
+  required: boolean;
+}
