@@ -1,0 +1,145 @@
+import type { Change, CollectionView, Entry } from "./store.ts";
+
+/** A change with what forgetting it needs. */
+export interface Logged<V extends object> extends Change<V> {
+  /** The version that it superseded; 0 where there was none. */
+  readonly previousRevision: number;
+  readonly previousCreated: number;
+}
+
+/** The first index of `list`, ordered by `at`, whose element isn't before `wanted`. */
+function lowerBound<T, K extends string | number>(list: readonly T[], wanted: K, at: (element: T) => K): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const element = list[middle];
+    if (element !== undefined && at(element) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const keyOf = <V extends object>(entry: Entry<V>): string => entry.key;
+const revisionOf = <V extends object>(change: Change<V>): number => change.revision;
+
+/**
+ * A collection that changes are applied to: the newest entries in key order, and a log. The log is an array with a moving
+ * start, so that forgetting the oldest change costs nothing.
+ */
+export class Collection<V extends object> implements CollectionView<V> {
+  readonly #entries = new Map<string, Entry<V>>();
+  #ordered: Entry<V>[] = [];
+  #log: Logged<V>[] = [];
+  #start = 0;
+  #forgotten: number;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(forgotten: number) {
+    this.#forgotten = forgotten;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get forgotten(): number {
+    return this.#forgotten;
+  }
+
+  get(key: string): Entry<V> | undefined {
+    return this.#entries.get(key);
+  }
+
+  range(prefix: string): readonly Entry<V>[] {
+    if (prefix === "") return this.#ordered.slice();
+    const first = lowerBound(this.#ordered, prefix, keyOf);
+    // U+FFFF is greater than any code unit of a key, so this is the first key after those with the prefix.
+    return this.#ordered.slice(first, lowerBound(this.#ordered, `${prefix}\uffff`, keyOf));
+  }
+
+  rangeAt(prefix: string, revision: number): readonly Entry<V>[] | undefined {
+    const undo = this.changesAfter(revision, Number.POSITIVE_INFINITY);
+    if (undo === undefined) return undefined;
+    const touched = undo.filter((change) => change.key.startsWith(prefix));
+    if (touched.length === 0) return this.range(prefix);
+    const entries = new Map(this.range(prefix).map((entry) => [entry.key, entry]));
+    for (const { key, previous, previousRevision, previousCreated } of touched.toReversed()) {
+      if (previous === undefined) entries.delete(key);
+      else entries.set(key, { key, value: previous, revision: previousRevision, created: previousCreated });
+    }
+    return [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  changesAfter(revision: number, limit: number): readonly Logged<V>[] | undefined {
+    if (revision < this.#forgotten) return undefined;
+    const live = this.#start === 0 ? this.#log : this.#log.slice(this.#start);
+    const first = lowerBound(live, revision + 1, revisionOf);
+    return live.slice(first, Math.min(live.length, first + limit));
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Makes the change; nobody is told yet. */
+  apply(change: { key: string; revision: number; value: V; deleted: boolean }): Logged<V> {
+    const before = this.#entries.get(change.key);
+    const index = lowerBound(this.#ordered, change.key, keyOf);
+    if (change.deleted) {
+      this.#entries.delete(change.key);
+      if (before !== undefined) this.#ordered.splice(index, 1);
+    } else {
+      const created = before?.created ?? change.revision;
+      const entry = { key: change.key, value: change.value, revision: change.revision, created };
+      this.#entries.set(change.key, entry);
+      this.#ordered.splice(index, before === undefined ? 0 : 1, entry);
+    }
+    const logged = {
+      ...change,
+      previous: before?.value,
+      previousRevision: before?.revision ?? 0,
+      previousCreated: before?.created ?? 0,
+    };
+    this.#log.push(logged);
+    return logged;
+  }
+
+  /**
+   * Takes in a version read from disk that is older than the kept history. Gives the revisions that the file could drop:
+   * the version that it superseded, and itself if it is a deletion.
+   */
+  restore(version: { key: string; revision: number; value: V; deleted: boolean }, created: number): number[] {
+    const before = this.#entries.get(version.key);
+    const needless = before === undefined ? [] : [before.revision];
+    const index = lowerBound(this.#ordered, version.key, keyOf);
+    if (version.deleted) {
+      this.#entries.delete(version.key);
+      if (before !== undefined) this.#ordered.splice(index, 1);
+      return [...needless, version.revision];
+    }
+    const entry = { key: version.key, value: version.value, revision: version.revision, created };
+    this.#entries.set(version.key, entry);
+    this.#ordered.splice(index, before === undefined ? 0 : 1, entry);
+    return needless;
+  }
+
+  /** Forgets the oldest change. */
+  forget(): Logged<V> | undefined {
+    const oldest = this.#log[this.#start];
+    if (oldest === undefined) return undefined;
+    this.#start += 1;
+    this.#forgotten = oldest.revision;
+    if (this.#start > 256 && this.#start * 2 > this.#log.length) {
+      this.#log = this.#log.slice(this.#start);
+      this.#start = 0;
+    }
+    return oldest;
+  }
+
+  /** Tells the subscribers. */
+  notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

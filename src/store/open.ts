@@ -1,0 +1,308 @@
+import { Worker } from "node:worker_threads";
+import { ApiError } from "../api/meta/errors.ts";
+import type { KubeObject } from "../api/meta/types.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { Collection } from "./collection.ts";
+import { writeFailure } from "./failure.ts";
+import { deepFreeze } from "./freeze.ts";
+import { HistoryKeeper } from "./history.ts";
+import type { Reply, Row, WorkerOptions } from "./protocol.ts";
+import { defaultHistory, RevisionMismatch } from "./store.ts";
+import type { CollectionView, Entry, History, Store, Write } from "./store.ts";
+
+export interface StoreOptions {
+  /** The SQLite file; made where it isn't there. Its directory must exist. */
+  path: string;
+  log: Log;
+  clock: Clock;
+  history?: History;
+  /** The most bytes that the file may grow to; writes beyond are refused like on a full disk. */
+  maxBytes?: number;
+  /** Told once where the store can't go on (its thread died): restart the process. */
+  onFatal?: (error: Error) => void;
+}
+
+/** As etcd's limit on one request. */
+const maxObjectBytes = 1_572_864;
+/** One group's limits: what it costs to prepare on the caller's thread stays near a millisecond. */
+const maxGroup = { writes: 64, bytes: 262_144 };
+
+interface Pending<V extends object> {
+  write: Write<V>;
+  resolve: (entry: Entry<V>) => void;
+  reject: (error: unknown) => void;
+}
+
+/** One write of the group that is being committed. */
+interface Prepared<V extends object> {
+  pending: Pending<V>;
+  row: Row;
+  value: V;
+}
+
+interface Group<V extends object> {
+  prepared: Prepared<V>[];
+  refused: { pending: Pending<V>; error: unknown }[];
+  drop: number[];
+  revision: number;
+}
+
+/**
+ * Opens the store, reading all of it into memory.
+ * Rejects with an Error that says in a sentence why the file can't be used: a newer schema, damage, no rights.
+ */
+export async function openStore<V extends object = KubeObject>(options: StoreOptions): Promise<Store<V>> {
+  const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
+  const workerData: WorkerOptions = {
+    path: options.path,
+    ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
+  };
+  const worker = new Worker(new URL(file, import.meta.url), { workerData, name: "store" });
+  const store = new SqliteStore<V>(worker, options);
+  await store.loaded;
+  return store;
+}
+
+class SqliteStore<V extends object> implements Store<V> {
+  /** Resolves once the file's content is in memory. */
+  readonly loaded: Promise<void>;
+  readonly #worker: Worker;
+  readonly #options: StoreOptions;
+  readonly #history: HistoryKeeper<V>;
+  readonly #collections = new Map<string, Collection<V>>();
+  readonly #rows: Row[][] = [];
+  readonly #closed = Promise.withResolvers<void>();
+  #queue: Pending<V>[] = [];
+  #group: Group<V> | undefined;
+  #groups = 0;
+  #scheduled = false;
+  #closing = false;
+  #fatal: Error | undefined;
+  #revision = 0;
+
+  constructor(worker: Worker, options: StoreOptions) {
+    this.#worker = worker;
+    this.#options = options;
+    this.#history = new HistoryKeeper(options.history ?? defaultHistory, options.clock, () => this.#flush(true));
+    const loaded = Promise.withResolvers<void>();
+    this.loaded = loaded.promise;
+    worker.on("message", (reply: Reply) => this.#receive(reply, loaded));
+    worker.on("error", (error) => this.#die(new Error("The store's thread failed", { cause: error }), loaded));
+    worker.on("exit", () => {
+      if (this.#closing && this.#queue.length === 0) this.#closed.resolve();
+      else this.#die(new Error("The store's thread stopped"), loaded);
+    });
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  collection(name: string): CollectionView<V> {
+    return this.#collection(name);
+  }
+
+  collections(): readonly string[] {
+    return [...this.#collections.keys()];
+  }
+
+  write(write: Write<V>): Promise<Entry<V>> {
+    if (this.#fatal !== undefined || this.#closing) {
+      const message = "Cannot store the object: the store is closed. Try again in a moment";
+      return Promise.reject(new ApiError("ServiceUnavailable", message, { cause: this.#fatal }));
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<Entry<V>>();
+    this.#queue.push({ write, resolve, reject });
+    this.#schedule();
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closing) {
+      this.#closing = true;
+      this.#history.stop();
+      if (this.#group === undefined && this.#queue.length === 0 && !this.#fatal)
+        this.#worker.postMessage({ do: "close" });
+    }
+    await this.#closed.promise;
+  }
+
+  #collection(name: string): Collection<V> {
+    let collection = this.#collections.get(name);
+    if (collection === undefined) {
+      // A name without a collection was not written to since the last start: only what came before that is unknown.
+      collection = new Collection<V>(this.#history.forgottenAtStart);
+      this.#collections.set(name, collection);
+    }
+    return collection;
+  }
+
+  /** The writes of one tick go together. */
+  #schedule(): void {
+    if (this.#scheduled || this.#group !== undefined) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  /** Sends the next group. `tidy` makes one even where nothing is to be written, to remove versions. */
+  #flush(tidy = false): void {
+    if (this.#group !== undefined || this.#fatal !== undefined) return;
+    if (this.#queue.length === 0 && !tidy) {
+      if (this.#closing) this.#worker.postMessage({ do: "close" });
+      return;
+    }
+    const drop = this.#history.takeDropped(this.#queue.length === 0 ? 4096 : 256);
+    const group = this.#form(drop);
+    if (group.prepared.length === 0 && drop.length === 0) {
+      this.#settle(group);
+      return;
+    }
+    this.#group = group;
+    this.#groups += 1;
+    this.#worker.postMessage({
+      do: "commit",
+      id: this.#groups,
+      rows: group.prepared.map(({ row }) => row),
+      drop,
+      revision: group.revision,
+      forgotten: this.#history.forgotten,
+    });
+  }
+
+  /** Takes writes from the queue, deciding each against the committed state and the writes before it in the group. */
+  #form(drop: number[]): Group<V> {
+    const group: Group<V> = { prepared: [], refused: [], drop, revision: this.#revision };
+    const ahead = new Map<string, Entry<V> | undefined>();
+    const read = (collection: string, key: string): Entry<V> | undefined => {
+      const id = `${collection}\0${key}`;
+      return ahead.has(id) ? ahead.get(id) : this.#collections.get(collection)?.get(key);
+    };
+    let bytes = 0;
+    let taken = 0;
+    for (const pending of this.#queue) {
+      if (taken >= maxGroup.writes || bytes >= maxGroup.bytes) break;
+      taken += 1;
+      const { collection, key, action, expect, guard, value: make } = pending.write;
+      try {
+        guard?.(read);
+        const before = read(collection, key);
+        const found = before?.revision ?? 0;
+        if (found !== expect) throw new RevisionMismatch(key, expect, found);
+        const revision = group.revision + 1;
+        const text = JSON.stringify(make(revision));
+        if (text.length > maxObjectBytes) {
+          throw new ApiError("RequestEntityTooLarge", `Request entity too large: limit is ${maxObjectBytes}`);
+        }
+        // Parsed anew, memory holds exactly what a restart would read, and nothing that a caller could still change.
+        const value = deepFreeze(JSON.parse(text) as V);
+        const created = before?.created ?? revision;
+        const deleted = action === "delete" ? 1 : 0;
+        group.prepared.push({ pending, value, row: { revision, collection, key, created, deleted, value: text } });
+        ahead.set(`${collection}\0${key}`, deleted ? undefined : { key, value, revision, created });
+        group.revision = revision;
+        bytes += text.length;
+      } catch (error) {
+        group.refused.push({ pending, error });
+      }
+    }
+    this.#queue = this.#queue.slice(taken);
+    return group;
+  }
+
+  #receive(reply: Reply, loaded: PromiseWithResolvers<void>): void {
+    switch (reply.is) {
+      case "rows":
+        this.#rows.push(reply.rows);
+        break;
+      case "ready":
+        this.#load(reply.revision, reply.forgotten).then(loaded.resolve, loaded.reject);
+        break;
+      case "unusable":
+        this.#fatal = new Error(reply.message);
+        loaded.reject(this.#fatal);
+        void this.#worker.terminate();
+        break;
+      case "settled":
+        this.#settled(reply);
+        break;
+      case "closed":
+        this.#closed.resolve();
+        break;
+    }
+  }
+
+  /** Rebuilds entries and history from the rows, yielding between chunks. */
+  async #load(revision: number, forgotten: number): Promise<void> {
+    this.#history.begin(forgotten);
+    for (const rows of this.#rows.splice(0)) {
+      for (const row of rows) {
+        const collection = this.#collection(row.collection);
+        const value = deepFreeze(JSON.parse(row.value) as V);
+        const change = { key: row.key, revision: row.revision, value, deleted: row.deleted === 1 };
+        if (row.revision > forgotten) this.#history.add(collection, collection.apply(change), row.value.length);
+        else this.#history.drop(collection.restore(change, row.created));
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#revision = revision;
+  }
+
+  #settled(reply: Extract<Reply, { is: "settled" }>): void {
+    const group = this.#group;
+    if (group === undefined || reply.id !== this.#groups) return;
+    this.#group = undefined;
+    const { failure } = reply;
+    // A commit whose sync failed may still stand in the file: then memory follows the file, not the error.
+    const stands = group.prepared.length > 0 && reply.revision === group.revision;
+    if (failure !== undefined && !stands) this.#fail(group, failure);
+    else this.#apply(group);
+    this.#flush();
+  }
+
+  #apply(group: Group<V>): void {
+    const touched = new Set<Collection<V>>();
+    for (const { row, value } of group.prepared) {
+      const collection = this.#collection(row.collection);
+      const change = { key: row.key, revision: row.revision, value, deleted: row.deleted === 1 };
+      this.#history.add(collection, collection.apply(change), row.value.length);
+      touched.add(collection);
+    }
+    this.#revision = group.revision;
+    this.#history.trim();
+    for (const collection of touched) collection.notify();
+    this.#settle(group);
+  }
+
+  #settle(group: Group<V>): void {
+    for (const { pending, row, value } of group.prepared) {
+      pending.resolve({ key: row.key, value, revision: row.revision, created: row.created });
+    }
+    for (const { pending, error } of group.refused) pending.reject(error);
+    if (group.prepared.length === 0 && this.#group === undefined) this.#schedule();
+  }
+
+  #fail(group: Group<V>, failure: { message: string; code?: number }): void {
+    const error = writeFailure(this.#options.path, failure);
+    this.#options.log.error({ error, code: failure.code }, "store cannot write");
+    this.#history.drop(group.drop);
+    for (const { pending } of [...group.prepared, ...group.refused]) pending.reject(error);
+  }
+
+  #die(error: Error, loaded: PromiseWithResolvers<void>): void {
+    if (this.#fatal !== undefined) return;
+    this.#fatal = error;
+    loaded.reject(error);
+    const answer = new ApiError("ServiceUnavailable", "Cannot store the object: the store stopped", { cause: error });
+    const group = this.#group;
+    this.#group = undefined;
+    for (const { pending } of [...(group?.prepared ?? []), ...(group?.refused ?? [])]) pending.reject(answer);
+    for (const pending of this.#queue.splice(0)) pending.reject(answer);
+    this.#history.stop();
+    this.#closed.resolve();
+    this.#options.onFatal?.(error);
+  }
+}
