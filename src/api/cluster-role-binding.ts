@@ -1,0 +1,38 @@
+/** ClusterRoleBinding (rbac.authorization.k8s.io/v1): Gives a ClusterRole to users, groups and service accounts everywhere. */
+import type { Static } from "typebox";
+import { ageColumn } from "./columns.ts";
+import { object, optional, structural } from "./meta/fields.ts";
+import type { Kind } from "./meta/kind.ts";
+import type { KubeObject } from "./meta/types.ts";
+import { rbacGroup, roleRefSchema, subjectsSchema } from "./rbac.ts";
+
+const schema = object("Gives a ClusterRole to users, groups and service accounts everywhere.", {
+  roleRef: roleRefSchema,
+  subjects: optional(subjectsSchema),
+});
+export type ClusterRoleBinding = KubeObject & Static<typeof schema>;
+
+export const ClusterRoleBinding: Kind<ClusterRoleBinding> = {
+  group: rbacGroup,
+  version: "v1",
+  kind: "ClusterRoleBinding",
+  listKind: "ClusterRoleBindingList",
+  plural: "clusterrolebindings",
+  singular: "clusterrolebinding",
+  shortNames: [],
+  categories: [],
+  namespaced: false,
+  schema: structural(schema),
+  hasStatus: false,
+  names: { form: "path", max: 253 },
+  columns: [
+    {
+      name: "Role",
+      type: "string",
+      description: "The role that is given.",
+      priority: 0,
+      value: (object) => `${object.roleRef.kind}/${object.roleRef.name}`,
+    },
+    ageColumn,
+  ],
+};

@@ -1,0 +1,28 @@
+/** Names of the labels, annotations and finalizers that the platform reads or writes. */
+
+/** The suffix of every name that belongs to the platform. */
+export const platformPrefix = "elafros.dev/";
+
+/** Label on a Revision: the Configuration that made it. */
+export const configurationLabel = "elafros.dev/configuration";
+/** Label on a running instance's Pod: the Revision that it runs. */
+export const revisionLabel = "elafros.dev/revision";
+/** Label that users may set: `function` or `app`; a convention for listing, without effect on the system. */
+export const typeLabel = "elafros.dev/type";
+/** Annotation on a Revision: the generation of its Configuration, a decimal string. */
+export const configurationGenerationAnnotation = "elafros.dev/configurationGeneration";
+/** Annotation: who created the object. */
+export const creatorAnnotation = "elafros.dev/creator";
+/** Annotation: who changed the object's spec last. */
+export const lastModifierAnnotation = "elafros.dev/last-modifier";
+/** Annotation that `deploy` writes into a Configuration's template, so that it always makes a new Revision: an RFC 3339 time. */
+export const deployedAtAnnotation = "elafros.dev/deployed-at";
+/** Annotation that `deploy` writes into a Configuration's template: the commit of the directory that was deployed. */
+export const gitCommitAnnotation = "elafros.dev/git-commit";
+/** Finalizer on a Revision that a Route names: the Revision serves on until none does. */
+export const routedFinalizer = "elafros.dev/routed";
+
+/** Platform annotations that users may write into `revisionTemplate.metadata`. */
+export const templateAnnotations: readonly string[] = [deployedAtAnnotation, gitCommitAnnotation];
+/** Platform labels that users may write into `revisionTemplate.metadata`. */
+export const templateLabels: readonly string[] = [typeLabel];

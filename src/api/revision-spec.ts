@@ -1,0 +1,51 @@
+/** What Configuration.spec.revisionTemplate.spec and Revision.spec have in common: all of it. */
+import type { Static } from "typebox";
+import { containerSchema } from "./container.ts";
+import { choice, integer, keyed, object, optional, refused, text } from "./meta/fields.ts";
+import { volumesSchema } from "./volume.ts";
+
+/** Seconds until a response must begin, where the spec doesn't say. */
+export const defaultTimeoutSeconds = 300;
+
+export const revisionSpecSchema = object("What an instance runs, and how requests are given to it.", {
+  container: containerSchema,
+  concurrencyModel: optional(
+    choice(
+      "How many requests an instance gets at once: one (SingleThreaded), or as many as containerConcurrency says.",
+      ["SingleThreaded", "MultiThreaded"],
+      { default: "MultiThreaded" },
+    ),
+  ),
+  containerConcurrency: optional(
+    integer(
+      "The most requests at once per instance; 0 is no limit. With SingleThreaded it is 1 and may not be more.",
+      0,
+      1000,
+      {
+        default: 0,
+      },
+    ),
+  ),
+  timeoutSeconds: optional(
+    integer("The most seconds until the response begins.", 1, 3600, { default: defaultTimeoutSeconds }),
+  ),
+  serviceAccountName: optional(
+    text("The ServiceAccount whose imagePullSecrets are used.", 253, { default: "default" }),
+  ),
+  imagePullSecrets: optional(
+    keyed(
+      "Secrets with registry credentials, besides the ServiceAccount's.",
+      32,
+      "name",
+      object("A Secret.", { name: text("Its name, in the same namespace.", 253) }),
+    ),
+  ),
+  volumes: optional(volumesSchema),
+  buildName: refused("not supported yet"),
+});
+export type RevisionSpec = Static<typeof revisionSpecSchema>;
+
+/** The most requests at once that an instance of the Revision gets; 0 is no limit. */
+export function requestLimit(spec: RevisionSpec): number {
+  return spec.concurrencyModel === "SingleThreaded" ? 1 : (spec.containerConcurrency ?? 0);
+}
