@@ -1,0 +1,81 @@
+/** Credentials for one call of a tool: an auth file of its own, readable by root alone, gone afterwards. */
+import { randomBytes } from "node:crypto";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { RegistryAuth } from "../workloads.ts";
+
+interface AuthFile {
+  auths: Record<string, { auth?: string }>;
+  [key: string]: unknown;
+}
+
+/** The key that containers-auth.json(5) has for a registry as docker configurations write it (`https://index.docker.io/v1/`). */
+export function authKey(registry: string): string {
+  const key = registry
+    .trim()
+    .replace(/^https?:\/\//u, "")
+    .replace(/\/(?:v[12]\/?)?$/u, "");
+  return key === "index.docker.io" || key === "registry-1.docker.io" ? "docker.io" : key;
+}
+
+/** The credentials of `auth` that apply to an image's name: those of its registry, or of a path that starts its name; in order, the more exact first. */
+export function authsFor(name: string, auth: readonly RegistryAuth[]): RegistryAuth[] {
+  return auth
+    .filter(({ registry }) => name === authKey(registry) || name.startsWith(`${authKey(registry)}/`))
+    .toSorted((a, b) => authKey(b.registry).length - authKey(a.registry).length);
+}
+
+/** Where the tools look for the machine's credentials, first match first (containers-auth.json(5)). */
+function machineFiles(): string[] {
+  const named = process.env["REGISTRY_AUTH_FILE"];
+  const runtime = process.env["XDG_RUNTIME_DIR"] ?? "/run/containers/0";
+  const config = process.env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config");
+  return [
+    ...(named === undefined ? [] : [named]),
+    runtime === "/run/containers/0" ? join(runtime, "auth.json") : join(runtime, "containers/auth.json"),
+    join(config, "containers/auth.json"),
+    join(process.env["DOCKER_CONFIG"] ?? join(homedir(), ".docker"), "config.json"),
+  ];
+}
+
+async function readAuthFile(file: string): Promise<AuthFile | undefined> {
+  try {
+    const value = JSON.parse(await readFile(file, "utf8")) as Partial<AuthFile> | null;
+    return value === null || typeof value !== "object" ? undefined : { ...value, auths: value.auths ?? {} };
+  } catch {
+    return undefined; // absent or broken: the tools' own message tells, when they need it
+  }
+}
+
+/**
+ * Calls `use` with the path of an auth file that holds the machine's credentials with `auth` over them, or with undefined where
+ * `auth` is undefined: the tools then read the machine's own files.
+ */
+export async function withAuthFile<T>(
+  dir: string,
+  auth: RegistryAuth | undefined,
+  use: (authFile: string | undefined) => Promise<T>,
+): Promise<T> {
+  if (auth === undefined) {
+    return use(undefined);
+  }
+  const merged: AuthFile = { auths: {} };
+  for (const file of machineFiles()) {
+    const found = await readAuthFile(file);
+    if (found !== undefined) {
+      const auths = { ...found.auths, ...merged.auths };
+      Object.assign(merged, { ...found, ...merged, auths });
+    }
+  }
+  merged.auths[authKey(auth.registry)] = {
+    auth: Buffer.from(`${auth.username}:${auth.password}`, "utf8").toString("base64"),
+  };
+  const path = join(dir, `auth-${randomBytes(8).toString("hex")}.json`);
+  try {
+    await writeFile(path, JSON.stringify(merged), { mode: 0o600, flag: "wx" });
+    return await use(path);
+  } finally {
+    await rm(path, { force: true });
+  }
+}
