@@ -30,6 +30,11 @@ export interface WriteOptions {
   dryRun?: boolean;
   fieldValidation?: FieldValidation;
   fieldManager?: string;
+  /**
+   * What decoding the body found, as Kubernetes words it: `duplicate field "spec.a"`. Treated like unknown fields: refused
+   * with Strict, a warning with Warn.
+   */
+  decodeFaults?: readonly string[];
 }
 
 export interface ListOptions {
@@ -64,7 +69,10 @@ export interface Deleted {
   gone: boolean;
 }
 
-/** All operations reject with ApiError. Objects that come back are copies that the caller may keep. */
+/**
+ * All operations reject with ApiError. Single objects that come back are copies of the caller's own. Items of lists and objects
+ * of watch events are shared and deeply frozen: they may be kept, and must be copied before they are changed.
+ */
 export interface ApiService {
   /** `body` is the decoded request body: any JSON value; field names may differ in case. */
   create(context: RequestContext, target: Target, body: unknown, options?: WriteOptions): Promise<KubeObject>;
