@@ -1,0 +1,14 @@
+#!/bin/sh
+# Runs one benchmark of `bench/` against the compiled build. usage: npm run bench -- NAME [options]
+set -eu
+cd "$(dirname "$0")/.."
+sh scripts/setup.sh test
+. scripts/env.sh
+name=${1:-}
+if [ -z "$name" ] || [ ! -f "bench/$name.ts" ]; then
+  echo "usage: npm run bench -- NAME, one of: $(cd bench && ls ./*.ts | sed 's|^\./||; s|\.ts$||' | tr '\n' ' ')" >&2
+  exit 2
+fi
+shift
+npm run --silent build
+as_root env ELAFROS_COMPILED=1 node --disable-warning=ExperimentalWarning "bench/$name.ts" "$@"

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Sets up what a checkout needs and is missing: Debian packages, npm packages, and with them Node.js. Fast when all is there.
+# usage: sh scripts/setup.sh [test]     `test` adds what only the tests and benchmarks use.
+set -eu
+cd "$(dirname "$0")/.."
+
+runtime="ca-certificates conmon runc crun podman buildah skopeo golang-github-containers-common iproute2 nftables dnsmasq-base"
+# The demo makes its images and serves them from a registry of its own.
+demo="busybox-static docker-registry apache2-utils curl git"
+wanted="$runtime $demo"
+if [ "${1:-}" = test ]; then wanted="$wanted procps util-linux"; fi
+
+say() { echo "setup: $*"; }
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else echo "setup: root is needed to run: $*; install sudo or run this as root" >&2; exit 1; fi
+}
+
+if command -v apt-get >/dev/null; then
+  missing=
+  for package in $wanted; do
+    case $(dpkg-query -W -f='${Status}' "$package" 2>/dev/null) in
+      *" installed") ;;
+      *) missing="$missing $package" ;;
+    esac
+  done
+  if [ -n "$missing" ]; then
+    say "installing Debian packages:$missing"
+    # No package may start a service of its own on this machine.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+      printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+      as_root chmod 755 $policy
+      trap 'as_root rm -f $policy' EXIT
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  fi
+else
+  say "this is no Debian or Ubuntu: install by hand what 'bin/elafros doctor' names"
+fi
+
+stamp=node_modules/.setup-stamp
+if [ ! -f $stamp ] || ! cmp -s package-lock.json $stamp; then
+  command -v npm >/dev/null || { echo "setup: npm is needed: apt-get install npm" >&2; exit 1; }
+  say "installing npm packages, Node.js among them"
+  npm ci --no-audit --no-fund --loglevel=error
+  cp package-lock.json $stamp
+fi

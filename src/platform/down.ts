@@ -1,0 +1,53 @@
+import { realpath, rm } from "node:fs/promises";
+import { readJson } from "../lib/files.ts";
+import { endProcess, waitForEnd } from "../lib/process.ts";
+import { type PlatformConfig, platformPaths } from "./config.ts";
+import { sendCommand } from "./supervisor/commands.ts";
+import { runProgram } from "./supervisor/programs.ts";
+import { removeRecord, runningRecord } from "./supervisor/records.ts";
+import { removeUnit } from "./systemd.ts";
+import type { DownOptions } from "./types.ts";
+import { requireRoot } from "./settings.ts";
+
+/**
+ * Stops the platform: requests end, instances get their grace, then no process, mount or network of it is left. The next `up` brings every
+ * service back, except after `purge`, which removes the data directory too.
+ */
+export async function down(options: DownOptions): Promise<void> {
+  requireRoot("down");
+  const dataDir = await realpath(options.dataDir).catch(() => undefined);
+  const config = dataDir === undefined ? undefined : await readConfig(dataDir);
+  if (dataDir === undefined || config === undefined) {
+    options.print(`Nothing to stop: ${options.dataDir} is not the data directory of an Elafros`);
+    return;
+  }
+  const paths = platformPaths(dataDir);
+  const supervisor = await runningRecord(paths, "supervisor");
+  if (supervisor !== undefined) {
+    await sendCommand(paths.supervisorSocket, "/stop");
+    if (!(await waitForEnd(supervisor, 10_000))) await endProcess(supervisor, 0);
+  } else {
+    // A killed supervisor left the others: end them in the same order.
+    for (const name of ["gateway", "control"] as const) {
+      const record = await runningRecord(paths, name);
+      if (record !== undefined) await endProcess(record, name === "gateway" ? 32_000 : 10_000);
+      await removeRecord(paths, name);
+    }
+    await runProgram("teardown", config);
+    const dns = await runningRecord(paths, "dns");
+    if (dns !== undefined) await endProcess(dns, 2_000);
+    await removeRecord(paths, "dns");
+    await removeRecord(paths, "supervisor");
+  }
+  if (options.purge !== true) {
+    options.print(`Elafros is stopped. Its services come back with: elafros up --data-dir ${dataDir}`);
+    return;
+  }
+  await removeUnit(dataDir);
+  await rm(dataDir, { recursive: true, force: true });
+  options.print(`Elafros is stopped and ${dataDir} is removed`);
+}
+
+async function readConfig(dataDir: string): Promise<PlatformConfig | undefined> {
+  return (await readJson(platformPaths(dataDir).config)) as PlatformConfig | undefined;
+}

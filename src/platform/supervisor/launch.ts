@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { mkdir, open } from "node:fs/promises";
+import net from "node:net";
+import { join } from "node:path";
+import { type PlatformConfig, platformPaths } from "../config.ts";
+import { nodeFlags, programPath } from "./programs.ts";
+
+/**
+ * Starts a supervisor in a session of its own, with the sockets of processes that a killed one left, where there are any.
+ * @returns its pid, once everything serves
+ * @throws Error with the sentence that says why it doesn't
+ */
+export async function launchSupervisor(dataDir: string, settings: Partial<PlatformConfig>): Promise<number> {
+  const paths = platformPaths(dataDir);
+  await mkdir(paths.run, { recursive: true, mode: 0o700 });
+  await mkdir(paths.logs, { recursive: true, mode: 0o700 });
+  const connection =
+    (await connect(paths.handoverSocket("control"))) ?? (await connect(paths.handoverSocket("gateway")));
+  const logFile = await open(join(paths.logs, "supervisor.log"), "a", 0o600);
+  const child = spawn(process.execPath, [...nodeFlags, programPath("main"), dataDir], {
+    detached: true,
+    cwd: "/",
+    stdio: ["ignore", "pipe", logFile.fd, ...(connection === undefined ? [] : [connection.fd])],
+    env: {
+      ...process.env,
+      ELAFROS_SETTINGS: JSON.stringify(settings),
+      // Its end of the connection is its IPC channel: the only one that carries descriptors.
+      ...(connection === undefined ? {} : { NODE_CHANNEL_FD: "3" }),
+    },
+  });
+  connection?.socket.destroy();
+  await logFile.close();
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (part: string) => (output += part));
+  await new Promise<void>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", () => resolve());
+    child.stdout.on("data", () => output.includes("\n") && resolve());
+    child.stdout.once("end", () => resolve());
+  });
+  child.unref();
+  child.stdout.destroy();
+  const answer = JSON.parse(output.split("\n")[0] === "" ? "{}" : (output.split("\n")[0] ?? "{}")) as {
+    ready?: boolean;
+    error?: string;
+  };
+  if (answer.ready === true && child.pid !== undefined) return child.pid;
+  throw new Error(answer.error ?? `The supervisor ended at once: see ${join(paths.logs, "supervisor.log")}`);
+}
+
+/** A connection that nobody reads from, so that the supervisor gets all that comes. */
+async function connect(path: string): Promise<{ fd: number; socket: net.Socket } | undefined> {
+  const socket = net.connect({ path });
+  socket.pause();
+  return new Promise((resolve) => {
+    socket.once("error", () => resolve(undefined));
+    socket.once("connect", () => {
+      const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+      resolve({ fd, socket });
+    });
+  });
+}

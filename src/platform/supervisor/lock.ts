@@ -1,0 +1,24 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+/**
+ * Takes the data directory for this process, until it ends, however it ends: SQLite holds a POSIX file lock, which the kernel
+ * releases with the process. (Node has no `flock`; a pid file alone would leave a gap between looking and writing.)
+ * @returns false where another process has it
+ */
+export function lockDirectory(dataDir: string): boolean {
+  const database = new DatabaseSync(join(dataDir, "lock"), { timeout: 0 });
+  try {
+    database.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
+  } catch (error) {
+    database.close();
+    // SQLITE_BUSY
+    if ((error as { errcode?: number }).errcode === 5) return false;
+    throw error;
+  }
+  held.push(database);
+  return true;
+}
+
+/** Keeps the lock from being garbage-collected. */
+const held: DatabaseSync[] = [];

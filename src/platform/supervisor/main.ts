@@ -1,0 +1,138 @@
+/**
+ * The supervisor: owns the listening sockets, keeps control, gateway and DNS running, replaces them without a refused connection.
+ * It is small on purpose and knows nothing of services. Killed, it leaves the others running; the next one takes them and the
+ * sockets over.
+ *
+ * Started as `main.js DATA_DIR`, with the settings as JSON in ELAFROS_SETTINGS; says one JSON line on standard output: `{"ready":true}`
+ * or `{"error":"…"}`.
+ */
+import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { rfc3339 } from "../../lib/clock.ts";
+import { readJson, writeFileAtomic } from "../../lib/files.ts";
+import { createLog } from "../../lib/log.ts";
+import { identifyProcess } from "../../lib/process.ts";
+import { version } from "../../lib/version.ts";
+import { type PlatformConfig, platformPaths } from "../config.ts";
+import { serveCommands } from "./commands.ts";
+import { lockDirectory } from "./lock.ts";
+import { ManagedProcess } from "./managed-process.ts";
+import { controlProcess, dnsProcess, gatewayProcess } from "./processes.ts";
+import { type Prepared, runProgram } from "./programs.ts";
+import { removeRecord, runningRecord, writeRecord } from "./records.ts";
+import { type Sockets, bindInstanceSockets, bindPublicSockets, receiveSockets } from "./sockets.ts";
+
+const log = createLog("supervisor");
+
+async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<void> {
+  const paths = platformPaths(dataDir);
+  await mkdir(paths.run, { recursive: true, mode: 0o700 });
+  if (!lockDirectory(dataDir)) throw new Error(`Elafros is already running on ${dataDir}`);
+  const last = (await readJson(paths.config)) as Partial<PlatformConfig> | undefined;
+
+  const takingOver =
+    (await runningRecord(paths, "control")) !== undefined || (await runningRecord(paths, "gateway")) !== undefined;
+  // Sockets that live on keep their addresses: settings that changed meanwhile count from the next whole start on.
+  const config =
+    takingOver && last !== undefined ? ({ ...last, dataDir } as PlatformConfig) : merge(dataDir, last, settings);
+  const sockets = takingOver && process.channel !== undefined ? await receiveSockets() : await bindAll(config);
+  await writeFileAtomic(paths.config, `${JSON.stringify(config, undefined, 2)}\n`);
+
+  const prepared = await runProgram<Prepared>("prepare", config);
+  const processes = {
+    dns: prepared.dns === undefined ? undefined : new ManagedProcess(dnsProcess(config, prepared.dns), paths, log),
+    control: new ManagedProcess(controlProcess(config, sockets), paths, log),
+    gateway: new ManagedProcess(gatewayProcess(config, sockets, availableParallelism()), paths, log),
+  };
+  const all = [processes.dns, processes.control, processes.gateway].filter((each) => each !== undefined);
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= stopAll());
+  const stopAll = async (): Promise<void> => {
+    // The gateway first, so that requests end while everything that serves them still runs.
+    await processes.gateway.stop();
+    await processes.control.stop();
+    await runProgram("teardown", config);
+    await processes.dns?.stop();
+    await removeRecord(paths, "supervisor");
+  };
+
+  // From here on a signal means an orderly end, also while starting.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      log.info({ signal }, "stopping");
+      void stop().finally(() => process.exit(0));
+    });
+  }
+  try {
+    await processes.dns?.start();
+    await processes.control.start();
+    await processes.gateway.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const server = await serveCommands(
+    paths.supervisorSocket,
+    {
+      stop: async () => {
+        await stop();
+        setImmediate(() => server.close(() => process.exit(0)));
+        server.closeIdleConnections();
+      },
+      replace: async (name) => {
+        const found = all.find((each) => each.name === name);
+        if (found === undefined) throw new Error(`Unknown process "${name}": expected control, gateway or dns`);
+        await (name === "gateway" ? found.replace() : found.restart());
+      },
+    },
+    log,
+  );
+  const identity = await identifyProcess(process.pid);
+  if (identity === undefined) throw new Error("Cannot read /proc of this process");
+  await writeRecord(paths, { ...identity, name: "supervisor", since: rfc3339(Date.now()), version });
+
+  async function bindAll(settled: PlatformConfig): Promise<Sockets> {
+    const open = bindPublicSockets(settled);
+    try {
+      const { bridgeAddress } = await runProgram<Prepared>("prepare", settled);
+      return { ...open, instances: bindInstanceSockets(settled, bridgeAddress) };
+    } catch (error) {
+      open.api.close();
+      open.http.close();
+      await runProgram("teardown", settled).catch(() => {});
+      throw error;
+    }
+  }
+}
+
+/** Settings given now, else those of the last start, else the defaults. */
+function merge(
+  dataDir: string,
+  last: Partial<PlatformConfig> | undefined,
+  settings: Partial<PlatformConfig>,
+): PlatformConfig {
+  return {
+    api: "127.0.0.1:6443",
+    http: "127.0.0.1:8080",
+    domain: "localhost",
+    apiSans: [],
+    region: "local",
+    allowHostPorts: [],
+    verboseErrors: false,
+    ...last,
+    ...settings,
+    dataDir,
+  };
+}
+
+const [dataDir] = process.argv.slice(2);
+if (dataDir === undefined) throw new Error("Usage: supervisor DATA_DIR");
+const settings = JSON.parse(process.env["ELAFROS_SETTINGS"] ?? "{}") as Partial<PlatformConfig>;
+run(dataDir, settings).then(
+  () => process.stdout.write(`${JSON.stringify({ ready: true })}\n`),
+  (error: unknown) => {
+    log.error({ error }, "supervisor did not start");
+    const message = error instanceof Error ? error.message : String(error);
+    process.stdout.write(`${JSON.stringify({ error: message })}\n`, () => process.exit(1));
+  },
+);

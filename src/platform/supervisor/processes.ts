@@ -1,0 +1,84 @@
+/** How each of the platform's processes is started. */
+import { join } from "node:path";
+import { version } from "../../lib/version.ts";
+import { type PlatformConfig, platformPaths } from "../config.ts";
+import type { ControlOptions } from "../control/options.ts";
+import type { GatewayOptions } from "../../gateway/options.ts";
+import type { ProcessSpec } from "./managed-process.ts";
+import { nodeFlags, programPath } from "./programs.ts";
+import { type Sockets, socketFds } from "./sockets.ts";
+
+/** A gateway lets streaming and upgraded connections go on for at most this long when it is stopped. */
+const gatewayGraceMs = 32_000;
+
+/** The first descriptor after standard input, output and error. */
+const firstFd = 3;
+
+/** Control: the API server, the controllers and the driver. Its end leaves the instances running. */
+export function controlProcess(config: PlatformConfig, sockets: Sockets): ProcessSpec {
+  const paths = platformPaths(config.dataDir);
+  const handover = socketFds(sockets);
+  const fds = [sockets.api.fd, ...Object.values(handover)];
+  const options: ControlOptions = {
+    config,
+    apiFd: firstFd,
+    handover: {
+      path: paths.handoverSocket("control"),
+      fds: Object.fromEntries(Object.keys(handover).map((name, index) => [name, firstFd + 1 + index])),
+    },
+  };
+  return {
+    name: "control",
+    version,
+    command: process.execPath,
+    args: [...nodeFlags, programPath("../control/main"), JSON.stringify(options)],
+    fds,
+    saysReady: true,
+    graceMs: 10_000,
+    logFile: join(paths.logs, "control.log"),
+  };
+}
+
+/** A gateway with `threads` threads, each with descriptors of its own. */
+export function gatewayProcess(config: PlatformConfig, sockets: Sockets, threads: number): ProcessSpec {
+  const paths = platformPaths(config.dataDir);
+  const fds: number[] = [];
+  const take = (fd: number) => firstFd + fds.push(fd) - 1;
+  const perThread = (fd: number) => Array.from({ length: threads }, () => take(fd));
+  const listeners = [
+    { name: "http", fds: perThread(sockets.http.fd) },
+    ...sockets.instances.map((socket) => ({ name: "instances", fds: perThread(socket.fd) })),
+  ];
+  const handover = Object.fromEntries(Object.entries(socketFds(sockets)).map(([name, fd]) => [name, take(fd)]));
+  const options: GatewayOptions = {
+    threads,
+    listeners,
+    table: paths.table,
+    link: paths.gatewaySocket,
+    verboseErrors: config.verboseErrors,
+    handover: { path: paths.handoverSocket("gateway"), fds: handover },
+  };
+  return {
+    name: "gateway",
+    version,
+    command: process.execPath,
+    args: [...nodeFlags, programPath("../../gateway/main"), JSON.stringify(options)],
+    fds,
+    saysReady: true,
+    graceMs: gatewayGraceMs,
+    logFile: join(paths.logs, "gateway.log"),
+  };
+}
+
+/** The instances' DNS server. */
+export function dnsProcess(config: PlatformConfig, program: { command: string; args: string[] }): ProcessSpec {
+  return {
+    name: "dns",
+    version,
+    ...program,
+    fds: [],
+    saysReady: false,
+    graceMs: 2_000,
+    logFile: join(platformPaths(config.dataDir).logs, "dns.log"),
+  };
+}

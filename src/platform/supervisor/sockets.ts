@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ListeningSocket, bindSocket, parseHostPort } from "../../lib/listening-socket.ts";
+import type { PlatformConfig } from "../config.ts";
+
+/** The platform's listening sockets by name. `instances` ones are on the bridge, for the containers. */
+export interface Sockets {
+  api: ListeningSocket;
+  http: ListeningSocket;
+  instances: ListeningSocket[];
+}
+
+const receiveTimeoutMs = 10_000;
+
+/** Binds the sockets that people use. Throws a sentence where a port is taken. */
+export function bindPublicSockets(config: PlatformConfig): Omit<Sockets, "instances"> {
+  const api = parseHostPort(config.api);
+  const http = parseHostPort(config.http);
+  const apiSocket = bindSocket(api.host, api.port);
+  try {
+    return { api: apiSocket, http: bindSocket(http.host, http.port) };
+  } catch (error) {
+    apiSocket.close();
+    throw error;
+  }
+}
+
+/** Binds port 80 and the gateway's own port on the bridge, so that instances reach services by their inside and their public name. */
+export function bindInstanceSockets(config: PlatformConfig, bridgeAddress: string): ListeningSocket[] {
+  const { host, port } = parseHostPort(config.http);
+  // A gateway on all addresses has its port on the bridge already.
+  const everywhere = host === "0.0.0.0" || host === "::";
+  const ports = new Set(everywhere ? [80] : [80, port]);
+  if (everywhere && port === 80) return [];
+  return [...ports].map((each) => bindSocket(bridgeAddress, each));
+}
+
+/** The sockets as a flat map, for handing over. */
+export function socketFds(sockets: Sockets): Record<string, number> {
+  const fds: Record<string, number> = { api: sockets.api.fd, http: sockets.http.fd };
+  for (const [index, socket] of sockets.instances.entries()) fds[`instances-${index}`] = socket.fd;
+  return fds;
+}
+
+/**
+ * Takes the sockets that a running gateway or control hands over on this process's IPC channel.
+ * @throws Error where they don't come
+ */
+export async function receiveSockets(): Promise<Sockets> {
+  const received = new Map<string, ListeningSocket>();
+  let expected = Infinity;
+  const onMessage = (message: unknown, handle: unknown) => {
+    const { socket, of } = message as { socket: string; of: number };
+    expected = of;
+    // The handle is Node's TCP wrap; it isn't accepted on until somebody listens with it.
+    if (handle !== undefined && handle !== null) received.set(socket, handle as ListeningSocket);
+  };
+  process.on("message", onMessage);
+  const deadline = Date.now() + receiveTimeoutMs;
+  while (received.size < expected) {
+    if (Date.now() > deadline || (!process.connected && received.size < expected)) {
+      throw new Error("The running processes did not hand over their listening sockets");
+    }
+    await sleep(10);
+  }
+  process.off("message", onMessage);
+  const api = received.get("api");
+  const http = received.get("http");
+  if (api === undefined || http === undefined)
+    throw new Error("The running processes handed over no API or gateway socket");
+  const instances = [...received].filter(([name]) => name.startsWith("instances-")).map(([, socket]) => socket);
+  return { api, http, instances };
+}

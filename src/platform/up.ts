@@ -1,0 +1,61 @@
+import { mkdir, realpath } from "node:fs/promises";
+import { rfc3339 } from "../lib/clock.ts";
+import { readJson } from "../lib/files.ts";
+import { signalProcess, waitForEnd } from "../lib/process.ts";
+import { type PlatformConfig, platformPaths } from "./config.ts";
+import { doctor } from "./doctor.ts";
+import { requireRoot, settingsOf } from "./settings.ts";
+import { installUnit } from "./systemd.ts";
+import { launchSupervisor } from "./supervisor/launch.ts";
+import { runningRecord } from "./supervisor/records.ts";
+import type { UpOptions } from "./types.ts";
+
+/**
+ * Starts the platform on a data directory, and says in one line where it serves. In the foreground it stays until SIGINT or SIGTERM,
+ * which stop it as `down` does.
+ * @throws Error naming what is missing on the machine, with the command that installs it; what already runs; the port that is taken
+ */
+export async function up(options: UpOptions): Promise<void> {
+  requireRoot("up");
+  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  const dataDir = await realpath(options.dataDir);
+  const paths = platformPaths(dataDir);
+  const running = await runningRecord(paths, "supervisor");
+  if (running !== undefined) {
+    const { http, api } = (await readJson(paths.config)) as PlatformConfig;
+    options.print(
+      `Elafros already runs on ${dataDir} (pid ${running.pid}): API https://${api}, gateway http://${http}. Nothing was changed`,
+    );
+    return;
+  }
+  const missing = (await doctor({ dataDir })).filter((finding) => finding.required && !finding.ok);
+  if (missing.length > 0) {
+    const lines = missing.map(
+      ({ check, message, fix }) => `  ${check}: ${message}${fix === undefined ? "" : `\n    ${fix}`}`,
+    );
+    throw new Error(`This machine can't run Elafros yet:\n${lines.join("\n")}`);
+  }
+  if (options.install === true) {
+    await installUnit({ ...options, dataDir });
+    return;
+  }
+  const startedAt = Date.now();
+  const pid = await launchSupervisor(dataDir, settingsOf(options));
+  const { http, api, domain } = (await readJson(paths.config)) as PlatformConfig;
+  const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
+  options.print(
+    `Elafros serves since ${rfc3339(Date.now())} (${seconds} s): API https://${api}, gateway http://${http} for *.${domain}, kubeconfig ${paths.kubeconfig}`,
+  );
+  if (options.detach === true) return;
+  await stayUntilStopped(dataDir, pid);
+}
+
+/** Waits until the supervisor has ended; signals go on to it. */
+async function stayUntilStopped(dataDir: string, pid: number): Promise<void> {
+  const supervisor = await runningRecord(platformPaths(dataDir), "supervisor");
+  if (supervisor === undefined || supervisor.pid !== pid) throw new Error("The supervisor ended: see elafros status");
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => void signalProcess(supervisor, "SIGTERM"));
+  }
+  while (!(await waitForEnd(supervisor, 60_000)));
+}
