@@ -32,6 +32,8 @@ export interface Schema {
   "x-kubernetes-list-map-keys"?: string[];
   /** Known to core/v1 but refused by Elafros with a sentence of its own. */
   "x-elafros-refused"?: string;
+  /** Known, so that sending it is no fault, but never kept. */
+  "x-elafros-dropped"?: boolean;
 }
 
 /** A column of the server-side table that `kubectl get` prints. `value` reads it from the object; times are RFC 3339, and `date` columns print as ages. */
