@@ -1,0 +1,213 @@
+/**
+ * Publishes route tables to the member gateways and knows what they have confirmed.
+ *
+ * It keeps what each Route was assigned, each Revision's limits and ready instances; compiles all changes of one tick into one
+ * table with the next version; sends it to every member; and counts acknowledgements. Nothing is sent before `start()`: after a
+ * restart of control the gateways keep their last table until every Route was reconciled and every instance adopted.
+ *
+ * A member is a gateway whose lease lives. One that joins counts from its hello on, and confirms nothing until it serves a table
+ * of this run of control: versions of earlier runs never count, whatever their number. So an instance is only given up
+ * (`drained`) when no gateway can send it anything: every member acknowledged a table without it, and none has a request there.
+ */
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { type RevisionInstances, compile } from "./compile.ts";
+import { createDrains } from "./drains.ts";
+import { leaseMs } from "./link.ts";
+import { type RouteTable, emptyTable } from "./table.ts";
+import type { RevisionTraffic, RouteAssignment, TrafficPort } from "./traffic.ts";
+
+/** A gateway's end of the link. */
+export interface Member {
+  id: string;
+  /** Hands it a table. Must not throw; where the connection is down the table is dropped: the next hello brings it. */
+  send(table: RouteTable): void;
+}
+
+/** What a gateway says of itself: the version that all its threads serve, and instances that left its table but have requests. */
+export interface MemberReport {
+  serving: number;
+  draining: readonly string[];
+}
+
+export interface PublisherOptions {
+  clock: Clock;
+  log: Log;
+  /**
+   * At least the highest version that an earlier run of control may have published; the first table of this run gets the next.
+   * Milliseconds since the epoch do, as versions grow by less than one a millisecond.
+   */
+  startVersion: number;
+  /** Longest wait of `drained`, milliseconds. Default 61 minutes: over the gateway's own longest (`max-connection-age`, 1 h). */
+  drainMaxMs?: number;
+  /** Runs a callback once the present tick's changes are all in. Default `setImmediate`. */
+  schedule?: (callback: () => void) => void;
+}
+
+export interface Publisher extends TrafficPort {
+  /** From now on tables are published, the first one soon. */
+  start(): void;
+  /** The last published table. */
+  table(): RouteTable;
+  /** Declares the instances of a Revision (`namespace/name`) that take requests, and why there is none. */
+  setInstances(revision: string, state: RevisionInstances): void;
+  /** A gateway said hello, for the first time or again. */
+  addMember(member: Member, report: MemberReport): void;
+  /** The gateway has ended. */
+  removeMember(id: string): void;
+  /** The gateway's lease is over: it may serve on with an old table, but nobody waits for it. */
+  leaseExpired(id: string): void;
+  /** All threads of a gateway serve this version. */
+  ack(id: string, version: number, draining: readonly string[]): void;
+  /** A gateway has no request at an instance any more that had left its table. */
+  instanceDrained(id: string, instance: string): void;
+  /**
+   * Resolves once no member sends the instance anything: every member acknowledged a table without it and has no request there;
+   * or after `maxMs`. While there is no member at all, it waits for one as long as a lease lives.
+   */
+  drained(instance: string, maxMs?: number): Promise<void>;
+  members(): { id: string; serving: number; draining: string[] }[];
+}
+
+/** Creates a publisher that has published nothing yet. */
+export function createPublisher(options: PublisherOptions): Publisher {
+  const { clock, log } = options;
+  const schedule = options.schedule ?? ((callback) => void setImmediate(callback));
+  const assignments = new Map<string, RouteAssignment>();
+  const assignedIn = new Map<string, number>();
+  const revisions = new Map<string, RevisionTraffic>();
+  const instances = new Map<string, RevisionInstances>();
+  const members = new Map<string, { member: Member; serving: number; draining: Set<string> }>();
+  const listeners = new Set<() => void>();
+  let published: RouteTable = { ...emptyTable, version: options.startVersion };
+  /** The first version that a table of this run can have. */
+  let firstVersion = options.startVersion + 1;
+  let startedAt: number | undefined;
+  let dirty = true;
+  let scheduled = false;
+
+  const nextVersion = () => (dirty ? published.version + 1 : published.version);
+  const confirmed = (version: number) => {
+    const wanted = Math.max(version, firstVersion);
+    return members.size > 0 && [...members.values()].every(({ serving }) => serving >= wanted);
+  };
+  const drains = createDrains({
+    clock,
+    maxMs: options.drainMaxMs ?? 3_660_000,
+    isDrained(instance, goneIn) {
+      if (startedAt === undefined || dirty || goneIn === undefined) return false;
+      if (members.size === 0) return clock.now() - startedAt >= leaseMs;
+      return confirmed(goneIn) && [...members.values()].every(({ draining }) => !draining.has(instance));
+    },
+  });
+  const changed = () => {
+    for (const listener of listeners) listener();
+    drains.check();
+  };
+  const flush = () => {
+    scheduled = false;
+    if (startedAt === undefined || !dirty) return;
+    const version = published.version + 1;
+    published = compile({ version, assignments, revisions, instances });
+    dirty = false;
+    drains.published(published);
+    for (const { member } of members.values()) member.send(published);
+    log.debug({ version, hosts: Object.keys(published.hosts).length }, "Published a route table");
+    changed();
+  };
+  const touch = () => {
+    dirty = true;
+    if (scheduled || startedAt === undefined) return;
+    scheduled = true;
+    schedule(flush);
+  };
+  const forget = (id: string) => {
+    if (members.delete(id)) changed();
+  };
+
+  return {
+    start() {
+      if (startedAt !== undefined) return;
+      startedAt = clock.now();
+      clock.after(leaseMs, () => drains.check());
+      touch();
+    },
+    table: () => published,
+    assign(assignment) {
+      const known = assignments.get(assignment.route);
+      const version = assignedIn.get(assignment.route);
+      if (version !== undefined && same(known, assignment)) return version;
+      touch();
+      assignments.set(assignment.route, structuredClone(assignment));
+      assignedIn.set(assignment.route, nextVersion());
+      return nextVersion();
+    },
+    unassign(route) {
+      assignedIn.delete(route);
+      if (assignments.delete(route)) touch();
+      return nextVersion();
+    },
+    setRevision(revision) {
+      if (same(revisions.get(revision.revision), revision)) return;
+      revisions.set(revision.revision, { ...revision });
+      touch();
+    },
+    removeRevision(revision) {
+      instances.delete(revision);
+      if (revisions.delete(revision)) touch();
+    },
+    setInstances(revision, state) {
+      if (same(instances.get(revision), state)) return;
+      instances.set(revision, structuredClone(state));
+      touch();
+    },
+    confirmed,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    addMember(member, report) {
+      if (report.serving >= firstVersion && report.serving > published.version) {
+        // A gateway with a later table than this run has made: the number of an earlier run was lost. Go on after it.
+        log.warn(
+          { member: member.id, serving: report.serving },
+          "A gateway is ahead of this control; skipping versions",
+        );
+        published = { ...published, version: report.serving };
+        firstVersion = report.serving + 1;
+        touch();
+      }
+      members.set(member.id, { member, serving: report.serving, draining: new Set(report.draining) });
+      log.info({ member: member.id, serving: report.serving }, "A gateway joined");
+      if (startedAt !== undefined && !dirty) member.send(published);
+      changed();
+    },
+    removeMember: forget,
+    leaseExpired(id) {
+      if (members.has(id)) log.warn({ member: id }, "A gateway's lease expired");
+      forget(id);
+    },
+    ack(id, version, draining) {
+      const known = members.get(id);
+      if (known === undefined) return;
+      known.serving = version;
+      known.draining = new Set(draining);
+      changed();
+    },
+    instanceDrained(id, instance) {
+      if (members.get(id)?.draining.delete(instance) === true) changed();
+    },
+    drained: (instance, maxMs) => drains.wait(instance, published, maxMs),
+    members: () =>
+      [...members.values()].map(({ member, serving, draining }) => ({
+        id: member.id,
+        serving,
+        draining: [...draining],
+      })),
+  };
+}
+
+/** Whether two plain values say the same; keys in the same order, as their makers write them. */
+function same(a: unknown, b: unknown): boolean {
+  return a !== undefined && JSON.stringify(a) === JSON.stringify(b);
+}
