@@ -18,7 +18,10 @@ export interface ProbeSpec {
     | { type: "exec"; command: string[] }
     | { type: "grpc"; port: number; service: string };
   initialDelayMs: number;
+  /** Between two tries, once one succeeded. */
   periodMs: number;
+  /** Between two tries until the first success, whose failures don't count; absent: `periodMs`, and they count. Readiness has it: 10. */
+  startPeriodMs?: number;
   timeoutMs: number;
   successThreshold: number;
   failureThreshold: number;
