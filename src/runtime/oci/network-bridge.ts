@@ -1,0 +1,70 @@
+/** The bridge of an installation, its subnet and the forwarding that egress needs. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../lib/files.ts";
+import { defaultInterfaces, holdForwarding } from "./network-forwarding.ts";
+import { formatAddress, type NetworkNames } from "./network-names.ts";
+import { ipBatch, type SlotContext } from "./network-slots.ts";
+import { chooseSubnet, formatRange, parseRange, prefixLength, type Range, usedRanges } from "./network-subnet.ts";
+import { runTool } from "./storage-run.ts";
+
+/** A bridge that is up. */
+export interface Bridge {
+  subnet: Range;
+  context: SlotContext;
+}
+
+/** Keeps the chosen subnet, in the data directory. */
+export const subnetFile = "network.json";
+
+/** The bridge with its address. Idempotent; costs one process where all is there. */
+export async function prepareBridge(dataDir: string, names: NetworkNames): Promise<Bridge> {
+  const { bridge } = names;
+  const shown = await runTool("ip", ["-j", "-4", "addr", "show", "dev", bridge]);
+  const [link] = shown.code === 0 ? (JSON.parse(shown.stdout.toString("utf8") || "[]") as BridgeLink[]) : [];
+  const current = link?.addr_info?.map((info) => parseRange(`${info.local}/${info.prefixlen}`)).find(Boolean);
+  const before = await readSubnet(dataDir);
+  const subnet = current ?? chooseSubnet(names.hash, await usedRanges(bridge), before);
+  if (before?.base !== subnet.base) {
+    await writeFileAtomic(join(dataDir, subnetFile), `${JSON.stringify({ subnet: formatRange(subnet) })}\n`);
+  }
+  const gateway = formatAddress(subnet.base + 1);
+  const [mtu, ipv6] = await Promise.all([egressMtu(), hasIpv6()]);
+  if (current === undefined) {
+    await ipBatch([
+      ...(shown.code === 0 ? [] : [`link add ${bridge} mtu ${mtu} type bridge stp_state 0 forward_delay 0`]),
+      ...(ipv6 ? [`link set ${bridge} addrgenmode none`] : []),
+      `addr replace ${gateway}/${prefixLength} dev ${bridge}`,
+    ]);
+  }
+  await ipBatch([`link set ${bridge} up`]);
+  return { subnet, context: { names, gateway, prefixLength, mtu, ipv6 } };
+}
+
+interface BridgeLink {
+  addr_info?: { local: string; prefixlen: number }[];
+}
+
+async function readSubnet(dataDir: string): Promise<Range | undefined> {
+  const text = await readFile(join(dataDir, subnetFile), "utf8").catch(() => "{}");
+  const { subnet } = JSON.parse(text) as { subnet?: string };
+  return subnet === undefined ? undefined : parseRange(subnet);
+}
+
+/** Switches on the forwarding that egress needs; gives the interfaces that forward only for installations like this one. */
+export async function forward(names: NetworkNames): Promise<string[]> {
+  await writeFile(`/proc/sys/net/ipv4/conf/${names.bridge}/forwarding`, "1");
+  return holdForwarding(names.hash, await defaultInterfaces());
+}
+
+async function hasIpv6(): Promise<boolean> {
+  return (await readFile("/proc/net/if_inet6", "utf8").catch(() => undefined)) !== undefined;
+}
+
+/** The smallest MTU of the ways out: a larger one in instances loses packets where path MTU discovery is blocked. */
+async function egressMtu(): Promise<number> {
+  const sizes = await Promise.all(
+    (await defaultInterfaces()).map(async (name) => Number(await readFile(`/sys/class/net/${name}/mtu`, "utf8"))),
+  );
+  return Math.min(1500, ...sizes.filter((mtu) => mtu >= 576));
+}

@@ -1,0 +1,91 @@
+/** Makes and removes places on the bridge: a network namespace, a veth pair, an address. The kernel holds the state. */
+import { readdir, statfs } from "node:fs/promises";
+import { netnsDir, type NetworkNames, type Slot } from "./network-names.ts";
+import { elementsScript } from "./network-rules.ts";
+import { needTool, runTool } from "./storage-run.ts";
+
+/** What the slots of a bridge share. */
+export interface SlotContext {
+  names: NetworkNames;
+  gateway: string;
+  prefixLength: number;
+  mtu: number;
+  /** This kernel has IPv6. */
+  ipv6: boolean;
+}
+
+/** Makes places; one that half exists is made anew. Costs one process for all of them and two for each. */
+export async function makeSlots(context: SlotContext, slots: readonly Slot[]): Promise<void> {
+  const { names, mtu } = context;
+  await removeSlots(names, slots);
+  await ipBatch(
+    slots.flatMap((slot) => [
+      `netns add ${slot.netns}`,
+      `link add ${slot.port} mtu ${mtu} type veth peer name eth0 mtu ${mtu} address ${slot.mac} netns ${slot.netns}`,
+      ...(context.ipv6 ? [`link set ${slot.port} addrgenmode none`] : []),
+      `link set ${slot.port} master ${names.bridge}`,
+      // An isolated port's frames go to the bridge itself only, never to another isolated port.
+      `link set ${slot.port} type bridge_slave isolated on`,
+      `link set ${slot.port} up`,
+    ]),
+  );
+  await needTool("nft", ["-f", "-"], { input: elementsScript("add", names, slots) });
+  await Promise.all(
+    slots.map((slot) =>
+      ipBatch(
+        [
+          "link set lo up",
+          ...(context.ipv6 ? ["link set eth0 addrgenmode none"] : []),
+          `addr add ${slot.address}/${context.prefixLength} dev eth0`,
+          "link set eth0 up",
+          `route add default via ${context.gateway}`,
+        ],
+        ["-n", slot.netns],
+      ),
+    ),
+  );
+}
+
+/** Removes places; nothing happens where one isn't there. The processes in them must have ended. */
+export async function removeSlots(names: NetworkNames, slots: readonly Slot[]): Promise<void> {
+  const [ports, namespaces] = await Promise.all([listPorts(names), listNamespaces(names)]);
+  const present = slots.filter((slot) => ports.includes(slot.port) || namespaces.includes(slot.netns));
+  if (present.length === 0) return;
+  await ipBatch(
+    present.flatMap((slot) => [
+      ...(ports.includes(slot.port) ? [`link del ${slot.port}`] : []),
+      ...(namespaces.includes(slot.netns) ? [`netns del ${slot.netns}`] : []),
+    ]),
+  );
+  // Added first, so that deleting succeeds where it isn't there; fails where the table is gone, and the element with it.
+  const input = `${elementsScript("add", names, present)}\n${elementsScript("delete", names, present)}\n`;
+  await runTool("nft", ["-f", "-"], { input });
+}
+
+/** The bridge's ports that exist, by name. */
+export async function listPorts(names: NetworkNames): Promise<string[]> {
+  return (await readdir("/sys/class/net")).filter((name) => name.startsWith(names.portPrefix));
+}
+
+/** The installation's network namespaces, by name; also files that a reboot left without one. */
+export async function listNamespaces(names: NetworkNames): Promise<string[]> {
+  const all = await readdir(netnsDir).catch(() => []);
+  return all.filter((name) => name.startsWith(names.netnsPrefix));
+}
+
+/** `NSFS_MAGIC` of linux/magic.h. */
+const nsfs = 0x6e73_6673;
+
+/** Whether a namespace's file really is one: where /run outlives a reboot, the files do and the namespaces don't. */
+export async function isNamespace(path: string): Promise<boolean> {
+  try {
+    return (await statfs(path)).type === nsfs;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs `ip` commands, one a line, in one process. */
+export async function ipBatch(commands: readonly string[], before: readonly string[] = []): Promise<void> {
+  if (commands.length > 0) await needTool("ip", [...before, "-batch", "-"], { input: `${commands.join("\n")}\n` });
+}
