@@ -48,6 +48,7 @@ type Conditions = readonly Condition[] | undefined;
 const set = conditionSet<RevisionConditionType>({
   happy: "Ready",
   dependents: ["BuildComplete", "ResourcesAvailable", "ContainerHealthy"],
+  optional: ["BuildComplete"],
   whileUnknown: "False",
   lasting: true,
 });

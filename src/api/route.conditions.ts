@@ -35,10 +35,17 @@ export interface MissingTarget {
 type Conditions = readonly Condition[] | undefined;
 
 const set = conditionSet<RouteConditionType>({ happy: "Ready", dependents: ["AllTrafficAssigned"] });
+/** The same without deriving `Ready`. */
+const alone = conditionSet<RouteConditionType>({ happy: "Ready", dependents: [] });
 
-/** Every target can take its share. */
-export function markTrafficAssigned(conditions: Conditions, now: number): Condition[] {
-  return set.mark(conditions, "AllTrafficAssigned", { status: "True" }, now);
+/**
+ * Every target can take its share. `served` says whether some split of the Route is served by every gateway: until then
+ * `Ready` is Unknown.
+ */
+export function markTrafficAssigned(conditions: Conditions, served: boolean, now: number): Condition[] {
+  if (served) return set.mark(conditions, "AllTrafficAssigned", { status: "True" }, now);
+  const assigned = alone.mark(conditions, "AllTrafficAssigned", { status: "True" }, now);
+  return alone.mark(assigned, "Ready", { status: "Unknown", reason: routeReasons.Publishing }, now);
 }
 
 /** A target can't take its share; what was served before goes on being served. */
@@ -74,11 +81,6 @@ export function markRollingOut(conditions: Conditions, shift: { from: string; to
 /** The gateways are being told the split. */
 export function markPublishing(conditions: Conditions, now: number): Condition[] {
   return set.mark(conditions, "RolloutComplete", { status: "False", reason: routeReasons.Publishing }, now);
-}
-
-/** No gateway serves any split of the Route yet: `Ready` is Unknown. Call it last: other marks derive `Ready` again. */
-export function markNotServed(conditions: Conditions, now: number): Condition[] {
-  return set.mark(conditions, "Ready", { status: "Unknown", reason: routeReasons.Publishing }, now);
 }
 
 /** The split has not become what the spec asks for in time. */

@@ -18,8 +18,10 @@ export interface Finding {
 export interface ConditionRules<Type extends string> {
   /** The condition that sums up the others. */
   happy: Type;
-  /** Those that it needs, in the order in which their faults are told. One that isn't in the list of conditions is not needed. */
+  /** Those that it needs, in the order in which their faults are told. One that was never marked counts as Unknown. */
   dependents: readonly Type[];
+  /** Dependents that it needs only once they were marked. */
+  optional?: readonly Type[];
   /** What the happy condition is while a dependent is Unknown and none is False. Default: Unknown. */
   whileUnknown?: ConditionStatus;
   /** Whether the happy condition, once True, stays True. Default: false. */
@@ -62,11 +64,12 @@ function same(a: Condition, b: Condition | undefined): boolean {
 
 /** The conditions of a kind by its rules. */
 export function conditionSet<Type extends string>(rules: ConditionRules<Type>): ConditionSet<Type> {
-  const { happy, dependents, whileUnknown = "Unknown", lasting = false } = rules;
+  const { happy, dependents, optional = [], whileUnknown = "Unknown", lasting = false } = rules;
+  const unmarked = (type: Type): Condition[] => (optional.includes(type) ? [] : [{ type, status: "Unknown" }]);
 
   function derive(conditions: readonly Condition[], now: number): Condition[] {
     if (lasting && isTrue(conditions, happy)) return [...conditions];
-    const found = dependents.flatMap((type) => findCondition(conditions, type) ?? []);
+    const found = dependents.flatMap((type) => findCondition(conditions, type) ?? unmarked(type));
     const culprit = found.find(({ status }) => status === "False") ?? found.find(({ status }) => status === "Unknown");
     return put(conditions, happy, summary(culprit, whileUnknown), now);
   }
@@ -75,7 +78,8 @@ export function conditionSet<Type extends string>(rules: ConditionRules<Type>): 
     initialize(conditions = [], now) {
       let all = [...conditions];
       for (const type of dependents) {
-        if (findCondition(all, type) === undefined) all = put(all, type, { status: "Unknown" }, now);
+        if (findCondition(all, type) === undefined && !optional.includes(type))
+          all = put(all, type, { status: "Unknown" }, now);
       }
       return derive(all, now);
     },

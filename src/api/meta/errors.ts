@@ -45,7 +45,8 @@ export interface StatusDetails {
 export interface Status {
   kind: "Status";
   apiVersion: "v1";
-  metadata: Record<string, never>;
+  /** `continue` is there where a list expired: the rest can be read with it, not consistent with the first part. */
+  metadata: { continue?: string };
   status: "Success" | "Failure";
   message?: string;
   reason?: string;
@@ -58,11 +59,18 @@ export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly reason: Reason;
   readonly details: StatusDetails | undefined;
+  /** Of an expired list: goes on with it, inconsistently. */
+  readonly continue: string | undefined;
 
-  constructor(reason: Reason, message: string, options: { details?: StatusDetails; cause?: unknown } = {}) {
+  constructor(
+    reason: Reason,
+    message: string,
+    options: { details?: StatusDetails; cause?: unknown; continue?: string } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.reason = reason;
     this.details = options.details;
+    this.continue = options.continue;
   }
 
   /** The HTTP status code. */
@@ -75,7 +83,7 @@ export class ApiError extends Error {
     const status: Status = {
       kind: "Status",
       apiVersion: "v1",
-      metadata: {},
+      metadata: this.continue === undefined ? {} : { continue: this.continue },
       status: "Failure",
       message: this.message,
       reason: this.reason,

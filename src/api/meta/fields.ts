@@ -99,6 +99,11 @@ export function refused(sentence: string) {
   return Type.Optional(Type.Unsafe<never>({ description: `Refused: ${sentence}`, "x-elafros-refused": sentence }));
 }
 
+/** A field that Kubernetes has and clients send back: known, so that sending it is no fault, and never kept. */
+export function dropped(description: string) {
+  return Type.Optional(Type.Unsafe<never>({ description, "x-elafros-dropped": true }));
+}
+
 /** Marks a field that may be absent. */
 export const optional = Type.Optional;
 
