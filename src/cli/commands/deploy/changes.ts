@@ -1,0 +1,54 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { deployedAtAnnotation, gitCommitAnnotation } from "../../../api/labels.ts";
+import { parseEnvFile } from "../../env-file.ts";
+import { UsageError } from "../../errors.ts";
+import type { Factory } from "../../factory.ts";
+import { gitCommit } from "../../git.ts";
+import type { KeyChange } from "../../options.ts";
+import type { DeployOptions } from "./deploy.ts";
+import type { TemplateChanges } from "./template.ts";
+
+/** Everything that a deploy changes in the template. */
+export type Chosen = TemplateChanges;
+
+/** Reads the env files and the working copy, and puts them together with the options. `--env` wins over `--env-file`. */
+export async function collectChanges(options: DeployOptions, factory: Factory, image: string): Promise<Chosen> {
+  const env: KeyChange[] = [];
+  for (const file of options.envFile) env.push(...(await readEnvFile(resolve(factory.cwd, file))));
+  env.push(...options.env);
+  const commit = await gitCommit(factory.cwd);
+  return {
+    image,
+    env,
+    secrets: options.secret,
+    pullSecrets: options.pullSecret,
+    labels: options.label,
+    annotations: [
+      // With milliseconds: each deploy makes a new Revision, also the second one within a second.
+      { key: deployedAtAnnotation, value: new Date(factory.clock.now()).toISOString() },
+      commit === undefined ? { key: gitCommitAnnotation } : { key: gitCommitAnnotation, value: commit },
+    ],
+    port: options.port,
+    cpu: options.cpu,
+    memory: options.memory,
+    concurrency: options.concurrency,
+    timeoutSeconds: options.timeout,
+    serviceAccount: options.serviceAccount,
+  };
+}
+
+async function readEnvFile(path: string): Promise<KeyChange[]> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw new UsageError(
+      `Cannot read --env-file "${path}": ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return parseEnvFile(text, path);
+}

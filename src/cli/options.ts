@@ -1,0 +1,116 @@
+/**
+ * Options that several commands share, and how values on the command line are read. A value that can't be read is a usage
+ * error that names the option, the value and the way out (commander adds the option's name).
+ */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type OutputFormat, outputFormats } from "./print.ts";
+
+/** Seconds to wait for the platform, where `--timeout` isn't given. */
+export const defaultWaitSeconds = 600;
+
+/** Adds `--region`, `--namespace` and `--kubeconfig`. */
+export function serverOptions(command: Command): Command {
+  return command
+    .option("--region <name>", "the region: a context of the kubeconfig (default: its current context)")
+    .option("-n, --namespace <name>", 'the namespace (default: the context\'s, else "default")')
+    .option("--kubeconfig <file>", "the kubeconfig (default: KUBECONFIG, else /var/lib/elafros/kubeconfig)");
+}
+
+/** Adds `-o`. */
+export function outputOption(command: Command): Command {
+  return command.addOption(
+    new Option("-o, --output <format>", "how to print it")
+      .choices(outputFormats)
+      .default("table" satisfies OutputFormat),
+  );
+}
+
+/** Adds `--wait`, `--no-wait` and the option that says how long. */
+export function waitOptions(command: Command, flag = "--timeout"): Command {
+  return command
+    .addOption(new Option("--wait", "wait until it is done").default(true, "yes"))
+    .option("--no-wait", "return once the server has accepted it")
+    .option(`${flag} <duration>`, "how long to wait, such as 90, 90s or 5m", duration, defaultWaitSeconds);
+}
+
+/** Parsed form of `outputOption` and `waitOptions`. */
+export interface OutputOptions {
+  output: OutputFormat;
+}
+
+export interface WaitOptions {
+  wait: boolean;
+  /** Seconds. */
+  timeout: number;
+}
+
+/** `90`, `90s`, `5m`, `1h`: whole seconds, at least 1. */
+export function duration(text: string): number {
+  const match = /^(\d+)(s|m|h)?$/.exec(text);
+  const units = { s: 1, m: 60, h: 3600 };
+  const seconds = match === null ? 0 : Number(match[1]) * units[(match[2] ?? "s") as keyof typeof units];
+  if (seconds < 1 || seconds > 1_000_000)
+    throw new InvalidArgumentError("Give seconds, or a duration such as 90s, 5m or 1h.");
+  return seconds;
+}
+
+/** A whole number in a range. */
+export function wholeNumber(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= minimum && value <= maximum)) {
+      throw new InvalidArgumentError(`Give a whole number from ${minimum} to ${maximum}.`);
+    }
+    return value;
+  };
+}
+
+/** `KEY=VALUE` sets, `KEY-` removes. */
+export interface KeyChange {
+  key: string;
+  /** Absent: remove. */
+  value?: string;
+}
+
+/** Collects repeated `KEY=VALUE` and `KEY-`. */
+export function keyChange(pattern: RegExp, what: string): (text: string, before?: KeyChange[]) => KeyChange[] {
+  return (text, before = []) => {
+    const at = text.indexOf("=");
+    const change = at === -1 ? { key: text.slice(0, -1) } : { key: text.slice(0, at), value: text.slice(at + 1) };
+    if ((at === -1 && !text.endsWith("-")) || !pattern.test(change.key)) {
+      throw new InvalidArgumentError(`Give ${what}=VALUE to set it, or ${what}- to remove it.`);
+    }
+    return [...before, change];
+  };
+}
+
+/** Collects a repeated option. */
+export function repeated(text: string, before: string[] = []): string[] {
+  return [...before, text];
+}
+
+/** Names of services: DNS-1035 labels of at most 50 characters (RFC 1035 §2.3.1). */
+export function serviceName(text: string): string {
+  const name = text.slice(text.lastIndexOf("/") + 1);
+  if (!/^[a-z]([-a-z0-9]{0,48}[a-z0-9])?$/.test(name)) {
+    throw new InvalidArgumentError(
+      "Give at most 50 lower case letters, digits and dashes, beginning with a letter and ending with a letter or digit.",
+    );
+  }
+  return name;
+}
+
+/** Names of traffic targets: DNS labels of at most 30 characters. */
+export function targetName(text: string): string {
+  if (!/^[a-z0-9]([-a-z0-9]{0,28}[a-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError(
+      "Give at most 30 lower case letters, digits and dashes, beginning and ending with a letter or digit.",
+    );
+  }
+  return text;
+}
+
+/** Sections after the options of `--help`. */
+export function examples(command: Command, lines: readonly string[]): Command {
+  return command.addHelpText("after", `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`);
+}

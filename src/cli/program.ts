@@ -1,0 +1,70 @@
+/**
+ * The command tree. A command's module is loaded only when that command is run: `--help` and completion of the first word
+ * need names and summaries alone, which stand here.
+ */
+import { Command, Option } from "commander";
+import type { Factory } from "./factory.ts";
+
+interface Entry {
+  name: string;
+  summary: string;
+  aliases?: readonly string[];
+  hidden?: boolean;
+  load(): Promise<(factory: Factory) => Command>;
+}
+
+/** All commands, in the order of the help. */
+export const entries: readonly Entry[] = [
+  {
+    name: "deploy",
+    summary: "deploy an image as a new revision of a service",
+    load: async () => (await import("./commands/deploy/deploy.ts")).deployCommand,
+  },
+  {
+    name: "rollout",
+    summary: "move traffic between revisions",
+    load: async () => (await import("./commands/rollout/rollout.ts")).rolloutCommand,
+  },
+  {
+    name: "revisions",
+    aliases: ["revision"],
+    summary: "list, describe and delete revisions",
+    load: async () => (await import("./commands/revisions/revisions.ts")).revisionsCommand,
+  },
+];
+
+/**
+ * Builds the program.
+ * @param loaded names of the commands to load whole; the others are there with name and summary
+ */
+export async function createProgram(factory: Factory, loaded: (name: string) => boolean): Promise<Command> {
+  const program = new Command("elafros")
+    .description("Elafros runs containers that scale: revisions, traffic splits and the Kubernetes API on one machine.")
+    .usage("<command> [options]")
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({
+      writeOut: (text) => factory.io.write(text),
+      writeErr: (text) => factory.io.note(text.replace(/\n$/, "")),
+    })
+    .exitOverride()
+    .helpCommand("help [command]", "show help for a command")
+    .addOption(new Option("-V, --version", "same as 'elafros version --client'").hideHelp())
+    .addHelpText("after", "\nRun 'elafros <command> --help' for the options and examples of a command.");
+  for (const entry of entries) {
+    const wanted = loaded(entry.name) || (entry.aliases ?? []).some(loaded);
+    const command = wanted
+      ? (await entry.load())(factory)
+      : new Command(entry.name).allowUnknownOption().helpOption(false);
+    command.summary(entry.summary).aliases([...(entry.aliases ?? [])]);
+    if (!wanted) command.description(entry.summary);
+    inherit(command, program);
+    program.addCommand(command, { hidden: entry.hidden === true });
+  }
+  return program;
+}
+
+function inherit(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(child, command);
+}

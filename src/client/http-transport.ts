@@ -1,0 +1,126 @@
+/**
+ * One HTTP exchange with an API server, over node:http(s) with kept-alive connections.
+ */
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { isIP } from "node:net";
+import { ApiError } from "../api/meta/errors.ts";
+import { unreachable } from "./http-errors.ts";
+import type { Connection } from "./kubeconfig.ts";
+
+export interface HttpRequest {
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS";
+  /** Absolute, such as `/version`. */
+  path: string;
+  query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON, a string as it stands. */
+  body?: unknown;
+  signal?: AbortSignal;
+}
+
+export interface Transport {
+  /** Resolves once the answer's head is there, whatever its status code. Rejects with ApiError where the server can't be reached. */
+  send(request: HttpRequest): Promise<IncomingMessage>;
+  close(): void;
+}
+
+/** Long enough for slow writes; watches and logs have none, they end by their signal. */
+const headTimeoutMs = 60_000;
+
+export function createTransport(connection: Connection): Transport {
+  const url = new URL(connection.server);
+  const secure = url.protocol === "https:";
+  const agent = secure
+    ? new HttpsAgent({ keepAlive: true, ...tlsOptions(connection, url) })
+    : new HttpAgent({ keepAlive: true });
+  const start = secure ? httpsRequest : httpRequest;
+  const prefix = url.pathname.replace(/\/+$/, "");
+
+  async function attempt(request: HttpRequest): Promise<IncomingMessage> {
+    const headers: Record<string, string> = { accept: "application/json", ...request.headers };
+    const token = connection.token === undefined ? undefined : await connection.token();
+    if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
+    else if (connection.username !== undefined) {
+      const pair = `${connection.username}:${connection.password ?? ""}`;
+      headers["authorization"] = `Basic ${Buffer.from(pair).toString("base64")}`;
+    }
+    const body = encode(request.body, headers);
+    return new Promise((resolve, reject) => {
+      const outgoing = start({
+        agent,
+        host: url.hostname.replace(/^\[|\]$/g, ""),
+        port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),
+        method: request.method,
+        path: prefix + request.path + queryString(request.query),
+        headers,
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+      });
+      const timer = setTimeout(() => {
+        outgoing.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
+      }, headTimeoutMs);
+      outgoing.once("response", (response) => {
+        clearTimeout(timer);
+        resolve(response);
+      });
+      outgoing.once("error", (error: NodeJS.ErrnoException) => {
+        clearTimeout(timer);
+        reject(Object.assign(error, { reused: outgoing.reusedSocket }));
+      });
+      outgoing.end(body);
+    });
+  }
+
+  return {
+    async send(request) {
+      try {
+        return await attempt(request);
+      } catch (error) {
+        if (error instanceof ApiError || request.signal?.aborted === true) throw error;
+        const { code, reused } = error as NodeJS.ErrnoException & { reused?: boolean };
+        // A kept connection that the server closed just as it was used again; reading twice does no harm.
+        if (reused === true && code === "ECONNRESET" && request.method === "GET") {
+          try {
+            return await attempt(request);
+          } catch (again) {
+            throw unreachable(again, connection);
+          }
+        }
+        throw unreachable(error, connection);
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function tlsOptions(connection: Connection, url: URL): Record<string, unknown> {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  return {
+    rejectUnauthorized: !connection.insecure,
+    ...(connection.ca === undefined ? {} : { ca: connection.ca }),
+    ...(connection.cert === undefined ? {} : { cert: connection.cert }),
+    ...(connection.key === undefined ? {} : { key: connection.key }),
+    ...(connection.tlsServerName !== undefined
+      ? { servername: connection.tlsServerName }
+      : isIP(host) === 0
+        ? { servername: host }
+        : {}),
+  };
+}
+
+function encode(body: unknown, headers: Record<string, string>): string | undefined {
+  if (body === undefined) return undefined;
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  if (typeof body !== "string") headers["content-type"] ??= "application/json";
+  headers["content-length"] = String(Buffer.byteLength(text));
+  return text;
+}
+
+function queryString(query: HttpRequest["query"]): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  const text = parameters.toString();
+  return text === "" ? "" : `?${text}`;
+}

@@ -1,0 +1,200 @@
+/**
+ * The client port over HTTPS: the same calls as in process, against the embedded API server or a Kubernetes one.
+ */
+import type { IncomingMessage } from "node:http";
+import { ApiError } from "../api/meta/errors.ts";
+import type { Kind } from "../api/meta/kind.ts";
+import type { Deleted, PatchType, WriteOptions } from "../api/meta/service.ts";
+import type { KubeList, KubeObject, WatchEvent } from "../api/meta/types.ts";
+import type { Client, ObjectKey } from "./client.ts";
+import { UnreachableError, unreachable } from "./http-errors.ts";
+import { pathOf } from "./http-path.ts";
+import { createTransport, type HttpRequest } from "./http-transport.ts";
+import type { Connection } from "./kubeconfig.ts";
+import { readLines } from "./lines.ts";
+
+export { UnreachableError } from "./http-errors.ts";
+
+export interface HttpAnswer {
+  status: number;
+  headers: IncomingMessage["headers"];
+  text: string;
+}
+
+/** What to read of a container's output. */
+export interface PodLogOptions {
+  follow?: boolean;
+  tailLines?: number;
+  sinceSeconds?: number;
+  timestamps?: boolean;
+  previous?: boolean;
+  container?: string;
+  signal?: AbortSignal;
+}
+
+export interface HttpClient extends Client {
+  /** Any exchange; the answer whatever its status. Rejects with ApiError only where the server can't be reached. */
+  request(request: HttpRequest): Promise<HttpAnswer>;
+  /** Output lines of a Pod, without their line ends. */
+  podLog(key: { namespace: string; name: string }, options?: PodLogOptions): AsyncIterable<string>;
+  /** Closes kept connections. */
+  close(): void;
+}
+
+const patchTypes: Record<PatchType, string> = {
+  json: "application/json-patch+json",
+  merge: "application/merge-patch+json",
+  strategic: "application/strategic-merge-patch+json",
+};
+
+/** A client of the server that `connection` names. Warnings of answers go to `onWarning`. */
+export function httpClient(connection: Connection, options: { onWarning?: (text: string) => void } = {}): HttpClient {
+  const transport = createTransport(connection);
+
+  async function request(what: HttpRequest): Promise<HttpAnswer> {
+    const response = await transport.send(what);
+    const text = await readAll(response, connection);
+    for (const warning of warningsOf(response)) options.onWarning?.(warning);
+    return { status: response.statusCode ?? 0, headers: response.headers, text };
+  }
+
+  async function call<R>(what: HttpRequest): Promise<R> {
+    const answer = await request(what);
+    const body = parse(answer);
+    if (answer.status >= 300) throw ApiError.fromStatus(answer.status, body);
+    return body as R;
+  }
+
+  async function* stream(what: HttpRequest): AsyncGenerator<string> {
+    const response = await transport.send(what);
+    if ((response.statusCode ?? 0) >= 300) {
+      const text = await readAll(response, connection);
+      throw ApiError.fromStatus(response.statusCode ?? 0, parse({ headers: response.headers, text }));
+    }
+    try {
+      yield* readLines(response);
+    } catch (error) {
+      if (what.signal?.aborted !== true) throw unreachable(error, connection);
+    } finally {
+      response.destroy();
+    }
+  }
+
+  return {
+    request,
+    close: () => transport.close(),
+    get: (kind, key) => call({ method: "GET", path: pathOf(kind, key) }),
+    list: async (kind, listOptions = {}) => {
+      const { namespace, ...query } = listOptions;
+      const list = await call<KubeList<never>>({ method: "GET", path: pathOf(kind, { namespace }), query });
+      return { ...list, items: (list.items ?? []).map((item) => typed(kind, item)) };
+    },
+    async *watch<T extends KubeObject>(kind: Kind<T>, { namespace, signal, ...query }: Parameters<Client["watch"]>[1]) {
+      const path = pathOf(kind, { namespace });
+      for await (const line of stream({ method: "GET", path, query: { ...query, watch: true }, signal })) {
+        if (line !== "") yield watchEvent<T>(line);
+      }
+    },
+    create: (kind, object, writing) =>
+      call({
+        method: "POST",
+        path: pathOf(kind, { namespace: object.metadata.namespace }),
+        query: writeQuery(writing),
+        body: object,
+      }),
+    update: (kind, object, writing) =>
+      call({ method: "PUT", path: pathOf(kind, object.metadata), query: writeQuery(writing), body: object }),
+    updateStatus: (kind, object, writing) =>
+      call({
+        method: "PUT",
+        path: `${pathOf(kind, object.metadata)}/status`,
+        query: writeQuery(writing),
+        body: object,
+      }),
+    patch: (kind, key, patch, writing) =>
+      call({
+        method: "PATCH",
+        path: pathOf(kind, key) + (patch.subresource === undefined ? "" : `/${patch.subresource}`),
+        query: writeQuery(writing),
+        headers: { "content-type": patchTypes[patch.type] },
+        body: patch.body,
+      }),
+    delete: async (kind, key, { dryRun, ...deleting } = {}) =>
+      deleted(
+        await call<KubeObject>({
+          method: "DELETE",
+          path: pathOf(kind, key),
+          query: { dryRun: dryRun === true ? "All" : undefined },
+          body: { apiVersion: "v1", kind: "DeleteOptions", ...deleting },
+        }),
+      ),
+    podLog: ({ namespace, name }, { signal, ...query } = {}) =>
+      stream({
+        method: "GET",
+        path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log`,
+        query,
+        headers: { accept: "*/*" },
+        ...(signal === undefined ? {} : { signal }),
+      }),
+  };
+}
+
+/** Items of lists come without `kind` and `apiVersion` from Kubernetes. */
+function typed<T extends KubeObject>(kind: Kind<T>, item: KubeObject): T {
+  const apiVersion = kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
+  return { ...item, apiVersion: item.apiVersion ?? apiVersion, kind: item.kind ?? kind.kind } as T;
+}
+
+function watchEvent<T>(line: string): WatchEvent<T> {
+  const event = JSON.parse(line) as { type: WatchEvent<T>["type"] | "ERROR"; object: T & { code?: number } };
+  if (event.type === "ERROR") throw ApiError.fromStatus(event.object.code ?? 500, event.object);
+  return { type: event.type, object: event.object };
+}
+
+/** Kubernetes answers a delete with a Status once the object is gone, with the object where finalizers keep it. */
+function deleted(answer: KubeObject & { status?: unknown }): Deleted {
+  const gone = answer.kind === "Status" || answer.metadata.deletionTimestamp === undefined;
+  return { object: answer, gone };
+}
+
+function writeQuery(options: WriteOptions | undefined): NonNullable<HttpRequest["query"]> {
+  return {
+    dryRun: options?.dryRun === true ? "All" : undefined,
+    fieldValidation: options?.fieldValidation,
+    fieldManager: options?.fieldManager,
+  };
+}
+
+async function readAll(response: IncomingMessage, connection: Connection): Promise<string> {
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString("utf8");
+  } catch (error) {
+    throw unreachable(error, connection);
+  }
+}
+
+function parse(answer: Pick<HttpAnswer, "headers" | "text">): unknown {
+  const type = answer.headers["content-type"] ?? "";
+  if (!type.includes("json")) return answer.text.trim();
+  try {
+    return JSON.parse(answer.text) as unknown;
+  } catch {
+    return answer.text.trim();
+  }
+}
+
+/** The texts of `Warning: 299 - "…"` headers (RFC 7234 §5.5, as Kubernetes uses it). */
+function warningsOf(response: IncomingMessage): string[] {
+  const header = response.headers["warning"];
+  if (typeof header !== "string") return [];
+  return [...header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map((match) => (match[1] ?? "").replace(/\\(.)/g, "$1"));
+}
+
+/** Whether `error` says that the server can't be reached, rather than that it refused. */
+export function isUnreachable(error: unknown): error is UnreachableError {
+  return error instanceof UnreachableError;
+}
+
+export type { ObjectKey };
