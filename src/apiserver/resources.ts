@@ -1,0 +1,277 @@
+/** Requests on resources: finds what the path names, and does what the verb says. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+
+import { ApiError } from "../api/meta/errors.ts";
+import type { Kind } from "../api/meta/kind.ts";
+import type { RequestContext, Target } from "../api/meta/service.ts";
+import type { KubeObject, UserInfo } from "../api/meta/types.ts";
+import { decodeObject, decodeOptional, decodePatch, type RawBody } from "./body.ts";
+import type { ServerParts } from "./context.ts";
+import { type Negotiated, negotiate } from "./negotiate.ts";
+import { handlePodSubresource } from "./pods.ts";
+import { isTrue, qualifiedResource, type ResourceRequest } from "./request-info.ts";
+import { readDeleteOptions, readListOptions, readWriteOptions } from "./query.ts";
+import { sendNoPage, sendObject, successStatus, warningHeaders } from "./respond.ts";
+import { handleReview } from "./reviews.ts";
+import { rbacGroup } from "./rbac.ts";
+import { type IncludeObject, listTable, objectTable, partialMetadata, partialMetadataList } from "./table.ts";
+import { handleToken } from "./token-request.ts";
+import { streamWatch } from "./watch.ts";
+
+/** One request on a resource, with everything that answering it needs. */
+export interface ResourceCall {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  info: ResourceRequest;
+  user: UserInfo;
+}
+
+/** The same, with the kind found. */
+export interface KindCall extends ResourceCall {
+  target: Target;
+  kind: Kind;
+  query: URLSearchParams;
+  context: RequestContext;
+}
+
+/** Answers a request that was allowed. */
+export async function handleResource(parts: ServerParts, call: ResourceCall): Promise<FastifyReply> {
+  const { info, request, reply } = call;
+  const query = new URLSearchParams((request.raw.url ?? "").split("?", 2)[1] ?? "");
+  const review = await handleReview(parts, call);
+  if (review !== undefined) return review;
+  const kind = parts.kinds.find(
+    (candidate) =>
+      candidate.group === info.group && candidate.version === info.version && candidate.plural === info.resource,
+  );
+  if (kind === undefined) return notServed(reply, info);
+  const inNamespace = info.namespace !== "" && !(kind.plural === "namespaces" && kind.group === "");
+  const wide = kind.namespaced && !inNamespace;
+  if (inNamespace && !kind.namespaced) return notServed(reply, info);
+  if (wide && (info.named || !["list", "watch"].includes(info.verb))) return notServed(reply, info);
+
+  const target: Target = { kind };
+  if (kind.namespaced && inNamespace) target.namespace = info.namespace;
+  if (info.named) target.name = info.name;
+  const context: RequestContext = { user: call.user, warnings: [], signal: closeSignal(reply) };
+  const full: KindCall = { ...call, target, kind, query, context };
+  if (info.rest.length > 0 && info.resource !== "pods") return notServed(reply, info);
+  if (info.subresource === "status" && kind.hasStatus) target.subresource = "status";
+  else if (info.subresource !== "") return handleSubresource(parts, full);
+  return handleKind(parts, full);
+}
+
+function notServed(reply: FastifyReply, info: ResourceRequest): FastifyReply {
+  // Kubernetes answers so by where the path leads: its own groups have a Status, others plain text.
+  if (info.group !== "" && !info.group.endsWith(".k8s.io")) return sendNoPage(reply);
+  throw new ApiError("NotFound", "the server could not find the requested resource", { details: {} });
+}
+
+async function handleSubresource(parts: ServerParts, call: KindCall): Promise<FastifyReply> {
+  const { kind, info } = call;
+  if (kind.group === "" && kind.plural === "pods") return handlePodSubresource(parts, call);
+  if (kind.group === "" && kind.plural === "serviceaccounts" && info.subresource === "token")
+    return handleToken(parts, call);
+  throw notFound(kind, info.name);
+}
+
+/** The error of an object, or subresource of it, that isn't there. */
+export function notFound(kind: Kind, name: string): ApiError {
+  const { group, plural } = kind;
+  return new ApiError("NotFound", `${qualifiedResource(plural, group)} ${JSON.stringify(name)} not found`, {
+    details: { name, ...(group === "" ? {} : { group }), kind: plural },
+  });
+}
+
+async function handleKind(parts: ServerParts, call: KindCall): Promise<FastifyReply> {
+  const { info, query, context, target, request } = call;
+  const { service } = parts;
+  const collection = !info.named;
+  if (collection && (info.verb === "update" || info.verb === "patch"))
+    throw new ApiError("BadRequest", "name must be provided");
+  switch (info.verb) {
+    case "watch":
+      return streamWatch(parts, call);
+    case "list": {
+      const form = formFor(call);
+      const list = await service.list(context, target, readListOptions(query));
+      return sendObject(call.reply, transformList(parts, call, { list, form }), { form });
+    }
+    case "get": {
+      const form = formFor(call);
+      const object = await service.get(context, target);
+      return sendOne(parts, call, { object, form });
+    }
+    case "create": {
+      const form = formFor(call);
+      const options = readWriteOptions(query, "CreateOptions");
+      const { name: pathName, ...place } = target;
+      const body = await decodeObject(rawBody(request), target.kind.kind);
+      if (pathName !== undefined) checkName(body, pathName);
+      const object = await service.create(context, place, body, options);
+      await settle(parts, call, { object, gone: false, dryRun: options.dryRun });
+      return sendOne(parts, call, { object, form, code: 201 });
+    }
+    case "update": {
+      const form = formFor(call);
+      const options = readWriteOptions(query, "UpdateOptions");
+      const body = await decodeObject(rawBody(request), target.kind.kind);
+      const object = await service.update(context, target, body, options);
+      await settle(parts, call, { object, gone: false, dryRun: options.dryRun });
+      return sendOne(parts, call, { object, form });
+    }
+    case "patch": {
+      const form = formFor(call);
+      const options = readWriteOptions(query, "PatchOptions");
+      const patch = await decodePatch(rawBody(request));
+      const object = await service.patch(context, target, patch, options);
+      await settle(parts, call, { object, gone: false, dryRun: options.dryRun });
+      return sendOne(parts, call, { object, form });
+    }
+    case "delete":
+      return handleDelete(parts, call);
+    case "deletecollection": {
+      const form = formFor(call);
+      const body = await decodeOptional(rawBody(request), "DeleteOptions");
+      const options = { ...readListOptions(query), ...readDeleteOptions(query, body) };
+      const list = await service.deleteCollection(context, target, options);
+      return sendObject(call.reply, transformList(parts, call, { list, form }), { form });
+    }
+    default: {
+      const { group, resource } = info;
+      throw new ApiError(
+        "MethodNotAllowed",
+        ` is not supported on resources of kind ${JSON.stringify(qualifiedResource(resource, group))}`,
+        {
+          details: { ...(group === "" ? {} : { group }), kind: resource },
+        },
+      );
+    }
+  }
+}
+
+async function handleDelete(parts: ServerParts, call: KindCall): Promise<FastifyReply> {
+  const { kind, target, query, context, request } = call;
+  if (target.subresource !== undefined) {
+    throw new ApiError("MethodNotAllowed", "the server does not allow this method on the requested resource", {
+      details: {},
+    });
+  }
+  const form = formFor(call);
+  const body = await decodeOptional(rawBody(request), "DeleteOptions");
+  const options = readDeleteOptions(query, body);
+  const { object, gone } = await parts.service.delete(context, target, options);
+  await settle(parts, call, { object, gone, dryRun: options.dryRun });
+  if (!gone) return sendOne(parts, call, { object, form });
+  addWarnings(call);
+  const { name, uid } = object.metadata;
+  return sendObject(call.reply, successStatus({ name, group: kind.group, kind: kind.plural, uid }), { form });
+}
+
+/** A role or binding that was written counts before its writer is answered. */
+async function settle(
+  parts: ServerParts,
+  call: KindCall,
+  { object, gone, dryRun }: { object: KubeObject; gone: boolean; dryRun: boolean | undefined },
+): Promise<void> {
+  if (call.kind.group === rbacGroup && dryRun !== true) await parts.authorizer.settled(object, gone);
+}
+
+function checkName(body: unknown, name: string): void {
+  const { metadata } = body as { metadata?: { name?: unknown } };
+  if (metadata?.name !== name) {
+    throw new ApiError(
+      "BadRequest",
+      `the name of the object (${String(metadata?.name ?? "")}) does not match the name on the URL (${name})`,
+    );
+  }
+}
+
+/** The body as it came. */
+export function rawBody(request: FastifyRequest): RawBody {
+  const { headers, body } = request;
+  const encoding = headers["content-encoding"];
+  if (encoding !== undefined && encoding !== "identity") {
+    throw new ApiError(
+      "UnsupportedMediaType",
+      `bodies with Content-Encoding ${JSON.stringify(encoding)} are not read: send it plain`,
+    );
+  }
+  return {
+    bytes: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+    contentType: headers["content-type"],
+    fromPage: headers.origin !== undefined || headers["sec-fetch-site"] !== undefined,
+  };
+}
+
+/** The form of the answer; refused before anything is done. */
+export function formFor(call: Pick<KindCall, "request" | "query" | "info">): Negotiated {
+  const form = negotiate(call.request.headers.accept, { pretty: isTrue(call.query.get("pretty")) });
+  const forList = call.info.verb === "list" || call.info.verb === "deletecollection";
+  if (form.transform === (forList ? "PartialObjectMetadata" : "PartialObjectMetadataList")) {
+    throw new ApiError(
+      "NotAcceptable",
+      `the answer can't be given as ${form.transform}: ask for ${forList ? "PartialObjectMetadataList" : "PartialObjectMetadata"}`,
+    );
+  }
+  return form;
+}
+
+function includeObject(query: URLSearchParams): IncludeObject {
+  const value = query.get("includeObject");
+  if (value === null || value === "" || value === "Metadata") return "Metadata";
+  if (value === "None" || value === "Object") return value;
+  throw new ApiError("BadRequest", `unrecognized includeObject value: ${JSON.stringify(value)}`);
+}
+
+/** An object in the form that was asked for. */
+export function transformObject(
+  parts: ServerParts,
+  call: KindCall,
+  { object, form, columns }: { object: KubeObject; form: Negotiated; columns?: boolean },
+): unknown {
+  if (form.transform === "Table") {
+    const options = {
+      now: parts.clock.now(),
+      include: includeObject(call.query),
+      ...(columns === undefined ? {} : { columns }),
+    };
+    return objectTable(call.kind, object, options);
+  }
+  return form.transform === undefined ? object : partialMetadata(object);
+}
+
+function transformList(
+  parts: ServerParts,
+  call: KindCall,
+  { list, form }: { list: Parameters<typeof listTable>[1]; form: Negotiated },
+): unknown {
+  addWarnings(call);
+  if (form.transform === "Table")
+    return listTable(call.kind, list, { now: parts.clock.now(), include: includeObject(call.query) });
+  return form.transform === undefined ? list : partialMetadataList(list);
+}
+
+function sendOne(
+  parts: ServerParts,
+  call: KindCall,
+  { object, form, code }: { object: KubeObject; form: Negotiated; code?: number },
+): FastifyReply {
+  addWarnings(call);
+  return sendObject(call.reply, transformObject(parts, call, { object, form }), {
+    form,
+    ...(code === undefined ? {} : { code }),
+  });
+}
+
+function addWarnings({ reply, context }: Pick<KindCall, "reply" | "context">): void {
+  const values = warningHeaders(context.warnings);
+  if (values.length > 0) reply.header("warning", values);
+}
+
+/** Aborts when the client has gone before the answer was complete. */
+export function closeSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once("close", () => controller.abort());
+  return controller.signal;
+}

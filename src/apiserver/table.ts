@@ -1,0 +1,106 @@
+/** Server-side tables (`meta.k8s.io/v1` Table), which `kubectl get` prints, and the metadata-only forms of objects. */
+import type { Kind, PrinterColumn } from "../api/meta/kind.ts";
+import type { KubeList, KubeObject } from "../api/meta/types.ts";
+import { humanDuration } from "./age.ts";
+
+/** What each row carries besides its cells. */
+export type IncludeObject = "None" | "Metadata" | "Object";
+
+interface ColumnDefinition {
+  name: string;
+  type: string;
+  format: string;
+  description: string;
+  priority: number;
+}
+
+interface Row {
+  cells: unknown[];
+  object?: unknown;
+}
+
+export interface Table {
+  kind: "Table";
+  apiVersion: "meta.k8s.io/v1";
+  metadata: object;
+  columnDefinitions: ColumnDefinition[] | null;
+  rows: Row[];
+}
+
+const nameColumn: ColumnDefinition = {
+  name: "Name",
+  type: "string",
+  format: "name",
+  description: "Name must be unique within a namespace.",
+  priority: 0,
+};
+
+/** The columns of a kind. The first is always the name. */
+export function columnDefinitions(kind: Kind): ColumnDefinition[] {
+  const own = kind.columns.filter((column) => column.name !== "Name");
+  return [
+    nameColumn,
+    ...own.map(({ name, type, description, priority }) => ({ name, type, format: "", description, priority })),
+  ];
+}
+
+/** One object's row. `now` is in milliseconds since the epoch. */
+export function tableRow(kind: Kind, object: KubeObject, options: { now: number; include: IncludeObject }): Row {
+  const own = kind.columns.filter((column) => column.name !== "Name");
+  const cells = [object.metadata.name, ...own.map((column) => cell(column, object, options.now))];
+  if (options.include === "None") return { cells };
+  return { cells, object: options.include === "Object" ? object : partialMetadata(object) };
+}
+
+function cell(column: PrinterColumn<KubeObject>, object: KubeObject, now: number): string | number | boolean | null {
+  const value = column.value(object);
+  if (value === undefined) return null;
+  if (column.type !== "date" || typeof value !== "string") return value;
+  const time = Date.parse(value);
+  return Number.isNaN(time) ? "<unknown>" : humanDuration(now - time);
+}
+
+/** A table of a list's items. */
+export function listTable(
+  kind: Kind,
+  list: KubeList<KubeObject>,
+  options: { now: number; include: IncludeObject },
+): Table {
+  return {
+    kind: "Table",
+    apiVersion: "meta.k8s.io/v1",
+    metadata: list.metadata,
+    columnDefinitions: columnDefinitions(kind),
+    rows: list.items.map((item) => tableRow(kind, item, options)),
+  };
+}
+
+/** A table of one object; watches leave out the columns after the first event. */
+export function objectTable(
+  kind: Kind,
+  object: KubeObject,
+  options: { now: number; include: IncludeObject; columns?: boolean },
+): Table {
+  return {
+    kind: "Table",
+    apiVersion: "meta.k8s.io/v1",
+    metadata: { resourceVersion: object.metadata.resourceVersion },
+    columnDefinitions: options.columns === false ? null : columnDefinitions(kind),
+    rows: [tableRow(kind, object, options)],
+  };
+}
+
+/** An object without everything but its metadata. */
+export function partialMetadata(object: KubeObject): object {
+  return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: object.metadata };
+}
+
+/** A list of such. */
+export function partialMetadataList(list: KubeList<KubeObject>): object {
+  return {
+    kind: "PartialObjectMetadataList",
+    apiVersion: "meta.k8s.io/v1",
+    metadata: list.metadata,
+    items: list.items.map(partialMetadata),
+  };
+}
