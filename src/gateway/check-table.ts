@@ -1,0 +1,85 @@
+/**
+ * Proves that a value from outside (the socket, the file) is a route table before anything uses it: a gateway rather serves its last good
+ * table than a broken one.
+ */
+import type { RouteTable } from "../routing/table.ts";
+import { capacity } from "./memory.ts";
+
+/** The value as a table. Throws an Error that names the first member at fault. */
+export function checkTable(value: unknown): RouteTable {
+  const table = record(value, "table");
+  const version = count(table["version"], "version", Number.MAX_SAFE_INTEGER);
+  const revisions = record(table["revisions"], "revisions");
+  const hosts = record(table["hosts"], "hosts");
+  const ids = new Set<string>();
+  const names = Object.entries(revisions);
+  for (const [name, entry] of names) checkRevision(record(entry, `revisions["${name}"]`), name, ids);
+  for (const [name, entry] of Object.entries(hosts)) checkHost(record(entry, `hosts["${name}"]`), name);
+  if (names.length > capacity.revisions) throw wrong("revisions", `at most ${capacity.revisions} entries`);
+  if (ids.size > capacity.instances) throw wrong("revisions", `at most ${capacity.instances} instances`);
+  if (Object.keys(hosts).length > capacity.splits) throw wrong("hosts", `at most ${capacity.splits} entries`);
+  return { ...(value as RouteTable), version };
+}
+
+function checkRevision(entry: Record<string, unknown>, name: string, ids: Set<string>): void {
+  const at = `revisions["${name}"]`;
+  text(entry["configuration"], `${at}.configuration`);
+  if (entry["protocol"] !== "http1" && entry["protocol"] !== "h2c") throw wrong(`${at}.protocol`, "http1 or h2c");
+  count(entry["concurrency"], `${at}.concurrency`, 1_000_000);
+  count(entry["timeoutMs"], `${at}.timeoutMs`, 2 ** 31 - 1);
+  for (const [i, item] of list(entry["instances"], `${at}.instances`).entries()) {
+    const instance = record(item, `${at}.instances[${i}]`);
+    const id = text(instance["id"], `${at}.instances[${i}].id`);
+    text(instance["host"], `${at}.instances[${i}].host`);
+    if (count(instance["port"], `${at}.instances[${i}].port`, 65_535) === 0) {
+      throw wrong(`${at}.instances[${i}].port`, "a port");
+    }
+    if (ids.has(id)) throw wrong(`${at}.instances[${i}].id`, `an id of its own; "${id}" stands twice`);
+    ids.add(id);
+  }
+  if (entry["problem"] === undefined) return;
+  const problem = record(entry["problem"], `${at}.problem`);
+  const reason = text(problem["reason"], `${at}.problem.reason`);
+  if (!/^[A-Za-z0-9]{1,64}$/.test(reason)) throw wrong(`${at}.problem.reason`, "a reason word");
+  if (typeof problem["message"] !== "string") throw wrong(`${at}.problem.message`, "a text");
+}
+
+function checkHost(entry: Record<string, unknown>, name: string): void {
+  const at = `hosts["${name}"]`;
+  text(entry["route"], `${at}.route`);
+  const targets = list(entry["targets"], `${at}.targets`);
+  let sum = 0;
+  for (const [i, item] of targets.entries()) {
+    const target = record(item, `${at}.targets[${i}]`);
+    text(target["revision"], `${at}.targets[${i}].revision`);
+    sum += count(target["percent"], `${at}.targets[${i}].percent`, 100);
+  }
+  if (targets.length > 0 && sum !== 100) throw wrong(`${at}.targets`, `percents that total 100, not ${sum}`);
+  if (targets.length > 255) throw wrong(`${at}.targets`, "at most 255 targets");
+}
+
+function record(value: unknown, at: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(at, "an object");
+  return value as Record<string, unknown>;
+}
+
+function list(value: unknown, at: string): unknown[] {
+  if (!Array.isArray(value)) throw wrong(at, "a list");
+  return value;
+}
+
+function text(value: unknown, at: string): string {
+  if (typeof value !== "string" || value === "") throw wrong(at, "a text that isn't empty");
+  return value;
+}
+
+function count(value: unknown, at: string, most: number): number {
+  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > most) {
+    throw wrong(at, `a whole number up to ${most}`);
+  }
+  return value as number;
+}
+
+function wrong(at: string, should: string): Error {
+  return new Error(`Cannot use the route table: ${at} must be ${should}`);
+}

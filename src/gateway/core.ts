@@ -1,0 +1,249 @@
+/**
+ * The gateway's decisions, without any protocol: which Revision a host's next request goes to, which instance takes it, who waits and
+ * whose turn it is. A front (http/front.ts now, a faster one later) reads requests and asks here; a request is
+ *
+ *     match(host) → pick(host) → take(revision), or wait(revision) → … the front forwards … → release(instance)
+ *
+ * Guarantees, over all threads of the process: an instance never has more requests than its Revision's `concurrency`; in every 100
+ * successive requests of a Route each target gets exactly its percent; who waits is served in the order of arrival. A slot that becomes free
+ * goes to the request that came first, in whichever thread: a thread that isn't the first's wakes that thread. Should a wake-up be late
+ * (a thread is busy), the others look for themselves every `lookMs`.
+ */
+import type { Clock } from "../lib/clock.ts";
+import { type Counters, isEarlier } from "./memory.ts";
+import type { TableUpdate } from "./messages.ts";
+import {
+  type HostState,
+  type Instance,
+  nextTable,
+  noTable,
+  orderOf,
+  type RevisionState,
+  type ThreadTable,
+  type Waiter,
+} from "./state.ts";
+
+const lookMs = 50;
+const firstEjectionMs = 50;
+const longestEjectionMs = 1_000;
+
+export interface CoreOptions {
+  thread: number;
+  counters: Counters;
+  clock: Clock;
+  /** Most requests that may wait for one Revision, over all threads. */
+  queueLength: number;
+  /** Tells another thread to call `look`. */
+  wake(thread: number): void;
+  /** The last slot of an instance that left the table was given back. */
+  idle(instance: string): void;
+  hung(revision: string, instance: string): void;
+  /** The instance takes no new request: its idle connections can go. */
+  gone(instance: Instance): void;
+}
+
+export class Core {
+  #table: ThreadTable = noTable;
+  readonly #options: CoreOptions;
+  readonly #counters: Counters;
+  /** Revisions with requests of this thread that wait. */
+  readonly #queued = new Set<RevisionState>();
+  #stopLooking: (() => void) | undefined;
+  #start = 0;
+
+  constructor(options: CoreOptions) {
+    this.#options = options;
+    this.#counters = options.counters;
+  }
+
+  get version(): number {
+    return this.#table.version;
+  }
+
+  /** Puts a table in force for all that is decided from now on, and for those who wait. */
+  swap(update: TableUpdate): void {
+    const { table, gone, left } = nextTable(update, this.#table);
+    this.#table = table;
+    for (const instance of gone) {
+      for (; instance.lost > 0; instance.lost--) this.#giveBack(instance);
+      this.#options.gone(instance);
+    }
+    for (const revision of left) this.#dismissAll(revision);
+    for (const revision of this.#queued) {
+      if (revision.entry.problem !== undefined && revision.instances.length === 0) this.#dismissAll(revision);
+      else this.#dispatch(revision, false);
+    }
+  }
+
+  /** The entry of a host in the table's form; undefined if no Route has it. */
+  match(host: string): HostState | undefined {
+    return this.#table.hosts.get(host);
+  }
+
+  /** The Revision for the host's next request; undefined if the host has no target, or the table not that Revision. */
+  pick(host: HostState): RevisionState | undefined {
+    const targets = host.entry.targets;
+    const target =
+      host.split >= 0
+        ? targets[orderOf(host)[this.#counters.nextPosition(host.split)] ?? 0]
+        : targets.find(({ percent }) => percent > 0);
+    return target === undefined ? undefined : this.#table.revisions.get(target.revision);
+  }
+
+  /** Takes a slot of the Revision's instance with the fewest requests; undefined if none is free, or others came first. */
+  take(revision: RevisionState): Instance | undefined {
+    if (revision.entry.concurrency > 0 && this.#counters.waiting(revision.index) > 0) return undefined;
+    return this.#takeSlot(revision);
+  }
+
+  /** A place in the order of arrival; a request keeps its own when it has to wait again. */
+  ticket(): number {
+    return this.#counters.ticket();
+  }
+
+  /** Waits for a slot. False if too many do; else one of the waiter's functions is called, unless `giveUp` is called before. */
+  wait(revision: RevisionState, waiter: Waiter): boolean {
+    if (!this.#counters.tryWait(revision.index, this.#options.queueLength)) return false;
+    const { waiters } = revision;
+    let place = waiters.length;
+    while (place > 0 && isEarlier(waiter.ticket, waiters[place - 1]?.ticket ?? 0)) place--;
+    waiters.splice(place, 0, waiter);
+    this.#queued.add(revision);
+    if (place === 0) this.#publishHead(revision);
+    this.#keepLooking();
+    // A slot may have become free since `take`. If another thread's request is first, whoever freed the slot has woken that thread.
+    if (this.#counters.firstThread(revision.index) === this.#options.thread) this.#dispatch(revision, false);
+    return true;
+  }
+
+  /** The waiting request's client has gone, or its time is over. */
+  giveUp(revision: RevisionState, waiter: Waiter): void {
+    const place = revision.waiters.indexOf(waiter);
+    if (place < 0) return;
+    revision.waiters.splice(place, 1);
+    this.#counters.stopWaiting(revision.index);
+    if (place === 0) {
+      this.#publishHead(revision);
+      this.#dispatch(revision, false);
+    }
+  }
+
+  /** Gives a slot back: the app's answer has ended. */
+  release(instance: Instance): void {
+    this.#giveBack(instance);
+    if (this.#counters.waiting(instance.revision.index) > 0) this.#dispatch(instance.revision, false);
+  }
+
+  /** Connections to the instance work. */
+  reached(instance: Instance): void {
+    instance.ejectedFor = 0;
+  }
+
+  /** The instance refused a connection: this thread leaves it alone for a time that doubles with each refusal in a row. */
+  eject(instance: Instance): void {
+    instance.ejectedFor = Math.min(Math.max(instance.ejectedFor * 2, firstEjectionMs), longestEjectionMs);
+    instance.ejectedUntil = this.#options.clock.now() + instance.ejectedFor;
+  }
+
+  /** Work that nobody waits for doesn't end: its slot stays taken until the instance has left the table, and control is told. */
+  lose(instance: Instance): void {
+    const { revision } = instance;
+    if (!revision.instances.includes(instance)) {
+      this.#giveBack(instance);
+      return;
+    }
+    instance.lost += 1;
+    this.#options.hung(revision.name, instance.id);
+  }
+
+  /** Another thread says that a slot may be free for a request of this one. */
+  look(): void {
+    this.#counters.clearWake(this.#options.thread);
+    for (const revision of this.#queued) this.#dispatch(revision, false);
+  }
+
+  /** Requests of this thread that wait. */
+  get waiting(): number {
+    let sum = 0;
+    for (const revision of this.#queued) sum += revision.waiters.length;
+    return sum;
+  }
+
+  #takeSlot(revision: RevisionState): Instance | undefined {
+    const { instances } = revision;
+    const limit = revision.entry.concurrency;
+    const now = this.#options.clock.now();
+    for (;;) {
+      let best: Instance | undefined;
+      let fewest = limit === 0 ? Infinity : limit;
+      // From another start each time, so that equals share, and threads don't all choose the first.
+      this.#start = (this.#start + 1) | 0;
+      for (let i = 0; i < instances.length; i++) {
+        const instance = instances[(i + (this.#start >>> 0)) % instances.length];
+        if (instance === undefined || instance.ejectedUntil > now) continue;
+        const count = this.#counters.inFlight(instance.index);
+        if (count < fewest) {
+          best = instance;
+          fewest = count;
+        }
+      }
+      if (best === undefined) return undefined;
+      if (this.#counters.tryAcquire(best.index, limit)) return best;
+    }
+  }
+
+  /** Serves those who wait, first come first served; `anyway` also those whose turn isn't yet by what other threads say. */
+  #dispatch(revision: RevisionState, anyway: boolean): void {
+    const { thread } = this.#options;
+    for (;;) {
+      const first = this.#counters.firstThread(revision.index);
+      if (first !== -1 && first !== thread && !(anyway && revision.waiters.length > 0)) {
+        this.#wake(first);
+        return;
+      }
+      const waiter = revision.waiters[0];
+      if (waiter === undefined) {
+        this.#queued.delete(revision);
+        return;
+      }
+      const instance = this.#takeSlot(revision);
+      if (instance === undefined) return;
+      revision.waiters.shift();
+      this.#counters.stopWaiting(revision.index);
+      this.#publishHead(revision);
+      waiter.granted(instance);
+    }
+  }
+
+  #dismissAll(revision: RevisionState): void {
+    const waiters = revision.waiters.splice(0);
+    this.#publishHead(revision);
+    this.#queued.delete(revision);
+    for (const waiter of waiters) {
+      this.#counters.stopWaiting(revision.index);
+      waiter.dismissed();
+    }
+  }
+
+  #giveBack(instance: Instance): void {
+    const left = this.#counters.release(instance.index);
+    if (left === 0 && this.#counters.isLeaving(instance.index)) this.#options.idle(instance.id);
+  }
+
+  #publishHead(revision: RevisionState): void {
+    this.#counters.setHead(revision.index, this.#options.thread, revision.waiters[0]?.ticket ?? 0);
+  }
+
+  #wake(thread: number): void {
+    if (this.#counters.raiseWake(thread)) this.#options.wake(thread);
+  }
+
+  #keepLooking(): void {
+    if (this.#stopLooking !== undefined) return;
+    this.#stopLooking = this.#options.clock.after(lookMs, () => {
+      this.#stopLooking = undefined;
+      for (const revision of this.#queued) this.#dispatch(revision, true);
+      if (this.#queued.size > 0) this.#keepLooking();
+    });
+  }
+}

@@ -1,0 +1,23 @@
+/** What exchanges of one front share. */
+import type { Clock } from "../../lib/clock.ts";
+import type { Core } from "../core.ts";
+import type { GatewayLimits } from "../options.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Joined } from "./join.ts";
+import type { Upstreams } from "./upstreams.ts";
+
+export interface FrontContext {
+  core: Core;
+  clock: Clock;
+  limits: GatewayLimits;
+  verboseErrors: boolean;
+  upstreams: Upstreams;
+  /** A new request id. */
+  newId(): string;
+  /** Whether clients should be told to close their connections. */
+  draining(): boolean;
+  /** The exchange needs no `check` any more. */
+  done(exchange: Exchange): void;
+  /** Upgraded connections that are open. */
+  joined: Set<Joined>;
+}

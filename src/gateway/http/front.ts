@@ -1,0 +1,185 @@
+/**
+ * The gateway's front on Node's HTTP server: one per thread and listening socket. Node's parser is strict (no lenient flags), so a message with
+ * two lengths, a length and a coding, or a bare line feed ends at 400; what it lets through but two servers could still read differently
+ * is refused by headers.ts.
+ */
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
+import { type Socket, Server as NetServer } from "node:net";
+import type { Duplex } from "node:stream";
+import { type Answer, answers, renderAnswer } from "../answers.ts";
+import type { Front, FrontOptions } from "../front.ts";
+import type { FrontContext } from "./context.ts";
+import { Exchange } from "./exchange.ts";
+import { Upstreams } from "./upstreams.ts";
+
+/** How often clients that don't do their part are looked for. */
+const checkMs = 1_000;
+/** What an upgrading client may send before it is answered. */
+const mostEarlyBytes = 64 * 1024;
+
+/** A client's connection. */
+interface Connection {
+  /** Requests that aren't answered yet. */
+  requests: number;
+  /** When the last one was answered, or the connection was made. */
+  idleSince: number;
+  /** We have said that we send nothing more. */
+  ended: boolean;
+}
+
+/** Starts to accept on the descriptor. Resolves when it does; rejects with the system's error when the descriptor isn't a usable socket. */
+export async function createHttpFront(options: FrontOptions): Promise<Front> {
+  const { limits, clock } = options;
+  const connections = new Map<Socket, Connection>();
+  const exchanges = new Set<Exchange>();
+  const upstreams = new Upstreams();
+  let draining = false;
+  const context: FrontContext = {
+    core: options.core,
+    clock,
+    limits,
+    verboseErrors: options.verboseErrors,
+    upstreams,
+    newId: randomUUID,
+    draining: () => draining,
+    done: (exchange) => exchanges.delete(exchange),
+    joined: new Set(),
+  };
+  const begin = (exchange: Exchange, connection: Connection | undefined, res: ServerResponse): void => {
+    exchanges.add(exchange);
+    if (connection !== undefined) connection.requests += 1;
+    res.once("close", () => {
+      if (connection === undefined) return;
+      connection.requests -= 1;
+      connection.idleSince = clock.now();
+    });
+    exchange.start();
+  };
+  const server = makeServer(options);
+  server.on("connection", (socket: Socket) => {
+    connections.set(socket, { requests: 0, idleSince: clock.now(), ended: false });
+    socket.once("close", () => connections.delete(socket));
+  });
+  server.on("request", (req, res) => {
+    begin(new Exchange(context, { req, res, expects: false }), connections.get(req.socket), res);
+  });
+  server.on("checkContinue", (req, res) => {
+    begin(new Exchange(context, { req, res, expects: true }), connections.get(req.socket), res);
+  });
+  server.on("upgrade", (req: IncomingMessage, duplex: Duplex, head: Buffer) => {
+    const socket = duplex as Socket;
+    const res = new ServerResponse(req);
+    const upgrade = { socket, early: collectEarly(socket, head) };
+    res.shouldKeepAlive = false;
+    res.assignSocket(socket);
+    res.once("finish", () => socket.end());
+    begin(new Exchange(context, { req, res, expects: false, upgrade }), connections.get(socket), res);
+  });
+  server.on("connect", (_req: IncomingMessage, duplex: Duplex) => sayGoodbye(duplex, answers.noConnect));
+  server.on("clientError", (error: NodeJS.ErrnoException, duplex: Duplex) =>
+    onClientError(error, duplex as Socket, connections),
+  );
+  const endOld = (maxAgeMs: number): void => {
+    const time = clock.now() - maxAgeMs;
+    for (const exchange of exchanges) exchange.shed(time);
+    for (const joined of context.joined) if (joined.began < time) joined.end();
+  };
+  const check = setInterval(() => {
+    const now = clock.now();
+    for (const exchange of exchanges) exchange.check(now);
+    if (!draining) return;
+    endOld(limits.maxConnectionAgeMs);
+    for (const [socket, connection] of connections) closeIfIdle(socket, connection, now - limits.drainIdleMs);
+  }, checkMs);
+  check.unref();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ fd: options.fd, backlog: 4096 }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  server.on("error", (error) => options.log.error({ error }, "Listener failed"));
+  return {
+    drain: () =>
+      new Promise((resolve) => {
+        draining = true;
+        // Not http's own close: that one closes idle connections at once, and loses the request that is on its way on one of them.
+        NetServer.prototype.close.call(server, () => {
+          clearInterval(check);
+          resolve();
+        });
+      }),
+    shed: endOld,
+    gone: (instance) => upstreams.drop(instance),
+    close: () => {
+      for (const socket of connections.keys()) socket.destroy();
+    },
+  };
+}
+
+function makeServer({ limits }: FrontOptions): Server {
+  const server = createServer({
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersMs,
+    // Uploads may take as long as they do; exchange.ts ends those that stand still.
+    requestTimeout: 0,
+    keepAliveTimeout: limits.idleMs,
+    connectionsCheckingInterval: checkMs,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+    noDelay: true,
+    // HTTP/2 by upgrade is optional for a server (RFC 9113 dropped it): such a request is answered in HTTP/1.1.
+    shouldUpgradeCallback: (req) => !/\bh2c?\b/i.test(req.headers.upgrade ?? ""),
+  });
+  // Node drops what is beyond its limit without a word; the count is checked in headers.ts instead.
+  server.maxHeadersCount = 0;
+  server.maxConnections = limits.connections;
+  server.timeout = 0;
+  return server;
+}
+
+/** Reads on from a client that waits for its upgrade, so that its leaving shows; keeps what it sends. */
+function collectEarly(socket: Socket, head: Buffer): Buffer[] {
+  const early = head.length > 0 ? [head] : [];
+  let bytes = head.length;
+  socket.on("error", () => {});
+  socket.on("data", (piece: Buffer) => {
+    early.push(piece);
+    bytes += piece.length;
+    if (bytes > mostEarlyBytes) socket.pause();
+  });
+  socket.on("end", () => socket.destroy());
+  return early;
+}
+
+function closeIfIdle(socket: Socket, connection: Connection, before: number): void {
+  if (connection.requests > 0 || connection.idleSince > before) return;
+  if (connection.ended) socket.destroy();
+  connection.ended = true;
+  socket.end();
+}
+
+/** What Node's parser refuses: a plain answer, unless another one is under way on the connection. */
+function onClientError(error: NodeJS.ErrnoException, socket: Socket, connections: Map<Socket, Connection>): void {
+  if (error.code === "ECONNRESET" || !socket.writable || (connections.get(socket)?.requests ?? 0) > 0) {
+    socket.destroy();
+    return;
+  }
+  if (error.code === "HPE_HEADER_OVERFLOW") sayGoodbye(socket, answers.fieldsTooLarge);
+  else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") sayGoodbye(socket, answers.slowRequest);
+  else sayGoodbye(socket, answers.badRequest);
+}
+
+/** Answers on the bare connection and closes it. */
+function sayGoodbye(socket: Duplex, answer: Answer): void {
+  const { fields, body } = renderAnswer(answer, { accept: undefined, requestId: randomUUID(), verbose: false });
+  let head = `HTTP/1.1 ${answer.status} ${answer.reason}\r\nConnection: close\r\n`;
+  for (let i = 0; i < fields.length; i += 2) head += `${fields[i] ?? ""}: ${fields[i + 1] ?? ""}\r\n`;
+  socket.on("error", () => {});
+  socket.end(`${head}\r\n${body}`);
+  // What else the client sends is read and dropped, for a moment: closing on it would take the answer with it.
+  socket.resume();
+  setTimeout(() => socket.destroy(), 1_000).unref();
+}

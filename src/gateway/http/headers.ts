@@ -1,0 +1,163 @@
+/**
+ * Which header fields pass, which don't, and which are ours. Lists are flat, as Node's `rawHeaders`: name, value, name, value, so that
+ * names keep their case, and fields that stand twice stay twice.
+ */
+
+/** Fields that speak of one connection, not of the message (RFC 9110 §7.6.1), besides those that `Connection` names. */
+const hopByHop = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  // Credentials for a proxy and its demand for them: this hop's, and nobody's here.
+  "proxy-authenticate",
+  "proxy-authorization",
+  // `TE: trailers` is said again below when the client said it; other codings are this hop's.
+  "te",
+  // Framing is made anew for each hop; both in one message is refused before.
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Fields that tell the app about the client. Only what the gateway says of it may arrive (spec: client-sent ones never win). */
+const aboutClient = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-forwarded-server",
+  "x-forwarded-ssl",
+  "x-forwarded-scheme",
+  "x-forwarded-by",
+  "x-real-ip",
+  "x-request-id",
+  "host",
+]);
+
+/** Fields that can't stand in trailers because they change how the message is framed, routed or understood (RFC 9110 §6.5.1). */
+const notInTrailers = new Set([
+  "content-length",
+  "content-encoding",
+  "content-type",
+  "content-range",
+  "host",
+  "trailer",
+  "set-cookie",
+  "authorization",
+  "cache-control",
+  "expect",
+  "max-forwards",
+  "te",
+]);
+
+/** Fields of the platform between its own parts; from outside they are forged. */
+function isControl(name: string): boolean {
+  return name.startsWith("elafros-") || name.startsWith("k-");
+}
+
+export interface ClientFacts {
+  /** Address of the client's connection. */
+  address: string;
+  /** Host, and port if there was one, that the client asked for. */
+  authority: string;
+  protocol: "http" | "https";
+  requestId: string;
+}
+
+/** The names that this message's `Connection` fields declare to be of this hop only; undefined when none does. */
+export function connectionNames(raw: readonly string[]): Set<string> | undefined {
+  let names: Set<string> | undefined;
+  for (let i = 0; i < raw.length; i += 2) {
+    if (raw[i]?.toLowerCase() !== "connection") continue;
+    for (const part of (raw[i + 1] ?? "").split(",")) {
+      const name = part.trim().toLowerCase();
+      if (name === "close" || name === "keep-alive" || name === "") continue;
+      names ??= new Set();
+      names.add(name);
+    }
+  }
+  // A client must not make the gateway drop what frames or routes the message by calling it its own.
+  names?.delete("content-length");
+  names?.delete("host");
+  return names;
+}
+
+/** The request's fields for the app, without framing: the caller adds `Content-Length` or `Transfer-Encoding` as the body needs. */
+export function requestFields(raw: readonly string[], client: ClientFacts): string[] {
+  const own = connectionNames(raw);
+  const out = ["Host", client.authority];
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? "";
+    const value = raw[i + 1] ?? "";
+    const lower = name.toLowerCase();
+    if (lower === "te" && /(?:^|,)\s*trailers\s*(?:$|[,;])/i.test(value)) out.push("TE", "trailers");
+    if (hopByHop.has(lower) || aboutClient.has(lower) || lower === "content-length" || isControl(lower)) continue;
+    // Some apps read `X_Forwarded_For` as `X-Forwarded-For`: such twins of our own fields go, too.
+    if (lower.includes("_") && isForged(lower.replaceAll("_", "-"))) continue;
+    if (own?.has(lower) === true) continue;
+    out.push(name, value);
+  }
+  const node = client.address.includes(":") ? `"[${client.address}]"` : client.address;
+  out.push("Forwarded", `for=${node};host="${client.authority}";proto=${client.protocol}`);
+  out.push("X-Forwarded-For", client.address, "X-Forwarded-Host", client.authority);
+  out.push("X-Forwarded-Proto", client.protocol, "X-Real-Ip", client.address, "X-Request-Id", client.requestId);
+  return out;
+}
+
+function isForged(lower: string): boolean {
+  return aboutClient.has(lower) || isControl(lower) || hopByHop.has(lower) || lower === "content-length";
+}
+
+/** The answer's fields for the client. */
+export function answerFields(raw: readonly string[], requestId: string): string[] {
+  const own = connectionNames(raw);
+  const out: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? "";
+    const lower = name.toLowerCase();
+    // An app can't speak for the platform, nor name another request.
+    if (hopByHop.has(lower) || lower.startsWith("elafros-") || lower === "x-request-id") continue;
+    if (own?.has(lower) === true) continue;
+    out.push(name, raw[i + 1] ?? "");
+  }
+  out.push("X-Request-Id", requestId);
+  return out;
+}
+
+/** Trailer fields that may pass, as pairs. */
+export function trailerFields(raw: readonly string[]): [string, string][] {
+  const out: [string, string][] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? "";
+    const lower = name.toLowerCase();
+    if (hopByHop.has(lower) || aboutClient.has(lower) || notInTrailers.has(lower) || isControl(lower)) continue;
+    out.push([name, raw[i + 1] ?? ""]);
+  }
+  return out;
+}
+
+/** Why a request's fields are ambiguous or too many, so that two servers could read it differently; undefined when they are fine. */
+export function fieldFault(raw: readonly string[], most: number): "TooManyFields" | "AmbiguousRequest" | undefined {
+  if (raw.length / 2 > most) return "TooManyFields";
+  let hosts = 0;
+  let lengths = 0;
+  let codings = 0;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? "";
+    // Only these lengths need the lower case.
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+    else if (name.length === 14 && name.toLowerCase() === "content-length") lengths++;
+    else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") {
+      codings++;
+      if ((raw[i + 1] ?? "").toLowerCase() !== "chunked") return "AmbiguousRequest";
+    }
+  }
+  return hosts > 1 || lengths > 1 || codings > 1 || (lengths > 0 && codings > 0) ? "AmbiguousRequest" : undefined;
+}
+
+const sane = /^[A-Za-z0-9][A-Za-z0-9._:@/+=-]{0,127}$/;
+
+/** Whether a client's `X-Request-Id` is one to go on with: short, and safe in logs and headers. */
+export function isSaneRequestId(value: string | string[] | undefined): value is string {
+  return typeof value === "string" && sane.test(value);
+}

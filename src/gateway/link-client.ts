@@ -1,0 +1,95 @@
+/**
+ * The gateway's end of the link to control (routing/link.ts): connects for ever, says hello, takes tables, renews the lease. Without
+ * control the gateway goes on with what it has.
+ */
+import { connect, type Socket } from "node:net";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { type ControlMessage, type GatewayMessage, leaseRenewMs } from "../routing/link.ts";
+import { checkTable } from "./check-table.ts";
+import { readLines, writeLine } from "./lines.ts";
+
+const firstDelayMs = 20;
+const longestDelayMs = 1_000;
+
+export interface LinkClientOptions {
+  /** Of control's socket. */
+  path: string;
+  clock: Clock;
+  log: Log;
+  /** Said first on each connection. */
+  hello(): GatewayMessage & { type: "hello" };
+  /** A connection was made, and hello said. */
+  connected(): void;
+  /** A message of control, checked. `json` is a table's text. */
+  received(message: ControlMessage, json: string): void;
+}
+
+export class LinkClient {
+  readonly #options: LinkClientOptions;
+  #socket: Socket | undefined;
+  #delay = 0;
+  #stopped = false;
+
+  constructor(options: LinkClientOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { path, clock, log } = this.#options;
+    if (this.#stopped) return;
+    const socket = connect({ path });
+    let cancelRenewal: (() => void) | undefined;
+    const renew = (): void => {
+      cancelRenewal = clock.after(leaseRenewMs, () => {
+        writeLine(socket, { type: "alive" } satisfies GatewayMessage);
+        renew();
+      });
+    };
+    socket.on("connect", () => {
+      this.#socket = socket;
+      this.#delay = 0;
+      log.info({ path }, "Connected to control");
+      writeLine(socket, this.#options.hello());
+      this.#options.connected();
+      renew();
+    });
+    readLines(socket, (line) => this.#read(line));
+    socket.on("error", (error) => {
+      if (this.#socket === socket) log.warn({ error, path }, "Connection to control failed");
+    });
+    socket.on("close", () => {
+      cancelRenewal?.();
+      if (this.#socket === socket) log.warn({ path }, "Connection to control ended: serving with the last table");
+      this.#socket = undefined;
+      this.#delay = Math.min(Math.max(this.#delay * 2, firstDelayMs), longestDelayMs);
+      clock.after(this.#delay, () => this.start());
+    });
+  }
+
+  /** Says something to control; nothing happens while it is away. */
+  send(message: GatewayMessage): void {
+    if (this.#socket !== undefined) writeLine(this.#socket, message);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#socket?.destroy();
+  }
+
+  #read(line: string): void {
+    const message = JSON.parse(line) as Record<string, unknown> | null;
+    if (message?.["type"] === "table") {
+      const table = checkTable(message["table"]);
+      this.#options.received({ type: "table", table }, JSON.stringify(message["table"]));
+      return;
+    }
+    const age = message?.["maxConnectionAgeMs"];
+    if (message?.["type"] === "shed" && typeof age === "number" && age >= 0) {
+      this.#options.received({ type: "shed", maxConnectionAgeMs: age }, "");
+      return;
+    }
+    // A newer control may say more than this gateway knows.
+    this.#options.log.warn({ type: message?.["type"] }, "Message of control not understood");
+  }
+}

@@ -1,0 +1,109 @@
+/** The gateway process; options.ts says how it is started, hub.ts what its first thread does, core.ts what the others do. */
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { systemClock } from "../lib/clock.ts";
+import { createLog } from "../lib/log.ts";
+import { emptyTable, type RouteTable } from "../routing/table.ts";
+import { Hub } from "./hub.ts";
+import { LinkClient } from "./link-client.ts";
+import { Counters, createSharedMemory } from "./memory.ts";
+import type { FromThread, ThreadData } from "./messages.ts";
+import { type FullGatewayOptions, parseGatewayOptions, type ReadyLine } from "./options.ts";
+import { readTableFile, writeTableFile } from "./table-file.ts";
+
+const log = createLog("gateway");
+
+function run(options: FullGatewayOptions): void {
+  const { id, threads } = options;
+  const memory = createSharedMemory(threads);
+  const workers: Worker[] = [];
+  let saving = Promise.resolve();
+  const hub = new Hub({
+    id,
+    threads,
+    counters: new Counters(memory),
+    log,
+    toThread: (thread, message) => workers[thread]?.postMessage(message),
+    toControl: (message) => link.send(message),
+    save: (json) => {
+      // One after the other, so that the newest is what stays.
+      saving = saving
+        .then(() => writeTableFile(options.table, json))
+        .catch((error: unknown) => log.error({ error, path: options.table }, "Table not written"));
+    },
+    serving: () => {
+      const line: ReadyLine = { ready: true, id, threads, table: hub.version };
+      process.stdout.write(`${JSON.stringify(line)}\n`);
+      link.start();
+    },
+    empty: () => void saving.then(() => process.exit(0)),
+  });
+  const link = new LinkClient({
+    path: options.link,
+    clock: systemClock,
+    log,
+    hello: () => hub.hello(),
+    connected: () => hub.connected(),
+    received: (message, json) => hub.fromControl(message, json),
+  });
+  const table = hub.begin(startingTable(options.table));
+  const ports = connectAll(threads);
+  for (let thread = 0; thread < threads; thread++) {
+    const own = ports[thread] ?? [];
+    const data: ThreadData = { thread, options, memory, table, ports: own };
+    const transferList = own.filter((port) => port !== null);
+    const worker = new Worker(new URL(import.meta.resolve("./thread.ts")), { workerData: data, transferList });
+    worker.on("message", (message: FromThread) => hub.fromThread(message));
+    worker.on("error", (error) => {
+      log.error({ error, thread }, "Thread failed");
+      process.exit(1);
+    });
+    worker.on("exit", (status) => {
+      log.error({ status, thread }, "Thread ended");
+      process.exit(1);
+    });
+    workers.push(worker);
+  }
+  process.once("SIGTERM", () => {
+    log.info({}, "Draining");
+    hub.drain();
+    process.once("SIGTERM", () => process.exit(0));
+  });
+  // Of the terminal's group; the supervisor decides.
+  process.on("SIGINT", () => {});
+}
+
+/** A table file that can't be used is no reason not to start: control sends a new one. */
+function startingTable(path: string): RouteTable {
+  try {
+    return readTableFile(path);
+  } catch (error) {
+    log.error({ error, path }, "Table file not usable: starting without");
+    return emptyTable;
+  }
+}
+
+/** A channel for each pair of threads; for each thread its ends, by the other's number. */
+function connectAll(threads: number): (MessagePort | null)[][] {
+  const ends = Array.from({ length: threads }, () => Array.from({ length: threads }, (): MessagePort | null => null));
+  for (let a = 0; a < threads; a++) {
+    for (let b = a + 1; b < threads; b++) {
+      const { port1, port2 } = new MessageChannel();
+      (ends[a] ?? [])[b] = port1;
+      (ends[b] ?? [])[a] = port2;
+    }
+  }
+  return ends;
+}
+
+function start(): void {
+  let options: FullGatewayOptions;
+  try {
+    options = parseGatewayOptions(process.argv[2]);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(2);
+  }
+  run(options);
+}
+
+start();

@@ -1,0 +1,45 @@
+/** What the hub (the process's first thread) and its serving threads tell each other, and what a thread is started with. */
+import type { MessagePort } from "node:worker_threads";
+import type { SharedMemory } from "./memory.ts";
+import type { FullGatewayOptions } from "./options.ts";
+
+/**
+ * A table on its way to the threads: as text, which each thread parses for itself, and the indices of the shared counters in the order in
+ * which its objects name their members: Revisions; instances, Revision after Revision; hosts (-1 where one target takes everything).
+ */
+export interface TableUpdate {
+  version: number;
+  json: string;
+  revisions: Int32Array;
+  instances: Int32Array;
+  splits: Int32Array;
+}
+
+export interface ThreadData {
+  thread: number;
+  options: FullGatewayOptions;
+  memory: SharedMemory;
+  table: TableUpdate;
+  /** To each other thread, by number; its own place is null. A message is "look at your queues". */
+  ports: (MessagePort | null)[];
+}
+
+export type ToThread =
+  | { type: "table"; table: TableUpdate }
+  /** Stop accepting; finish what there is; then say `empty`. */
+  | { type: "drain" }
+  /** End streaming and upgraded connections that are older. */
+  | { type: "shed"; maxAgeMs: number }
+  /** Drop everything. */
+  | { type: "close" };
+
+export type FromThread =
+  /** All listeners accept. */
+  | { type: "serving" }
+  /** This version is in force, for new requests and for those that waited. */
+  | { type: "swapped"; version: number }
+  /** The last slot of an instance that left the table was given back. */
+  | { type: "idle"; instance: string }
+  | { type: "hung"; revision: string; instance: string }
+  /** Drained: no connection is left. */
+  | { type: "empty" };

@@ -1,0 +1,118 @@
+/**
+ * The way of one request to an instance: look up, pick, take or wait, and again when an instance turns out unreachable or the table moves
+ * on. It knows no protocol; a front tells it what happened and is told what to do.
+ */
+import type { Clock } from "../lib/clock.ts";
+import { type Answer, answers, problemAnswer } from "./answers.ts";
+import type { Core } from "./core.ts";
+import type { GatewayLimits } from "./options.ts";
+import type { Instance, RevisionState, Waiter } from "./state.ts";
+
+export interface PlacementOptions {
+  core: Core;
+  clock: Clock;
+  limits: GatewayLimits;
+  /** In the table's form. */
+  host: string;
+  /** Forward to this instance. Its slot is taken; the front gives it back with `core.release` or `core.lose`. */
+  placed(instance: Instance): void;
+  /** Answer so: the request gets no instance, or (504) its instance was too slow. Called at most once. */
+  failed(answer: Answer): void;
+}
+
+export class Placement {
+  readonly #options: PlacementOptions;
+  #revision: RevisionState | undefined;
+  #waiter: Waiter | undefined;
+  #ticket = 0;
+  #cancelDeadline: (() => void) | undefined;
+  #firstRefusal: number | undefined;
+  #over = false;
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+  }
+
+  /** Looks the host up and finds an instance, now or later. */
+  start(): void {
+    const { core, host } = this.#options;
+    const entry = core.match(host);
+    if (entry === undefined) return this.#fail(answers.hostUnknown);
+    if (entry.entry.targets.length === 0) return this.#fail(answers.routeNotReady);
+    const revision = core.pick(entry);
+    if (revision === undefined) return this.#fail(answers.revisionMissing);
+    const { problem, timeoutMs } = revision.entry;
+    this.#revision = revision;
+    if (problem !== undefined && revision.instances.length === 0) return this.#fail(problemAnswer(problem));
+    const { clock, limits } = this.#options;
+    this.#cancelDeadline ??= clock.after(timeoutMs > 0 ? timeoutMs : limits.queueMs, () => this.#late());
+    this.#take(revision);
+  }
+
+  /** The instance could not be reached, so it saw nothing of the request: the front has given the slot back. Tries again. */
+  refused(instance: Instance): void {
+    const { core, clock, limits } = this.#options;
+    core.eject(instance);
+    if (this.#over) return;
+    const now = clock.now();
+    this.#firstRefusal ??= now;
+    if (now - this.#firstRefusal >= limits.patienceMs) return this.#fail(answers.unreachable);
+    // The table may have moved on: what was picked first stays, as long as it is there.
+    if (this.#revision?.present === true) this.#take(this.#revision);
+    else this.start();
+  }
+
+  /** The answer has begun, or the client has gone: no deadline and no place in a queue any more. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#cancelDeadline?.();
+    this.#leaveQueue();
+  }
+
+  #take(revision: RevisionState): void {
+    const { core } = this.#options;
+    const instance = core.take(revision);
+    if (instance !== undefined) return this.#place(instance);
+    if (this.#ticket === 0) this.#ticket = core.ticket();
+    const waiter: Waiter = {
+      ticket: this.#ticket,
+      granted: (granted) => {
+        this.#waiter = undefined;
+        this.#place(granted);
+      },
+      dismissed: () => {
+        this.#waiter = undefined;
+        this.start();
+      },
+    };
+    this.#waiter = waiter;
+    if (core.wait(revision, waiter)) return;
+    this.#waiter = undefined;
+    this.#fail(answers.overloaded);
+  }
+
+  #place(instance: Instance): void {
+    if (instance.revision.entry.timeoutMs === 0) this.#cancelDeadline?.();
+    this.#options.placed(instance);
+  }
+
+  #late(): void {
+    if (this.#waiter === undefined) return this.#fail(answers.timeout);
+    if (this.#firstRefusal !== undefined) return this.#fail(answers.unreachable);
+    this.#fail(this.#revision?.instances.length === 0 ? answers.starting : answers.overloaded);
+  }
+
+  #fail(answer: Answer): void {
+    if (this.#over) return;
+    this.end();
+    this.#options.failed(answer);
+  }
+
+  #leaveQueue(): void {
+    const waiter = this.#waiter;
+    if (waiter === undefined || this.#revision === undefined) return;
+    this.#waiter = undefined;
+    this.#options.core.giveUp(this.#revision, waiter);
+  }
+}

@@ -1,0 +1,116 @@
+/** A route table as a thread uses it: maps of what requests need, made once per table, with what stays carried over from the last one. */
+import type { HostEntry, RevisionEntry, RouteTable } from "../routing/table.ts";
+import type { TableUpdate } from "./messages.ts";
+import { splitSequence } from "../routing/split.ts";
+
+/** An instance as one thread sees it. */
+export interface Instance {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  /** Of its counter of requests in flight. */
+  readonly index: number;
+  readonly revision: RevisionState;
+  /** Takes no request from this thread before this time (milliseconds of the thread's clock): it refused a connection. */
+  ejectedUntil: number;
+  /** How long the last such time was. */
+  ejectedFor: number;
+  /** Slots of this thread that hung work holds, until the instance has left the table. */
+  lost: number;
+}
+
+export interface RevisionState {
+  readonly name: string;
+  readonly index: number;
+  entry: RevisionEntry;
+  instances: Instance[];
+  /** Requests of this thread that wait for an instance, in the order of their tickets. */
+  readonly waiters: Waiter[];
+  /** False once it has left the table. */
+  present: boolean;
+}
+
+/** A request that waits. Exactly one of the two is called, once. */
+export interface Waiter {
+  readonly ticket: number;
+  granted(instance: Instance): void;
+  /** The Revision will not serve it: it has left the table, or has a problem that waiting doesn't solve. */
+  dismissed(): void;
+}
+
+export interface HostState {
+  readonly entry: HostEntry;
+  /** Index of the split's position; -1 when one target takes everything. */
+  readonly split: number;
+  /** For each of 100 positions an index into `entry.targets`; made when first needed. */
+  order: Uint8Array | undefined;
+}
+
+export interface ThreadTable {
+  readonly version: number;
+  readonly hosts: ReadonlyMap<string, HostState>;
+  readonly revisions: ReadonlyMap<string, RevisionState>;
+}
+
+export const noTable: ThreadTable = { version: 0, hosts: new Map(), revisions: new Map() };
+
+/**
+ * Makes the next table. Revisions that stay are the same objects with their new entry; `gone` are the instances that the new table doesn't
+ * have, `left` its Revisions. The update was checked by the hub.
+ */
+export function nextTable(update: TableUpdate, before: ThreadTable): NextTable {
+  const source = JSON.parse(update.json) as RouteTable;
+  const gone: Instance[] = [];
+  const revisions = new Map<string, RevisionState>();
+  let next = 0;
+  for (const [i, [name, entry]] of Object.entries(source.revisions).entries()) {
+    const index = update.revisions[i] ?? 0;
+    const revision = before.revisions.get(name) ?? makeRevision(name, index, entry);
+    const old = new Map(revision.instances.map((instance) => [instance.id, instance]));
+    revision.entry = entry;
+    revision.instances = entry.instances.map(({ id, host, port }) => {
+      const number = update.instances[next++] ?? 0;
+      const same = old.get(id);
+      if (same?.host === host && same.port === port && same.index === number) {
+        old.delete(id);
+        return same;
+      }
+      return { id, host, port, index: number, revision, ejectedUntil: 0, ejectedFor: 0, lost: 0 };
+    });
+    gone.push(...old.values());
+    revisions.set(name, revision);
+  }
+  const left: RevisionState[] = [];
+  for (const [name, revision] of before.revisions) {
+    if (revisions.has(name)) continue;
+    left.push(revision);
+    gone.push(...revision.instances);
+    revision.instances = [];
+    revision.present = false;
+  }
+  return { table: { version: update.version, hosts: makeHosts(source, update), revisions }, gone, left };
+}
+
+export interface NextTable {
+  table: ThreadTable;
+  gone: Instance[];
+  left: RevisionState[];
+}
+
+function makeRevision(name: string, index: number, entry: RevisionEntry): RevisionState {
+  return { name, index, entry, instances: [], waiters: [], present: true };
+}
+
+function makeHosts(source: RouteTable, update: TableUpdate): Map<string, HostState> {
+  const hosts = new Map<string, HostState>();
+  for (const [i, [name, entry]] of Object.entries(source.hosts).entries()) {
+    hosts.set(name, { entry, split: update.splits[i] ?? -1, order: undefined });
+  }
+  return hosts;
+}
+
+/** The split's order, for the first request that needs it. */
+export function orderOf(host: HostState): Uint8Array {
+  host.order ??= splitSequence(host.entry.targets.map((target) => target.percent));
+  return host.order;
+}

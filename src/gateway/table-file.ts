@@ -1,0 +1,36 @@
+/** The file with the last table: a gateway starts from it when control is away. */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
+import { emptyTable, type RouteTable } from "../routing/table.ts";
+import { checkTable } from "./check-table.ts";
+
+/** Reads the table; the empty one if there is no file. Throws an Error if the file holds no table. Only for the start: it blocks. */
+export function readTableFile(path: string): RouteTable {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return emptyTable;
+    throw error;
+  }
+  return checkTable(JSON.parse(text));
+}
+
+/** Replaces the file as a whole: after a crash there is the old table or the new one. */
+export async function writeTableFile(path: string, json: string): Promise<void> {
+  const beside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  try {
+    const file = await open(beside, "wx", 0o600);
+    try {
+      await file.writeFile(json);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+/** One serving thread: a core and a front per listener. */
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { systemClock } from "../lib/clock.ts";
+import { createLog } from "../lib/log.ts";
+import { Core } from "./core.ts";
+import type { Front } from "./front.ts";
+import { createHttpFront } from "./http/front.ts";
+import { Counters } from "./memory.ts";
+import type { FromThread, ThreadData, ToThread } from "./messages.ts";
+
+async function serve(hub: MessagePort, { thread, options, memory, table, ports }: ThreadData): Promise<void> {
+  const log = createLog("gateway").child({ thread });
+  const say = (message: FromThread): void => hub.postMessage(message);
+  const fronts: Front[] = [];
+  const core = new Core({
+    thread,
+    counters: new Counters(memory),
+    clock: systemClock,
+    queueLength: options.limits.queueLength,
+    wake: (other) => ports[other]?.postMessage(0),
+    idle: (instance) => say({ type: "idle", instance }),
+    hung: (revision, instance) => say({ type: "hung", revision, instance }),
+    gone: (instance) => {
+      for (const front of fronts) front.gone(instance);
+    },
+  });
+  core.swap(table);
+  for (const port of ports) {
+    port?.on("message", () => core.look());
+    port?.unref();
+  }
+  hub.on("message", (message: ToThread) => {
+    switch (message.type) {
+      case "table":
+        core.swap(message.table);
+        say({ type: "swapped", version: message.table.version });
+        break;
+      case "drain":
+        void Promise.all(fronts.map((front) => front.drain())).then(() => say({ type: "empty" }));
+        break;
+      case "shed":
+        for (const front of fronts) front.shed(message.maxAgeMs);
+        break;
+      case "close":
+        for (const front of fronts) front.close();
+        break;
+    }
+  });
+  for (const { fds } of options.listeners) {
+    const fd = fds[thread];
+    if (fd === undefined) continue;
+    const { limits, verboseErrors } = options;
+    fronts.push(await createHttpFront({ fd, core, clock: systemClock, log, limits, verboseErrors }));
+  }
+  say({ type: "serving" });
+}
+
+if (parentPort === null) throw new Error("Cannot run by itself: gateway/thread.ts is started by gateway/main.ts");
+await serve(parentPort, workerData as ThreadData);

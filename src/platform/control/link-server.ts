@@ -1,0 +1,170 @@
+/**
+ * Control's end of the link to its gateways (routing/link.ts): makes each gateway that says hello a member of the publisher, brings it the
+ * tables, passes on what it confirms, and ends its membership with its process or its lease.
+ */
+import { chmod, readFile, rm } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { readLines, writeLine } from "../../gateway/lines.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import { type ControlMessage, leaseMs } from "../../routing/link.ts";
+import type { Publisher } from "../../routing/publisher.ts";
+import type { RouteTable } from "../../routing/table.ts";
+import { parseGatewayMessage } from "./gateway-message.ts";
+
+/** How often it is looked whether the process of a gateway without connection still is. */
+const lookMs = 100;
+
+export interface LinkServerOptions {
+  /** Of the socket to listen on; what is left of an earlier one there is removed. */
+  path: string;
+  publisher: Pick<Publisher, "addMember" | "removeMember" | "leaseExpired" | "ack" | "instanceDrained">;
+  clock: Clock;
+  log: Log;
+  /** An instance holds a slot for work that nobody waits for, for longer than allowed: replace it. May be called again for the same. */
+  onHung(report: { gateway: string; revision: string; instance: string }): void;
+}
+
+export interface LinkServer {
+  /** Asks all gateways to end streaming and upgraded connections that are older. */
+  shed(maxConnectionAgeMs: number): void;
+  /** Gateways that are members now. */
+  gateways(): { id: string; pid: number; connected: boolean }[];
+  /** Stops listening and ends the connections; gateways serve on and come back to the next control. */
+  close(): Promise<void>;
+}
+
+interface Gateway {
+  id: string;
+  pid: number;
+  socket: Socket | undefined;
+  cancelLease: () => void;
+}
+
+/** Listens on the path. Rejects with the system's error when it can't. */
+export async function createLinkServer(options: LinkServerOptions): Promise<LinkServer> {
+  const { path, publisher, clock, log } = options;
+  const gateways = new Map<string, Gateway>();
+  const sockets = new Set<Socket>();
+  let closed = false;
+
+  const renew = (gateway: Gateway): void => {
+    gateway.cancelLease();
+    gateway.cancelLease = clock.after(leaseMs, () => {
+      gateways.delete(gateway.id);
+      gateway.socket?.destroy();
+      publisher.leaseExpired(gateway.id);
+    });
+  };
+  /** Without a connection: a member until its lease is over, since it may serve on, or until its process has ended. */
+  const watchEnd = (gateway: Gateway): void => {
+    if (closed || gateways.get(gateway.id) !== gateway || gateway.socket !== undefined) return;
+    void isRunning(gateway.pid).then((running) => {
+      if (gateways.get(gateway.id) !== gateway || gateway.socket !== undefined) return;
+      if (running) {
+        clock.after(lookMs, () => watchEnd(gateway));
+        return;
+      }
+      gateway.cancelLease();
+      gateways.delete(gateway.id);
+      publisher.removeMember(gateway.id);
+      log.info({ gateway: gateway.id }, "Gateway ended");
+    });
+  };
+  const join = (socket: Socket, id: string, pid: number): Gateway => {
+    const known = gateways.get(id);
+    known?.cancelLease();
+    if (known?.socket !== socket) known?.socket?.destroy();
+    const gateway: Gateway = { id, pid, socket, cancelLease: () => {} };
+    gateways.set(id, gateway);
+    return gateway;
+  };
+
+  const server = createServer((socket) => {
+    const sendTable = tableSender(socket);
+    let gateway: Gateway | undefined;
+    sockets.add(socket);
+    readLines(socket, (line) => {
+      const message = parseGatewayMessage(line);
+      if (message === undefined) return;
+      if (message.type === "hello") {
+        gateway = join(socket, message.gateway, message.pid);
+        renew(gateway);
+        publisher.addMember({ id: gateway.id, send: sendTable }, message);
+        return;
+      }
+      if (gateway === undefined) throw new Error(`Cannot take "${message.type}" before "hello"`);
+      // Another connection of the same gateway has taken over.
+      if (gateways.get(gateway.id) !== gateway) return;
+      renew(gateway);
+      if (message.type === "ack") publisher.ack(gateway.id, message.version, message.draining);
+      else if (message.type === "drained") publisher.instanceDrained(gateway.id, message.instance);
+      else if (message.type === "hung") {
+        options.onHung({ gateway: gateway.id, revision: message.revision, instance: message.instance });
+      }
+    });
+    socket.on("error", (error) => log.warn({ error, gateway: gateway?.id }, "Connection of a gateway failed"));
+    socket.on("close", () => {
+      sockets.delete(socket);
+      if (gateway?.socket !== socket) return;
+      gateway.socket = undefined;
+      watchEnd(gateway);
+    });
+  });
+  await listen(server, path);
+  return {
+    shed(maxConnectionAgeMs) {
+      for (const { socket } of gateways.values()) {
+        if (socket !== undefined) writeLine(socket, { type: "shed", maxConnectionAgeMs } satisfies ControlMessage);
+      }
+    },
+    gateways: () => [...gateways.values()].map(({ id, pid, socket }) => ({ id, pid, connected: socket !== undefined })),
+    async close() {
+      closed = true;
+      for (const gateway of gateways.values()) gateway.cancelLease();
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await ended;
+    },
+  };
+}
+
+/** Sends tables over one connection; where the gateway is slow to read, only the newest waits. */
+function tableSender(socket: Socket): (table: RouteTable) => void {
+  let waiting: RouteTable | undefined;
+  const send = (table: RouteTable): void => {
+    if (socket.destroyed) return;
+    if (socket.writableNeedDrain) waiting = table;
+    else writeLine(socket, { type: "table", table } satisfies ControlMessage);
+  };
+  socket.on("drain", () => {
+    const table = waiting;
+    waiting = undefined;
+    if (table !== undefined) send(table);
+  });
+  return send;
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  await rm(path, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ path }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  await chmod(path, 0o600);
+}
+
+/** Whether the process is there and not just waiting to be collected by its parent. */
+async function isRunning(pid: number): Promise<boolean> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    // The name, in parentheses, may hold anything; the state follows the last one.
+    const state = stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3);
+    return state !== "Z" && state !== "X";
+  } catch {
+    return false;
+  }
+}

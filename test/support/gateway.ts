@@ -1,0 +1,267 @@
+/** Runs real gateway processes on sockets that the test owns, as the supervisor does, against a real link server. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type RequestListener, type Server } from "node:http";
+import net, { type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import {
+  type GatewayLimits,
+  type GatewayOptions,
+  parseGatewayOptions,
+  type ReadyLine,
+} from "../../src/gateway/options.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { silentLog } from "../../src/lib/log.ts";
+import { createLinkServer, type LinkServer } from "../../src/platform/control/link-server.ts";
+import type { RevisionEntry, RouteTable } from "../../src/routing/table.ts";
+
+/** A socket that is bound but doesn't accept: what the supervisor holds. */
+export interface BoundSocket {
+  fd: number;
+  port: number;
+  close(): void;
+}
+
+interface Handle {
+  fd: number;
+  getsockname(out: { port?: number }): number;
+  listen(backlog: number): number;
+  close(): void;
+}
+
+/** Binds a loopback port without accepting on it. It listens, so that connections wait while no gateway is there. */
+export function bindSocket(): BoundSocket {
+  const { _createServerHandle: create } = net as unknown as {
+    _createServerHandle: (host: string, port: number, family: number, fd: number) => Handle | number;
+  };
+  const handle = create("127.0.0.1", 0, 4, -1);
+  if (typeof handle === "number") throw new Error(`Cannot bind a loopback port: error ${handle}`);
+  const name: { port?: number } = {};
+  handle.getsockname(name);
+  handle.listen(4096);
+  return { fd: handle.fd, port: name.port ?? 0, close: () => handle.close() };
+}
+
+export interface RunningGateway {
+  process: ChildProcess;
+  ready: ReadyLine;
+  /** Resolves with the exit status, or the signal's name. */
+  exited: Promise<number | string | null>;
+  /** What it wrote on standard error. */
+  log(): string;
+}
+
+export interface Bench {
+  port: number;
+  dir: string;
+  tablePath: string;
+  linkPath: string;
+  /** Starts a gateway on the bench's sockets and waits until it serves. */
+  start(options?: {
+    threads?: number;
+    limits?: Partial<GatewayLimits>;
+    verboseErrors?: boolean;
+  }): Promise<RunningGateway>;
+  /** Starts control's end of the link. */
+  control(): Promise<FakeControl>;
+  close(): Promise<void>;
+}
+
+/** Control as far as the gateway sees it: the real link server before a publisher that only writes down. */
+export interface FakeControl {
+  link: LinkServer;
+  /** Publishes the table with the next version; returns the version. */
+  publish(table: Omit<RouteTable, "version">): number;
+  /** Publishes and waits until `gateways` of them serve it. */
+  settle(table: Omit<RouteTable, "version">, gateways?: number): Promise<void>;
+  /** By gateway: the version that it confirmed, and the instances that it still drains. */
+  members: Map<string, { serving: number; draining: Set<string> }>;
+  hung: { revision: string; instance: string }[];
+  drained: string[];
+  close(): Promise<void>;
+}
+
+let names = 0;
+
+/** A directory, a socket, and what runs on them; `close` ends it all. */
+export async function createBench(): Promise<Bench> {
+  const dir = await mkdtemp(join(tmpdir(), "elafros-gateway-"));
+  const socket = bindSocket();
+  const started: RunningGateway[] = [];
+  const controls: FakeControl[] = [];
+  const tablePath = join(dir, "table.json");
+  const linkPath = join(dir, "gateway.sock");
+  let version = 0;
+  return {
+    port: socket.port,
+    dir,
+    tablePath,
+    linkPath,
+    async start({ threads = 2, ...more } = {}) {
+      const fds = Array.from({ length: threads }, (_, i) => 3 + i);
+      const options: GatewayOptions = {
+        id: `gateway-${++names}`,
+        version: "test",
+        threads,
+        listeners: [{ name: "http", fds }],
+        table: tablePath,
+        link: linkPath,
+        handover: join(dir, "handover.sock"),
+        ...more,
+      };
+      parseGatewayOptions(JSON.stringify(options));
+      const running = await run(
+        options,
+        fds.map(() => socket.fd),
+      );
+      started.push(running);
+      return running;
+    },
+    async control() {
+      const control = await createControl(linkPath, () => ++version);
+      controls.push(control);
+      return control;
+    },
+    async close() {
+      for (const { process } of started) process.kill("SIGKILL");
+      await Promise.all(started.map(({ exited }) => exited));
+      for (const control of controls) await control.close();
+      socket.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function run(options: GatewayOptions, sockets: number[]): Promise<RunningGateway> {
+  const main = join(import.meta.dirname, "../../src/gateway/main.ts");
+  const child = spawn(process.execPath, [main, JSON.stringify(options)], {
+    stdio: ["ignore", "pipe", "pipe", ...sockets],
+    env: { ...process.env, ELAFROS_LOG: "debug" },
+  });
+  let log = "";
+  child.stderr?.on("data", (piece: Buffer) => (log += piece.toString()));
+  const exited = new Promise<number | string | null>((resolve) =>
+    child.once("exit", (status, signal) => resolve(status ?? signal)),
+  );
+  const { stdout } = child;
+  if (stdout === null) throw new Error("Cannot read the gateway's output");
+  const line = await Promise.race([
+    new Promise<string>((resolve) => createInterface(stdout).once("line", resolve)),
+    exited.then((status) => {
+      throw new Error(`Gateway ended with ${status} before it served: ${log}`);
+    }),
+  ]);
+  return { process: child, ready: JSON.parse(line) as ReadyLine, exited, log: () => log };
+}
+
+async function createControl(path: string, nextVersion: () => number): Promise<FakeControl> {
+  const members: FakeControl["members"] = new Map();
+  const senders = new Map<string, (table: RouteTable) => void>();
+  const hung: FakeControl["hung"] = [];
+  const drained: string[] = [];
+  let table: RouteTable | undefined;
+  const link = await createLinkServer({
+    path,
+    clock: systemClock,
+    log: silentLog,
+    onHung: ({ revision, instance }) => hung.push({ revision, instance }),
+    publisher: {
+      addMember(member, report) {
+        members.set(member.id, { serving: report.serving, draining: new Set(report.draining) });
+        senders.set(member.id, (sent) => member.send(sent));
+        if (table !== undefined) member.send(table);
+      },
+      removeMember: (id) => void members.delete(id),
+      leaseExpired: (id) => void members.delete(id),
+      ack: (id, serving, draining) => void members.set(id, { serving, draining: new Set(draining) }),
+      instanceDrained(id, instance) {
+        members.get(id)?.draining.delete(instance);
+        drained.push(instance);
+      },
+    },
+  });
+  const publish = (content: Omit<RouteTable, "version">): number => {
+    table = { version: nextVersion(), ...content };
+    for (const send of senders.values()) send(table);
+    return table.version;
+  };
+  return {
+    link,
+    publish,
+    async settle(content, gateways = 1) {
+      const version = publish(content);
+      await until(() => [...members.values()].filter(({ serving }) => serving >= version).length >= gateways);
+    },
+    members,
+    hung,
+    drained,
+    close: () => link.close(),
+  };
+}
+
+/** Waits until the predicate holds, looking often; fails after `ms`. */
+export async function until(predicate: () => boolean, ms = 30_000): Promise<void> {
+  const end = Date.now() + ms;
+  while (!predicate()) {
+    if (Date.now() > end) throw new Error(`Not true after ${ms} ms: ${predicate.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export interface App {
+  id: string;
+  port: number;
+  server: Server;
+  /** As an instance of the table. */
+  instance: { id: string; host: string; port: number };
+  close(): Promise<void>;
+}
+
+/** A real app on a loopback port; by default it answers with its id. `port` 0 takes any. */
+export async function startApp(id: string, listener?: RequestListener, port = 0): Promise<App> {
+  const server = createServer(
+    listener ??
+      ((req, res) => {
+        req.resume();
+        res.end(id);
+      }),
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  const bound = (server.address() as AddressInfo).port;
+  return {
+    id,
+    port: bound,
+    server,
+    instance: { id, host: "127.0.0.1", port: bound },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** A Revision's entry for these apps. */
+export function revisionOf(apps: App[], more: Partial<RevisionEntry> = {}): RevisionEntry {
+  return {
+    configuration: "default/app",
+    protocol: "http1",
+    concurrency: 0,
+    timeoutMs: 10_000,
+    instances: apps.map(({ instance }) => instance),
+    ...more,
+  };
+}
+
+/** A table in which `host` goes to one Revision of these apps. */
+export function simpleTable(host: string, apps: App[], more: Partial<RevisionEntry> = {}): Omit<RouteTable, "version"> {
+  return {
+    hosts: { [host]: { route: "default/app", targets: [{ revision: "default/app-00001", percent: 100 }] } },
+    revisions: { "default/app-00001": revisionOf(apps, more) },
+  };
+}
