@@ -5,7 +5,7 @@ import { ApiError } from "../api/meta/errors.ts";
 import type { ServerParts } from "./context.ts";
 import { negotiate } from "./negotiate.ts";
 import { sendOpenApi } from "./openapi-answer.ts";
-import type { PathRequest } from "./request-info.ts";
+import { type PathRequest, queryOf } from "./request-info.ts";
 import { sendNoPage, sendObject, sendText } from "./respond.ts";
 
 const health = ["/livez", "/readyz", "/healthz"];
@@ -28,7 +28,7 @@ export function handlePath(
       details: {},
     });
   }
-  const query = new URLSearchParams((request.raw.url ?? "").split("?", 2)[1] ?? "");
+  const query = queryOf(request.raw.url);
   if (isOpenPath(path) && path !== "/version") return sendHealth(parts, reply, { path, verbose: query.has("verbose") });
   if (path.startsWith("/openapi/")) return sendOpenApi(parts.openapi, request, { reply, path, query });
   const answer = known(parts, path);

@@ -4,11 +4,11 @@ import { once } from "node:events";
 import type { FastifyReply } from "fastify";
 
 import { ApiError, type Cause } from "../api/meta/errors.ts";
+import { type KindCall, notFound } from "./call.ts";
 import type { ServerParts } from "./context.ts";
 import type { LogOptions } from "./logs.ts";
 import { readInteger } from "./query.ts";
 import { isTrue } from "./request-info.ts";
-import { type KindCall, notFound } from "./resources.ts";
 import { commonHeaders } from "./respond.ts";
 
 const interactive = ["exec", "attach", "portforward", "proxy", "eviction", "ephemeralcontainers", "resize"];

@@ -161,7 +161,9 @@ export function readDeleteOptions(query: URLSearchParams, body: unknown): Delete
   if (policy === "Background" || policy === "Foreground" || policy === "Orphan") options.propagationPolicy = policy;
   else if (policy !== undefined && policy !== null) {
     const supported = `supported values: "Foreground", "Background", "Orphan", "nil"`;
-    causes.push(notSupported("propagationPolicy", String(policy), supported));
+    causes.push(
+      notSupported("propagationPolicy", typeof policy === "string" ? policy : JSON.stringify(policy), supported),
+    );
   }
   if (orphan !== undefined && orphan !== null) {
     if (policy !== undefined && policy !== null) {

@@ -138,7 +138,7 @@ export function createRbacCache({ service, kinds, clock, log }: RbacCacheOptions
     versions.set(object.metadata.uid ?? "", object.metadata.resourceVersion ?? "");
     const namespace = object.metadata.namespace ?? "";
     if (!isBinding(kind)) {
-      roles.set(keyOf(object), object as RoleObject);
+      roles.set(keyOf(object), object);
       return;
     }
     const place = bindings.get(namespace) ?? new Map<string, BindingObject>();

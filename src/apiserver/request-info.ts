@@ -118,3 +118,14 @@ export function isTrue(value: string | null): boolean {
 export function qualifiedResource(resource: string, group: string): string {
   return group === "" ? resource : `${resource}.${group}`;
 }
+
+/** Path and query of a request target. */
+export function splitUrl(url: string): [string, string] {
+  const at = url.indexOf("?");
+  return at < 0 ? [url, ""] : [url.slice(0, at), url.slice(at + 1)];
+}
+
+/** The query of a request target. */
+export function queryOf(url: string | undefined): URLSearchParams {
+  return new URLSearchParams(splitUrl(url ?? "")[1]);
+}

@@ -1,43 +1,36 @@
 /** Requests on resources: finds what the path names, and does what the verb says. */
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 
 import { ApiError } from "../api/meta/errors.ts";
-import type { Kind } from "../api/meta/kind.ts";
 import type { RequestContext, Target } from "../api/meta/service.ts";
-import type { KubeObject, UserInfo } from "../api/meta/types.ts";
-import { decodeObject, decodeOptional, decodePatch, type RawBody } from "./body.ts";
+import type { KubeObject } from "../api/meta/types.ts";
+import { decodeObject, decodeOptional, decodePatch } from "./body.ts";
+import {
+  closeSignal,
+  formFor,
+  includeObject,
+  type KindCall,
+  notFound,
+  rawBody,
+  type ResourceCall,
+  transformObject,
+} from "./call.ts";
 import type { ServerParts } from "./context.ts";
-import { type Negotiated, negotiate } from "./negotiate.ts";
+import type { Negotiated } from "./negotiate.ts";
 import { handlePodSubresource } from "./pods.ts";
-import { isTrue, qualifiedResource, type ResourceRequest } from "./request-info.ts";
+import { qualifiedResource, queryOf, type ResourceRequest } from "./request-info.ts";
 import { readDeleteOptions, readListOptions, readWriteOptions } from "./query.ts";
 import { sendNoPage, sendObject, successStatus, warningHeaders } from "./respond.ts";
 import { handleReview } from "./reviews.ts";
 import { rbacGroup } from "./rbac.ts";
-import { type IncludeObject, listTable, objectTable, partialMetadata, partialMetadataList } from "./table.ts";
+import { listTable, partialMetadataList } from "./table.ts";
 import { handleToken } from "./token-request.ts";
 import { streamWatch } from "./watch.ts";
-
-/** One request on a resource, with everything that answering it needs. */
-export interface ResourceCall {
-  request: FastifyRequest;
-  reply: FastifyReply;
-  info: ResourceRequest;
-  user: UserInfo;
-}
-
-/** The same, with the kind found. */
-export interface KindCall extends ResourceCall {
-  target: Target;
-  kind: Kind;
-  query: URLSearchParams;
-  context: RequestContext;
-}
 
 /** Answers a request that was allowed. */
 export async function handleResource(parts: ServerParts, call: ResourceCall): Promise<FastifyReply> {
   const { info, request, reply } = call;
-  const query = new URLSearchParams((request.raw.url ?? "").split("?", 2)[1] ?? "");
+  const query = queryOf(request.raw.url);
   const review = await handleReview(parts, call);
   if (review !== undefined) return review;
   const kind = parts.kinds.find(
@@ -73,14 +66,6 @@ async function handleSubresource(parts: ServerParts, call: KindCall): Promise<Fa
   if (kind.group === "" && kind.plural === "serviceaccounts" && info.subresource === "token")
     return handleToken(parts, call);
   throw notFound(kind, info.name);
-}
-
-/** The error of an object, or subresource of it, that isn't there. */
-export function notFound(kind: Kind, name: string): ApiError {
-  const { group, plural } = kind;
-  return new ApiError("NotFound", `${qualifiedResource(plural, group)} ${JSON.stringify(name)} not found`, {
-    details: { name, ...(group === "" ? {} : { group }), kind: plural },
-  });
 }
 
 async function handleKind(parts: ServerParts, call: KindCall): Promise<FastifyReply> {
@@ -177,68 +162,18 @@ async function settle(
   if (call.kind.group === rbacGroup && dryRun !== true) await parts.authorizer.settled(object, gone);
 }
 
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
 function checkName(body: unknown, name: string): void {
   const { metadata } = body as { metadata?: { name?: unknown } };
   if (metadata?.name !== name) {
     throw new ApiError(
       "BadRequest",
-      `the name of the object (${String(metadata?.name ?? "")}) does not match the name on the URL (${name})`,
+      `the name of the object (${textOf(metadata?.name)}) does not match the name on the URL (${name})`,
     );
   }
-}
-
-/** The body as it came. */
-export function rawBody(request: FastifyRequest): RawBody {
-  const { headers, body } = request;
-  const encoding = headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") {
-    throw new ApiError(
-      "UnsupportedMediaType",
-      `bodies with Content-Encoding ${JSON.stringify(encoding)} are not read: send it plain`,
-    );
-  }
-  return {
-    bytes: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
-    contentType: headers["content-type"],
-    fromPage: headers.origin !== undefined || headers["sec-fetch-site"] !== undefined,
-  };
-}
-
-/** The form of the answer; refused before anything is done. */
-export function formFor(call: Pick<KindCall, "request" | "query" | "info">): Negotiated {
-  const form = negotiate(call.request.headers.accept, { pretty: isTrue(call.query.get("pretty")) });
-  const forList = call.info.verb === "list" || call.info.verb === "deletecollection";
-  if (form.transform === (forList ? "PartialObjectMetadata" : "PartialObjectMetadataList")) {
-    throw new ApiError(
-      "NotAcceptable",
-      `the answer can't be given as ${form.transform}: ask for ${forList ? "PartialObjectMetadataList" : "PartialObjectMetadata"}`,
-    );
-  }
-  return form;
-}
-
-function includeObject(query: URLSearchParams): IncludeObject {
-  const value = query.get("includeObject");
-  if (value === null || value === "" || value === "Metadata") return "Metadata";
-  if (value === "None" || value === "Object") return value;
-  throw new ApiError("BadRequest", `unrecognized includeObject value: ${JSON.stringify(value)}`);
-}
-
-/** An object in the form that was asked for. */
-export function transformObject(
-  parts: ServerParts,
-  call: KindCall,
-  { object, form, columns }: { object: KubeObject; form: Negotiated; columns?: boolean },
-): unknown {
-  if (form.transform === "Table") {
-    const options = {
-      now: parts.clock.now(),
-      include: includeObject(call.query),
-      ...(columns === undefined ? {} : { columns }),
-    };
-    return objectTable(call.kind, object, options);
-  }
-  return form.transform === undefined ? object : partialMetadata(object);
 }
 
 function transformList(
@@ -267,11 +202,4 @@ function sendOne(
 function addWarnings({ reply, context }: Pick<KindCall, "reply" | "context">): void {
   const values = warningHeaders(context.warnings);
   if (values.length > 0) reply.header("warning", values);
-}
-
-/** Aborts when the client has gone before the answer was complete. */
-export function closeSignal(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  reply.raw.once("close", () => controller.abort());
-  return controller.signal;
 }

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 
 import type { FastifyReply, FastifyRequest } from "fastify";
 
-import { ApiError, type Status } from "../api/meta/errors.ts";
+import type { ApiError, Status } from "../api/meta/errors.ts";
 import { type Negotiated, negotiateError } from "./negotiate.ts";
 import { toYaml } from "./yaml.ts";
 

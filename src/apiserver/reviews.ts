@@ -5,11 +5,12 @@ import { ApiError, type Cause } from "../api/meta/errors.ts";
 import type { UserInfo } from "../api/meta/types.ts";
 import { rfc3339 } from "../lib/clock.ts";
 import { decodeObject } from "./body.ts";
+import { rawBody, type ResourceCall } from "./call.ts";
 import type { ServerParts } from "./context.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { negotiate } from "./negotiate.ts";
 import { type Attributes, mastersGroup, pathAttributes } from "./rbac.ts";
-import { rawBody, type ResourceCall } from "./resources.ts";
+import { queryOf } from "./request-info.ts";
 import { sendObject } from "./respond.ts";
 import { issuer, TokenError } from "./tokens.ts";
 import { virtualResources } from "./virtual.ts";
@@ -37,7 +38,7 @@ export async function handleReview(parts: ServerParts, call: ResourceCall): Prom
       details: {},
     });
   }
-  const query = new URLSearchParams((request.raw.url ?? "").split("?", 2)[1] ?? "");
+  const query = queryOf(request.raw.url);
   const form = negotiate(request.headers.accept, { pretty: query.get("pretty") === "true", transformable: false });
   const body = (await decodeObject(rawBody(request), review.kind)) as JsonObject;
   const apiVersion = `${review.group}/${review.version}`;
@@ -55,13 +56,13 @@ export function checkType(body: JsonObject, expected: { kind: string; apiVersion
   if (apiVersion !== undefined && apiVersion !== expected.apiVersion) {
     throw new ApiError(
       "BadRequest",
-      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected.apiVersion})`,
+      `the API version in the data (${text(apiVersion)}) does not match the expected API version (${expected.apiVersion})`,
     );
   }
   if (kind !== undefined && kind !== expected.kind) {
     throw new ApiError(
       "BadRequest",
-      `${String(kind)} in version ${JSON.stringify(apiVersion ?? "")} cannot be handled as a ${expected.kind}`,
+      `${text(kind)} in version ${JSON.stringify(apiVersion ?? "")} cannot be handled as a ${expected.kind}`,
     );
   }
 }

@@ -6,7 +6,7 @@
 import { constants } from "node:crypto";
 import { createServer as createHttpsServer, type Server } from "node:https";
 
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from "fastify";
 
 import { ApiError } from "../api/meta/errors.ts";
 import type { UserInfo } from "../api/meta/types.ts";
@@ -18,7 +18,7 @@ import { impersonate } from "./impersonation.ts";
 import { createOpenApi } from "./openapi.ts";
 import { handlePath, isOpenPath } from "./paths.ts";
 import { forbidden, pathAttributes, resourceAttributes } from "./rbac.ts";
-import { readRequest, type RequestInfo } from "./request-info.ts";
+import { readRequest, type RequestInfo, splitUrl } from "./request-info.ts";
 import { handleResource } from "./resources.ts";
 import { sendError, sendNoPage } from "./respond.ts";
 
@@ -69,7 +69,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 16_384 },
     frameworkErrors: (error, request, reply) => {
-      sendError(request, reply as FastifyReply, toApiError(error));
+      sendError(request, reply, toApiError(error));
     },
     serverFactory: (handler) => {
       server = createHttpsServer(tlsOptions, handler);
@@ -130,7 +130,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 
 /** Authentication, impersonation and authorization, before the body is read. */
 async function admit(parts: ServerParts, request: FastifyRequest): Promise<Admitted> {
-  const [path = "", search = ""] = splitUrl(request.raw.url ?? "/");
+  const [path, search] = splitUrl(request.raw.url ?? "/");
   const info = readRequest(request.method, path, new URLSearchParams(search));
   if (info === undefined) throw new ApiError("BadRequest", "the path of the request is not valid");
   const shown = await authenticate(request.raw, parts.tokens);
@@ -143,12 +143,6 @@ async function admit(parts: ServerParts, request: FastifyRequest): Promise<Admit
   const open = !info.isResource && isOpenPath(info.path);
   if (!open && !parts.authorizer.decide(question).allowed) throw forbidden(question);
   return { info, user };
-}
-
-/** Path and query of a request target. */
-export function splitUrl(url: string): [string, string] {
-  const at = url.indexOf("?");
-  return at < 0 ? [url, ""] : [url.slice(0, at), url.slice(at + 1)];
 }
 
 /** What the framework throws, as the API's error. */

@@ -56,7 +56,7 @@ export interface TokensOptions {
   key: string;
   clock: Clock;
   /** Reads the object that a token is bound to; rejects with NotFound's message or gives undefined where it is gone. */
-  find(kind: "ServiceAccount" | "Pod" | "Secret", namespace: string, name: string): Promise<KubeObject | undefined>;
+  find: (kind: "ServiceAccount" | "Pod" | "Secret", namespace: string, name: string) => Promise<KubeObject | undefined>;
 }
 
 interface KubernetesClaim {

@@ -8,10 +8,10 @@ import type { FastifyReply } from "fastify";
 import { ApiError, isReason } from "../api/meta/errors.ts";
 import { apiVersionOf } from "../api/meta/kind.ts";
 import type { KubeObject, WatchEvent } from "../api/meta/types.ts";
+import { type KindCall, transformObject } from "./call.ts";
 import type { ServerParts } from "./context.ts";
 import { type Negotiated, negotiate } from "./negotiate.ts";
 import { readWatchOptions } from "./query.ts";
-import { type KindCall, transformObject } from "./resources.ts";
 import { commonHeaders } from "./respond.ts";
 
 /** A watch without `timeoutSeconds` ends after 30 to 60 minutes, at different times for different clients. */
@@ -27,14 +27,13 @@ export async function streamWatch(parts: ServerParts, call: KindCall): Promise<F
   const events = parts.service.watch({ ...context, signal }, target, options)[Symbol.asyncIterator]();
   const first = events.next();
   // Options are checked without any I/O: whatever is wrong with them shows within this turn of the event loop.
-  const early = await Promise.race([
-    first.then(
-      () => undefined,
-      (error: unknown) => error,
-    ),
-    nextTurn(undefined),
-  ]);
-  if (early !== undefined && !isReason(early, "Expired", "Gone")) throw early;
+  const early = first.then(
+    () => undefined,
+    (error: unknown) => {
+      if (!isReason(error, "Expired", "Gone")) throw error;
+    },
+  );
+  await Promise.race([early, nextTurn()]);
 
   reply.hijack();
   const { raw } = reply;
