@@ -5,8 +5,10 @@
  */
 import type { Static } from "typebox";
 import { ageColumn, readyColumn, reasonColumn } from "./columns.ts";
+import { completeConfiguration, validateConfiguration } from "./configuration.validation.ts";
 import { conditionsSchema } from "./meta/condition-schema.ts";
 import { integer, object, optional, refused, stringMap, text, structural } from "./meta/fields.ts";
+import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
 import { revisionSpecSchema } from "./revision-spec.ts";
@@ -78,4 +80,6 @@ export const Configuration: Kind<Configuration> = {
     reasonColumn,
     ageColumn,
   ],
+  complete: completeConfiguration,
+  validate: guarded(structural(schema), validateConfiguration),
 };

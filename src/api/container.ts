@@ -3,7 +3,7 @@
  * refused by name, so nothing is accepted and then ignored.
  */
 import type { Static } from "typebox";
-import { choice, flag, integer, keyed, list, object, optional, refused, stringMap, text } from "./meta/fields.ts";
+import { choice, flag, integer, keyed, list, object, optional, refused, quantities, text } from "./meta/fields.ts";
 import { probeSchema } from "./probe.ts";
 
 const notYet = "not supported yet";
@@ -63,8 +63,8 @@ const port = object("The port that the container listens on.", {
 });
 
 const resources = object("How much of the machine an instance may use.", {
-  limits: optional(stringMap("The most: cpu and memory as quantities, such as 500m and 256Mi.", 8, 64)),
-  requests: optional(stringMap("What is set aside: cpu and memory as quantities, at most the limits.", 8, 64)),
+  limits: optional(quantities("The most: cpu and memory as quantities, such as 500m and 256Mi.")),
+  requests: optional(quantities("What is set aside: cpu and memory as quantities, at most the limits.")),
   claims: refused(notYet),
 });
 

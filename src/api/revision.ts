@@ -9,9 +9,11 @@ import { ageColumn, readyColumn, reasonColumn } from "./columns.ts";
 import { configurationGenerationAnnotation, configurationLabel } from "./labels.ts";
 import { conditionsSchema } from "./meta/condition-schema.ts";
 import { integer, object, optional, text, structural } from "./meta/fields.ts";
+import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
 import { revisionSpecSchema } from "./revision-spec.ts";
+import { completeRevision, validateRevision } from "./revision.validation.ts";
 
 const imageSource = object("Where the image's content comes from, as its labels tell.", {
   archive: optional(text("The source archive.", 2048)),
@@ -98,4 +100,6 @@ export const Revision: Kind<Revision> = {
     },
     ageColumn,
   ],
+  complete: completeRevision,
+  validate: guarded(structural(schema), validateRevision),
 };

@@ -9,8 +9,10 @@ import type { Static } from "typebox";
 import { ageColumn, readyColumn, reasonColumn } from "./columns.ts";
 import { conditionsSchema } from "./meta/condition-schema.ts";
 import { integer, list, object, optional, refused, text, time, structural } from "./meta/fields.ts";
+import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
+import { validateRoute } from "./route.validation.ts";
 
 const notYet = "not supported yet";
 
@@ -105,4 +107,5 @@ export const Route: Kind<Route> = {
     },
     ageColumn,
   ],
+  validate: guarded(structural(schema), validateRoute),
 };

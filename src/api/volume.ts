@@ -1,6 +1,6 @@
 /** Volumes of a Revision, as in core/v1: secret, configMap, emptyDir and projected. */
 import type { Static } from "typebox";
-import { choice, flag, integer, keyed, list, object, optional, refused, text } from "./meta/fields.ts";
+import { choice, flag, integer, keyed, list, object, optional, quantity, refused, text } from "./meta/fields.ts";
 
 const mode = (description: string) => optional(integer(description, 0, 0o777));
 const optionally = optional(flag("Whether it may be missing. Default: false."));
@@ -33,7 +33,7 @@ const configMap = object("The keys of a ConfigMap as files.", {
 
 const emptyDir = object("A directory that starts empty and goes with the instance.", {
   medium: optional(choice("Where it is kept: the machine's disk, or Memory. Default: disk.", ["", "Memory"])),
-  sizeLimit: optional(text("The most that fits in, a quantity such as 64Mi.", 64)),
+  sizeLimit: optional(quantity("The most that fits in, a quantity such as 64Mi.")),
 });
 
 const notYet = "not supported yet";

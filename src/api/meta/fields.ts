@@ -80,6 +80,21 @@ export function stringMap(description: string, max: number, maxLength: number) {
   });
 }
 
+/** A quantity such as 500m or 64Mi. Numbers are accepted too: `complete` makes strings of them. */
+export function quantity(description: string) {
+  return Type.Unsafe<string>({ description, maxLength: 64, "x-kubernetes-int-or-string": true });
+}
+
+/** A map from names of resources to quantities. */
+export function quantities(description: string) {
+  return Type.Unsafe<Record<string, string>>({
+    type: "object",
+    description,
+    maxProperties: 16,
+    additionalProperties: { maxLength: 64, "x-kubernetes-int-or-string": true },
+  });
+}
+
 /** A number or a name, such as a port. */
 export function intOrString(description: string, maxLength: number) {
   return Type.Unsafe<number | string>({ description, maxLength, "x-kubernetes-int-or-string": true });

@@ -1,6 +1,6 @@
 /** Object metadata: its schema, and its faults in Kubernetes' words (apimachinery `validation.ValidateObjectMeta`). */
 import type { Cause } from "./errors.ts";
-import { at, forbidden, index, invalid, required, tooLong } from "./faults.ts";
+import { at, forbidden, invalid, required, tooLong } from "./faults.ts";
 import { dropped, flag, integer, keyed, list, object, optional, stringMap, structural, text, time } from "./fields.ts";
 import type { Kind, Schema } from "./kind.ts";
 import {
@@ -70,8 +70,8 @@ export function validateMetadata(
     ...validateLabels(metadata.labels ?? {}, at(path, "labels")),
     ...validateAnnotations(metadata.annotations ?? {}, at(path, "annotations")),
     ...ownerFaults(metadata, at(path, "ownerReferences")),
-    ...(metadata.finalizers ?? []).flatMap((finalizer, position) =>
-      qualifiedName(finalizer).map((words) => invalid(index(at(path, "finalizers"), position), finalizer, words)),
+    ...(metadata.finalizers ?? []).flatMap((finalizer) =>
+      qualifiedName(finalizer).map((words) => invalid(at(path, "finalizers"), finalizer, words)),
     ),
   ];
 }

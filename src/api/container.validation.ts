@@ -1,0 +1,163 @@
+/** Faults of a container beyond its schema, in the words of core/v1. */
+import type { Container, EnvVar } from "./container.ts";
+import { imageWords, parseImage } from "./image.ts";
+import type { Cause } from "./meta/errors.ts";
+import { at, forbidden, index, invalid, notSupported, tooMany } from "./meta/faults.ts";
+import { type Check, dataKey, dns1123Subdomain, envName, qualifiedName } from "./meta/names.ts";
+import { parseQuantity, quantityWords } from "./meta/quantity.ts";
+import { validateProbes } from "./probe.validation.ts";
+import { absolutePath, checked, validateMounts } from "./volume.validation.ts";
+import type { Volume } from "./volume.ts";
+
+/** Environment variables that the platform sets in every instance. */
+export const reservedEnv: readonly string[] = ["PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"];
+
+/** The capabilities that a container may be given: those of the default set, for use after `drop: [ALL]`. */
+export const grantableCapabilities: readonly string[] = [
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "KILL",
+  "NET_BIND_SERVICE",
+  "SETFCAP",
+  "SETGID",
+  "SETPCAP",
+  "SETUID",
+  "SYS_CHROOT",
+];
+
+/** Faults of the container at `path`, which mounts from `volumes`. */
+export function validateContainer(container: Container, volumes: readonly Volume[], path: string): Cause[] {
+  return [
+    ...checked((image) => (parseImage(image) === undefined ? [imageWords] : []), container.image, at(path, "image")),
+    ...(container.env ?? []).flatMap((variable, position) => envFaults(variable, index(at(path, "env"), position))),
+    ...envFromFaults(container, at(path, "envFrom")),
+    ...portFaults(container, at(path, "ports")),
+    ...resourceFaults(container, at(path, "resources")),
+    ...validateProbes(container, path),
+    ...validateMounts(container, volumes, at(path, "volumeMounts")),
+    ...securityFaults(container, at(path, "securityContext")),
+    ...checked(absolutePath, container.workingDir, at(path, "workingDir")),
+    ...checked(absolutePath, container.terminationMessagePath, at(path, "terminationMessagePath")),
+    ...nulFaults(container, path),
+  ];
+}
+
+function envFaults(variable: EnvVar, path: string): Cause[] {
+  const { name, value = "", valueFrom } = variable;
+  const faults = checked(envName, name, at(path, "name"));
+  if (reservedEnv.includes(name)) {
+    faults.push(
+      invalid(at(path, "name"), name, `is set by the platform, as are ${reservedEnv.join(", ")}: choose another name`),
+    );
+  }
+  if (value.includes("\0")) faults.push(invalid(at(path, "value"), value, "must not contain a NUL character"));
+  if (valueFrom === undefined) return faults;
+  const field = at(path, "valueFrom");
+  const given = Object.keys(valueFrom).length;
+  if (value !== "") faults.push(invalid(field, "", "may not be specified when `value` is not empty"));
+  else if (given === 0) {
+    faults.push(invalid(field, "", "must specify one of: `fieldRef`, `configMapKeyRef` or `secretKeyRef`"));
+  } else if (given > 1) faults.push(invalid(field, "", "may not have more than one field specified at a time"));
+  for (const source of ["secretKeyRef", "configMapKeyRef"] as const) {
+    faults.push(...checked(dns1123Subdomain, valueFrom[source]?.name, at(field, `${source}.name`)));
+    faults.push(...checked(dataKey, valueFrom[source]?.key, at(field, `${source}.key`)));
+  }
+  faults.push(...checked(fieldPath, valueFrom.fieldRef?.fieldPath, at(field, "fieldRef.fieldPath")));
+  return faults;
+}
+
+const fieldPath: Check = (value) => {
+  if (["metadata.namespace", "spec.serviceAccountName"].includes(value)) return [];
+  const key = /^metadata\.(?:labels|annotations)\['([^']*)'\]$/.exec(value)?.[1];
+  if (key !== undefined) return qualifiedName(key);
+  return [
+    "not supported yet: only metadata.namespace, metadata.labels['KEY'], metadata.annotations['KEY'] and spec.serviceAccountName are",
+  ];
+};
+
+function envFromFaults(container: Container, path: string): Cause[] {
+  return (container.envFrom ?? []).flatMap((source, position) => {
+    const place = index(path, position);
+    const given = [source.secretRef, source.configMapRef].filter((ref) => ref !== undefined).length;
+    const count =
+      given === 0
+        ? [invalid(place, "", "must specify one of: `configMapRef` or `secretRef`")]
+        : given > 1
+          ? [invalid(place, "", "may not have more than one field specified at a time")]
+          : [];
+    return [
+      ...count,
+      ...checked(envName, source.prefix, at(place, "prefix")),
+      ...checked(dns1123Subdomain, source.secretRef?.name, at(place, "secretRef.name")),
+      ...checked(dns1123Subdomain, source.configMapRef?.name, at(place, "configMapRef.name")),
+    ];
+  });
+}
+
+function portFaults(container: Container, path: string): Cause[] {
+  const ports = container.ports ?? [];
+  const faults: Cause[] = ports.length > 1 ? [tooMany(path, ports.length, 1)] : [];
+  for (const [position, port] of ports.entries()) {
+    if (port.name === "h2c") faults.push(forbidden(at(index(path, position), "name"), "h2c is not supported yet"));
+  }
+  return faults;
+}
+
+function resourceFaults(container: Container, path: string): Cause[] {
+  const { limits = {}, requests = {} } = container.resources ?? {};
+  const faults = [...quantityFaults(limits, at(path, "limits")), ...quantityFaults(requests, at(path, "requests"))];
+  for (const [name, request] of Object.entries(requests)) {
+    const limit = parseQuantity(Object.hasOwn(limits, name) ? (limits[name] ?? "") : "");
+    const asked = parseQuantity(request);
+    if (limit !== undefined && asked !== undefined && asked > limit) {
+      faults.push(invalid(at(path, "requests"), request, `must be less than or equal to ${name} limit`));
+    }
+  }
+  return faults;
+}
+
+function quantityFaults(quantities: Record<string, string>, path: string): Cause[] {
+  return Object.entries(quantities).flatMap(([name, quantity]) => {
+    const field = index(path, name);
+    if (name !== "cpu" && name !== "memory") return [notSupported(field, name, ["cpu", "memory"])];
+    const parsed = parseQuantity(quantity);
+    if (parsed === undefined) return [invalid(field, quantity, quantityWords)];
+    return parsed < 0n ? [invalid(field, quantity, "must be greater than or equal to 0")] : [];
+  });
+}
+
+function securityFaults(container: Container, path: string): Cause[] {
+  const { capabilities, allowPrivilegeEscalation, runAsNonRoot, runAsUser } = container.securityContext ?? {};
+  const faults: Cause[] = [];
+  if (allowPrivilegeEscalation === true) {
+    faults.push(forbidden(at(path, "allowPrivilegeEscalation"), "no process of an instance ever gains privileges"));
+  }
+  if (runAsNonRoot === true && runAsUser === 0) {
+    faults.push(invalid(at(path, "runAsUser"), runAsUser, "is root, which runAsNonRoot excludes"));
+  }
+  for (const [position, name] of (capabilities?.add ?? []).entries()) {
+    if (!grantableCapabilities.includes(name.replace(/^CAP_/, ""))) {
+      faults.push(notSupported(index(at(path, "capabilities.add"), position), name, grantableCapabilities));
+    }
+  }
+  for (const [position, name] of (capabilities?.drop ?? []).entries()) {
+    if (!/^[A-Z][A-Z0-9_]*$/.test(name)) {
+      faults.push(
+        invalid(index(at(path, "capabilities.drop"), position), name, "must be ALL or a capability such as NET_RAW"),
+      );
+    }
+  }
+  return faults;
+}
+
+/** Arguments end at a NUL character, so none may hold one. */
+function nulFaults(container: Container, path: string): Cause[] {
+  const lists = { command: container.command ?? [], args: container.args ?? [] };
+  return Object.entries(lists).flatMap(([name, words]) =>
+    words.flatMap((word, position) =>
+      word.includes("\0") ? [invalid(index(at(path, name), position), word, "must not contain a NUL character")] : [],
+    ),
+  );
+}

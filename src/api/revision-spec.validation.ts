@@ -1,0 +1,62 @@
+/** Defaults and faults of what a Configuration's template and a Revision have in common. */
+import { defaultPullPolicy } from "./image.ts";
+import { validateContainer } from "./container.validation.ts";
+import type { Cause } from "./meta/errors.ts";
+import { at, forbidden, index, invalid } from "./meta/faults.ts";
+import { dns1123Subdomain } from "./meta/names.ts";
+import { isObject } from "./meta/schema.ts";
+import type { RevisionSpec } from "./revision-spec.ts";
+import { checked, validateVolumes } from "./volume.validation.ts";
+
+/**
+ * Fills in what the schema's defaults can't say: `imagePullPolicy`, and quantities that were written as numbers. `spec` is
+ * whatever the client sent: nothing about its form is known yet.
+ */
+export function completeRevisionSpec(spec: unknown): void {
+  if (!isObject(spec)) return;
+  const { container } = spec;
+  if (Array.isArray(spec["volumes"])) {
+    for (const volume of spec["volumes"]) {
+      const emptyDir: unknown = isObject(volume) ? volume["emptyDir"] : undefined;
+      if (isObject(emptyDir)) numbersToText(emptyDir, ["sizeLimit"]);
+    }
+  }
+  if (!isObject(container)) return;
+  const { image, resources } = container;
+  if (typeof image === "string" && (container["imagePullPolicy"] ?? null) === null) {
+    container["imagePullPolicy"] = defaultPullPolicy(image);
+  }
+  if (!isObject(resources)) return;
+  for (const map of [resources["limits"], resources["requests"]]) {
+    if (isObject(map)) numbersToText(map, ["cpu", "memory"]);
+  }
+}
+
+function numbersToText(map: Record<string, unknown>, names: readonly string[]): void {
+  for (const name of names) {
+    if (typeof map[name] === "number") map[name] = String(map[name]);
+  }
+}
+
+/** Faults beyond the schema of the spec at `path`. */
+export function validateRevisionSpec(spec: RevisionSpec, path: string): Cause[] {
+  const volumes = spec.volumes ?? [];
+  const faults = validateContainer(spec.container, volumes, at(path, "container"));
+  const { concurrencyModel, containerConcurrency = 0 } = spec;
+  if (concurrencyModel === "SingleThreaded" && containerConcurrency > 1) {
+    const words = "must be 0 or 1 with concurrencyModel SingleThreaded: leave it out, or use MultiThreaded";
+    faults.push(invalid(at(path, "containerConcurrency"), containerConcurrency, words));
+  }
+  faults.push(...checked(dns1123Subdomain, spec.serviceAccountName, at(path, "serviceAccountName")));
+  for (const [position, secret] of (spec.imagePullSecrets ?? []).entries()) {
+    faults.push(...checked(dns1123Subdomain, secret.name, at(index(at(path, "imagePullSecrets"), position), "name")));
+  }
+  return [...faults, ...validateVolumes(volumes, at(path, "volumes"))];
+}
+
+/** Annotations whose effect is not built yet are refused, not kept. */
+export function validateAutoscaling(annotations: Record<string, string>, path: string): Cause[] {
+  return Object.keys(annotations)
+    .filter((key) => key.toLowerCase().startsWith("autoscaling.elafros.dev/"))
+    .map((key) => forbidden(index(path, key), "not supported yet"));
+}

@@ -1,0 +1,45 @@
+/** Defaults and faults of a Revision beyond its schema. */
+import { isDeepStrictEqual } from "node:util";
+import { configurationGenerationAnnotation, configurationLabel } from "./labels.ts";
+import type { Cause } from "./meta/errors.ts";
+import { index, invalid } from "./meta/faults.ts";
+import { structural } from "./meta/fields.ts";
+import type { AdmissionContext } from "./meta/kind.ts";
+import { applyDefaults, isObject, prune } from "./meta/schema.ts";
+import { revisionSpecSchema } from "./revision-spec.ts";
+import { completeRevisionSpec, validateAutoscaling, validateRevisionSpec } from "./revision-spec.validation.ts";
+import type { Revision } from "./revision.ts";
+
+/** Fills in defaults of a new Revision; one that exists is never touched. The object's form is not known yet. */
+export function completeRevision(object: object, context: AdmissionContext<Revision>): void {
+  if (context.operation === "create" && isObject(object)) completeRevisionSpec(object["spec"]);
+}
+
+/** Faults beyond the schema: on creation those of its spec, on update any change of what is immutable. */
+export function validateRevision(object: Revision, { old }: AdmissionContext<Revision>): Cause[] {
+  const annotations = validateAutoscaling(object.metadata.annotations ?? {}, "metadata.annotations");
+  if (old === undefined) return [...validateRevisionSpec(object.spec, "spec"), ...annotations];
+  return [...immutableFaults(object, old), ...annotations];
+}
+
+const words = "is immutable: change the Configuration, which makes a new Revision";
+
+/** The spec in today's terms: fields and defaults that came or went with a version of the schema are no change. */
+function comparable({ spec }: Revision): unknown {
+  const schema = structural(revisionSpecSchema);
+  return applyDefaults(schema, prune(schema, spec));
+}
+
+function immutableFaults(object: Revision, old: Revision): Cause[] {
+  const faults: Cause[] = [];
+  if (!isDeepStrictEqual(comparable(object), comparable(old))) faults.push(invalid("spec", object.spec, words));
+  const label = object.metadata.labels?.[configurationLabel];
+  if (label !== old.metadata.labels?.[configurationLabel]) {
+    faults.push(invalid(index("metadata.labels", configurationLabel), label, words));
+  }
+  const generation = object.metadata.annotations?.[configurationGenerationAnnotation];
+  if (generation !== old.metadata.annotations?.[configurationGenerationAnnotation]) {
+    faults.push(invalid(index("metadata.annotations", configurationGenerationAnnotation), generation, words));
+  }
+  return faults;
+}

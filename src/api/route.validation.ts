@@ -1,0 +1,65 @@
+/** Faults of a Route beyond its schema. */
+import { durationWords, parseDuration } from "./meta/duration.ts";
+import type { Cause } from "./meta/errors.ts";
+import { at, duplicate, index, invalid } from "./meta/faults.ts";
+import { dns1035Label, dns1123Label } from "./meta/names.ts";
+import type { Route, RouteTarget } from "./route.ts";
+import { checked } from "./volume.validation.ts";
+
+/** The longest shift: a week. */
+const maxDurationMs = 7 * 24 * 3_600_000;
+
+/** Faults beyond the schema. */
+export function validateRoute(route: Route): Cause[] {
+  const path = "spec.rollout.traffic";
+  const { traffic, duration } = route.spec.rollout;
+  return [
+    ...traffic.flatMap((target, position) => targetFaults(target, index(path, position))),
+    ...nameFaults(traffic, path),
+    ...sumFaults(traffic, path),
+    ...durationFaults(duration, "spec.rollout.duration"),
+  ];
+}
+
+function targetFaults(target: RouteTarget, path: string): Cause[] {
+  const { configurationName = "", revisionName = "" } = target;
+  const faults: Cause[] = [];
+  if ((configurationName === "") === (revisionName === "")) {
+    const words = configurationName === "" ? "neither is set" : "both are set";
+    faults.push(invalid(path, target, `must have exactly one of configurationName and revisionName: ${words}`));
+  }
+  return [
+    ...faults,
+    ...checked(dns1035Label(50), configurationName, at(path, "configurationName")),
+    ...checked(dns1035Label(63), revisionName, at(path, "revisionName")),
+    ...checked(dns1123Label, target.name, at(path, "name")),
+  ];
+}
+
+/** A name is one address, so it can't lead to two targets. */
+function nameFaults(traffic: readonly RouteTarget[], path: string): Cause[] {
+  const targets = new Map<string, string>();
+  return traffic.flatMap((target, position) => {
+    const { name = "", configurationName = "", revisionName = "" } = target;
+    if (name === "") return [];
+    const identity = `${configurationName}/${revisionName}`;
+    const known = targets.get(name);
+    targets.set(name, known ?? identity);
+    return known === undefined || known === identity ? [] : [duplicate(at(index(path, position), "name"), name)];
+  });
+}
+
+function sumFaults(traffic: readonly RouteTarget[], path: string): Cause[] {
+  const sum = traffic.reduce((total, { percent }) => total + percent, 0);
+  // NaN: a percent is missing or no number, which the schema has told. An empty list is a fault of its own, too.
+  if (sum === 100 || Number.isNaN(sum) || traffic.length === 0) return [];
+  return [invalid(path, sum, "percentages must total 100")];
+}
+
+function durationFaults(duration: string | undefined, field: string): Cause[] {
+  if (duration === undefined) return [];
+  const ms = parseDuration(duration);
+  if (ms === undefined) return [invalid(field, duration, durationWords)];
+  if (ms < 0) return [invalid(field, duration, "must be greater than or equal to 0s")];
+  return ms > maxDurationMs ? [invalid(field, duration, "must be less than or equal to 168h")] : [];
+}
