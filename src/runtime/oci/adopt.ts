@@ -1,0 +1,64 @@
+/**
+ * What a new control finds on this machine: instances that run are taken over, those that ended start again, what was half made or belongs to another
+ * boot is removed, and so is everything that no record knows.
+ */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { endGroup, groupNames, isInGroup } from "./cgroup.ts";
+import type { DriverContext } from "./context.ts";
+import { names, readText } from "./files.ts";
+import { destroy, instanceGroup, type Run } from "./launch.ts";
+import { containerId, instancePaths, type InstanceRecord, readRecord } from "./record.ts";
+
+/** An instance that goes on. Without a run it ended, or waits for its next start. */
+export interface Adopted {
+  record: InstanceRecord;
+  run?: Run;
+}
+
+/** Finds what goes on and removes the rest. */
+export async function adoptInstances(ctx: DriverContext): Promise<Adopted[]> {
+  const attached = await ctx.network.attached();
+  const adopted: Adopted[] = [];
+  const found = await names(ctx.dir);
+  for (const id of found) {
+    const record = await readRecord(ctx.dir, id);
+    const keep = record === undefined ? undefined : await adopt(ctx, record, attached.get(id)?.address);
+    if (keep !== undefined) adopted.push(keep);
+    else {
+      ctx.log.info({ instance: id }, "Removing what is left of an instance");
+      await destroy(ctx, id, record?.attempt);
+    }
+  }
+  const known = new Set(adopted.map((one) => one.record.id));
+  const containers = new Set(adopted.map((one) => containerId(one.record)));
+  for (const id of attached.keys()) if (!known.has(id)) await ctx.network.release(id);
+  for (const cid of await names(ctx.runtime.state)) if (!containers.has(cid)) await ctx.runtime.remove(cid);
+  for (const id of await groupNames(ctx.cgroups, ctx.parentGroup)) {
+    if (!known.has(id)) await endGroup(ctx.cgroups, instanceGroup(ctx, id));
+  }
+  for (const cid of await names(ctx.runtime.exits)) {
+    if (!containers.has(cid)) await rm(join(ctx.runtime.exits, cid), { force: true });
+  }
+  return adopted;
+}
+
+async function adopt(
+  ctx: DriverContext,
+  record: InstanceRecord,
+  address: string | undefined,
+): Promise<Adopted | undefined> {
+  if (record.bootId !== ctx.bootId || address === undefined) return undefined;
+  if (record.nextStartAt !== undefined) return record.stopping ? undefined : { record };
+  const paths = instancePaths(ctx.dir, record.id);
+  const cid = containerId(record);
+  const pid = Number((await readText(paths.pid)) ?? 0);
+  const monitor = Number((await readText(paths.monitorPid)) ?? 0);
+  if (pid === 0 || monitor === 0 || (await ctx.runtime.isHeld(cid))) return undefined;
+  const ended = (await ctx.exits.read(cid)) !== undefined;
+  if (!ended && !(await isInGroup(pid, instanceGroup(ctx, record.id)))) {
+    // Ended between our looks, or together with its monitor: its exit, if any, is on disk or lost.
+    if (record.startedAt === undefined && (await ctx.exits.read(cid)) === undefined) return undefined;
+  }
+  return { record, run: { cid, pid, monitor, address } };
+}

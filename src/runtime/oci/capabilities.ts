@@ -1,0 +1,44 @@
+import type { SecuritySpec } from "../workloads.ts";
+
+/** What podman gives a container by default, less NET_RAW: official images break under less. */
+export const defaultCapabilities = [
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "KILL",
+  "NET_BIND_SERVICE",
+  "SETFCAP",
+  "SETGID",
+  "SETPCAP",
+  "SETUID",
+  "SYS_CHROOT",
+] as const;
+
+/** What a spec may ask for besides: inside its own namespaces these give no power over the machine or over neighbours. */
+const addable: ReadonlySet<string> = new Set([
+  ...defaultCapabilities,
+  "AUDIT_WRITE",
+  "IPC_LOCK",
+  "LEASE",
+  "SYS_PTRACE",
+]);
+
+/**
+ * The capabilities of an instance, with `CAP_`, sorted. Drops come first, as in Kubernetes: `drop: [ALL]` with `add: [CHOWN]` leaves CHOWN.
+ * @throws TypeError where one is asked for that would reach beyond the instance
+ */
+export function capabilitiesOf(security: Pick<SecuritySpec, "addCapabilities" | "dropCapabilities">): string[] {
+  const bare = (name: string) => name.toUpperCase().replace(/^CAP_/, "");
+  const drops = new Set(security.dropCapabilities.map(bare));
+  const kept = new Set<string>(drops.has("ALL") ? [] : defaultCapabilities.filter((name) => !drops.has(name)));
+  for (const name of security.addCapabilities.map(bare)) {
+    if (!addable.has(name)) {
+      throw new TypeError(
+        `Cannot add capability "${name}": it reaches beyond the instance; allowed are ${[...addable].sort().join(", ")}`,
+      );
+    }
+    kept.add(name);
+  }
+  return [...kept].map((name) => `CAP_${name}`).sort();
+}

@@ -1,0 +1,185 @@
+/**
+ * The workloads port on this machine. It keeps what is wanted in memory and what runs on disk, brings the second to the first, and is asked again
+ * with everything after a restart: `scale` is level-triggered. Instances are children of their own monitor, so they outlive this process.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, realpath, rmdir } from "node:fs/promises";
+import { release } from "node:os";
+import { join } from "node:path";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Drain, InstanceSpec, LogOptions, WorkloadKey, WorkloadsPort } from "../workloads.ts";
+import { adoptInstances } from "./adopt.ts";
+import { findCgroups, makeParent } from "./cgroup.ts";
+import type { DriverContext } from "./context.ts";
+import { watchExits } from "./exits.ts";
+import { makeDirectory, names } from "./files.ts";
+import type { Instance } from "./instance.ts";
+import { createLauncher } from "./launcher.ts";
+import { defaultLimits, type DriverLimits } from "./limits.ts";
+import { readLog } from "./logs.ts";
+import { findRuntime } from "./oci-runtime.ts";
+import type { ImageStore, InstanceNetwork } from "./parts.ts";
+import { instancePaths } from "./record.ts";
+import { findUpperKind } from "./rootfs.ts";
+import { readSeccomp } from "./seccomp.ts";
+import { createWorkloads } from "./workload-set.ts";
+
+export interface DriverOptions {
+  /** One directory per instance. */
+  dir: string;
+  /** Sockets, exit codes, the OCI runtime's state. */
+  runDir: string;
+  images: ImageStore;
+  network: InstanceNetwork;
+  drain: Drain;
+  clock: Clock;
+  log: Log;
+  limits?: Partial<DriverLimits>;
+}
+
+export interface Driver extends WorkloadsPort {
+  /** Puts a new instance in the place of one that hangs; the old one is drained and stopped. Nothing happens where there is none. */
+  replace(instanceId: string, why: string): void;
+  /** Ends the driver and leaves instances running. */
+  close(): Promise<void>;
+  /** Drains and stops every instance, with at most `graceMs` between SIGTERM and SIGKILL, and forgets all workloads; then close it. */
+  stopAll(graceMs: number): Promise<void>;
+}
+
+const logCheckMs = 500;
+
+/** Starts the driver: adopts what runs and removes what is half made before it resolves. @throws Error naming what is missing on this machine */
+export async function createDriver(options: DriverOptions): Promise<Driver> {
+  const limits = { ...defaultLimits(), ...options.limits };
+  const { clock, log } = options;
+  await Promise.all([makeDirectory(options.dir, 0o700), makeDirectory(options.runDir, 0o700)]);
+  const [dir, runDir] = await Promise.all([realpath(options.dir), realpath(options.runDir)]);
+  await Promise.all(["exits", "s", "oci"].map((name) => mkdir(join(runDir, name), { recursive: true, mode: 0o700 })));
+
+  const cgroups = await findCgroups(await readFile("/proc/self/mountinfo", "utf8"));
+  const launcher = createLauncher();
+  const exits = watchExits(join(runDir, "exits"), clock);
+  try {
+    const [runtime, seccomp, upper, bootId, openFiles] = await Promise.all([
+      findRuntime({ launcher, cgroupVersion: cgroups.version, runDir, logFileBytes: Math.floor(limits.logBytes / 2) }),
+      readSeccomp(),
+      findUpperKind(launcher, dir),
+      readFile("/proc/sys/kernel/random/boot_id", "utf8"),
+      hardOpenFiles(),
+    ]);
+    if (upper === "tmpfs") {
+      log.warn(
+        { dir, bytes: limits.tmpfsRootBytes },
+        "The data directory's file system can't hold overlays: instances' files are kept in memory",
+      );
+    }
+    const parentGroup = `/elafros-${createHash("sha256").update(dir).digest("hex").slice(0, 10)}`;
+    await makeParent(cgroups, parentGroup, limits.memoryBytes);
+    const ctx: DriverContext = {
+      dir,
+      images: options.images,
+      network: options.network,
+      drain: options.drain,
+      clock,
+      log,
+      limits,
+      launcher,
+      runtime,
+      exits,
+      cgroups,
+      parentGroup,
+      upper,
+      bootId: bootId.trim(),
+      machine: {
+        arch: process.arch,
+        kernel: release(),
+        seccomp,
+        openFiles,
+        cgroupVersion: cgroups.version,
+        swapLimit: cgroups.swapLimit,
+        cgroupNamespace: (await names("/proc/self/ns")).includes("cgroup"),
+      },
+      users: new Map(),
+      limitStarts: limiter(limits.parallelStarts),
+    };
+    return await run(ctx);
+  } catch (error) {
+    exits.close();
+    launcher.close();
+    throw error;
+  }
+}
+
+async function run(ctx: DriverContext): Promise<Driver> {
+  const workloads = createWorkloads(ctx);
+  for (const { record, run } of await adoptInstances(ctx)) workloads.adopt(record, run);
+  let closed = false;
+  const keepLogs = () => {
+    ctx.clock.after(logCheckMs, () => {
+      if (closed) return;
+      const running = workloads.instances().filter((one) => one.running);
+      void Promise.allSettled(running.map((one) => one.keepLog())).then(keepLogs);
+    });
+  };
+  keepLogs();
+
+  return {
+    scale: (key: WorkloadKey, spec: InstanceSpec, count: number) => workloads.scale(key, spec, count),
+    remove: (key) => workloads.remove(key),
+    get: (key) => workloads.get(key),
+    list: () => workloads.list(),
+    subscribe: (listener) => workloads.subscribe(listener),
+    replace: (id, why) => {
+      ctx.log.warn({ instance: id, why }, "Replacing an instance");
+      workloads.replace(id);
+    },
+    logs: (id, options) => logsOf(ctx, workloads.instance(id), { id, options }),
+    close: async () => {
+      closed = true;
+      await workloads.close();
+      ctx.exits.close();
+      ctx.launcher.close();
+    },
+    stopAll: async (graceMs) => {
+      await workloads.stopAll(graceMs);
+      await Promise.all(ctx.cgroups.all(ctx.parentGroup).map((path) => rmdir(path).catch(() => {}))); // not empty: someone else's
+    },
+  };
+}
+
+function logsOf(
+  ctx: DriverContext,
+  instance: Instance | undefined,
+  { id, options }: { id: string; options: LogOptions },
+): AsyncIterable<string> {
+  if (instance === undefined) throw new Error(`Cannot read logs: there is no instance "${id}"`);
+  const attempt = instance.attempt - (options.previous ? 1 : 0);
+  return readLog(instancePaths(ctx.dir, id).log(attempt), {
+    ...options,
+    running: () => instance.running && instance.attempt === attempt,
+  });
+}
+
+/** The hard limit of open files: instances get no more, because raising it takes CAP_SYS_RESOURCE. */
+async function hardOpenFiles(): Promise<number> {
+  const limits = await readFile("/proc/self/limits", "utf8");
+  const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1];
+  return hard === undefined ? 1_048_576 : Math.min(Number(hard), 1_048_576);
+}
+
+function limiter(most: number) {
+  let running = 0;
+  const queue: (() => void)[] = [];
+  return async <T>(start: () => Promise<T>): Promise<T> => {
+    if (running >= most) await new Promise<void>((resolve) => queue.push(resolve));
+    else running++;
+    try {
+      return await start();
+    } finally {
+      const next = queue.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+}

@@ -1,0 +1,389 @@
+/**
+ * One instance and its life: started, watched, restarted when it ends, stopped. One loop does it all in order, so that no two steps of an
+ * instance ever overlap; whoever wants something of it sets a wish and wakes the loop.
+ */
+import { constants } from "node:os";
+import { ImageError } from "../images.ts";
+import type { InstancePhase, InstanceState, WorkloadProblem } from "../workloads.ts";
+import { isInGroup, oomKills, signal } from "./cgroup.ts";
+import type { DriverContext } from "./context.ts";
+import type { RunEnd } from "./exits.ts";
+import { execInside } from "./exec.ts";
+import { readEnd } from "./files.ts";
+import {
+  beginRun,
+  checkResources,
+  cleanRun,
+  destroy,
+  instanceGroup,
+  launch,
+  needImage,
+  ResourcesError,
+  type Run,
+} from "./launch.ts";
+import { keepRotated, lastLine } from "./logs.ts";
+import { CommandError } from "./oci-runtime.ts";
+import { probeOnce } from "./probe.ts";
+import { startProbing } from "./prober.ts";
+import { instancePaths, type InstanceRecord, saveRecord, specHash } from "./record.ts";
+import { countFailure, restartDelayMs } from "./restart.ts";
+
+/** What an instance tells its workload. */
+export interface InstanceEvents {
+  changed(): void;
+  /** It is ready: the workload's trouble is over. */
+  ready(): void;
+  problem(problem: WorkloadProblem): void;
+  /** Nothing is left of it. */
+  gone(): void;
+}
+
+const maxMessage = 4096;
+const retryDestroyMs = 5_000;
+
+export class Instance {
+  readonly id: string;
+  readonly hash: string;
+  readonly record: InstanceRecord;
+  readonly #ctx: DriverContext;
+  readonly #events: InstanceEvents;
+  #phase: InstancePhase = "creating";
+  #run: Run | undefined;
+  #address: string | undefined;
+  #probeFailure: string | undefined;
+  #graceMs: number;
+  /** Resolves once the instance is to be stopped, or left alone by a control that ends. */
+  readonly #wish = Promise.withResolvers<"stop" | "leave">();
+  #wished: "stop" | "leave" | undefined;
+  #loop: Promise<void> = Promise.resolve();
+  #saving: Promise<void> = Promise.resolve();
+
+  /** @param run the run that was found alive, when it is adopted */
+  constructor(ctx: DriverContext, record: InstanceRecord, options: { events: InstanceEvents; run?: Run }) {
+    this.#ctx = ctx;
+    this.#events = options.events;
+    this.record = record;
+    this.id = record.id;
+    this.hash = specHash(record.spec);
+    this.#graceMs = record.spec.terminationGraceMs;
+    this.#run = options.run;
+    this.#address = options.run?.address;
+    if (options.run !== undefined) this.#phase = record.readyAt === undefined ? "starting" : "ready";
+    else if (record.nextStartAt !== undefined) this.#phase = "waiting";
+    if (record.stopping) this.#setWish("stop");
+  }
+
+  /** Begins its life, or goes on with it. */
+  start(): void {
+    this.#loop = this.#live().catch((error: unknown) => {
+      this.#ctx.log.error({ error, instance: this.id }, "Instance's loop failed");
+    });
+  }
+
+  get leaving(): boolean {
+    return this.#wished !== undefined;
+  }
+
+  get phase(): InstancePhase {
+    return this.#phase;
+  }
+
+  /** Number of the last run. */
+  get attempt(): number {
+    return this.record.attempt;
+  }
+
+  /** Whether a process of it runs. */
+  get running(): boolean {
+    return this.#run !== undefined;
+  }
+
+  state(): InstanceState {
+    const { record } = this;
+    const { lastExit, nextStartAt, startedAt, readyAt, imageId } = record;
+    return {
+      id: this.id,
+      phase: this.#phase,
+      createdAt: record.createdAt,
+      restarts: record.restarts,
+      ...(this.#address === undefined ? {} : { address: { host: this.#address, port: record.spec.port } }),
+      ...(startedAt === undefined ? {} : { startedAt }),
+      ...(readyAt === undefined ? {} : { readyAt }),
+      ...(lastExit === undefined ? {} : { lastExit }),
+      ...(nextStartAt === undefined ? {} : { nextStartAt }),
+      ...(this.#probeFailure === undefined ? {} : { probeFailure: this.#probeFailure }),
+      ...(imageId === undefined ? {} : { imageId }),
+    };
+  }
+
+  /** Drains and ends it for good; `graceMs` shortens the time between SIGTERM and SIGKILL. Resolves when nothing is left. */
+  stop(graceMs?: number): Promise<void> {
+    if (graceMs !== undefined) this.#graceMs = Math.min(this.#graceMs, graceMs);
+    this.#setWish("stop");
+    return this.#loop;
+  }
+
+  /** Lets go of it without touching what runs. Resolves when no step is under way any more. */
+  leave(): Promise<void> {
+    this.#setWish("leave");
+    return this.#loop.then(() => this.#saving);
+  }
+
+  /** Keeps the log file that was just replaced. */
+  async keepLog(): Promise<void> {
+    await keepRotated(instancePaths(this.#ctx.dir, this.id).log(this.record.attempt));
+  }
+
+  #setWish(wish: "stop" | "leave"): void {
+    this.#wished ??= wish;
+    this.#wish.resolve(wish);
+  }
+
+  #set(phase: InstancePhase): void {
+    this.#phase = phase;
+    this.#events.changed();
+  }
+
+  /** Writes the record, one write after the other. */
+  #save(): Promise<void> {
+    this.#saving = this.#saving
+      .then(() => saveRecord(this.#ctx.dir, this.record))
+      .catch((error: unknown) => {
+        this.#ctx.log.error({ error, instance: this.id }, "Cannot save the instance's record");
+      });
+    return this.#saving;
+  }
+
+  #report(reason: WorkloadProblem["reason"], message: string, code?: number): void {
+    const problem = { reason, message, at: this.#ctx.clock.now(), ...(code === undefined ? {} : { code }) };
+    this.record.problem = problem;
+    this.#events.problem(problem);
+  }
+
+  async #live(): Promise<void> {
+    if (this.#phase === "waiting") await this.#wait();
+    while (this.#wished === undefined || this.#run !== undefined) {
+      if (this.#run === undefined) {
+        await this.#tryStart();
+        continue;
+      }
+      const end = await this.#supervise(this.#run);
+      if (end === undefined) return;
+      this.#run = undefined;
+      if (this.#wished === undefined) await this.#ended(end);
+    }
+    if (this.#wished === "leave") return;
+    await this.#destroy();
+  }
+
+  async #tryStart(): Promise<void> {
+    const { record } = this;
+    this.#set("creating");
+    let began = false;
+    try {
+      checkResources(this.#ctx, record.spec.resources);
+      const image = await Promise.race([needImage(this.#ctx, record.spec), this.#wish.promise]);
+      if (typeof image === "string") return;
+      await this.#ctx.limitStarts(async () => {
+        if (this.#wished !== undefined) return;
+        began = true;
+        await beginRun(this.#ctx, record);
+        this.#run = await launch(this.#ctx, record, image);
+        this.#address = this.#run.address;
+        record.startedAt = this.#ctx.clock.now();
+      });
+    } catch (error) {
+      if (this.#wished === undefined) await this.#startFailed(error as Error, began);
+    }
+  }
+
+  /** Watches a run to its end; undefined where control leaves it running. */
+  async #supervise(run: Run): Promise<RunEnd | undefined> {
+    const { record } = this;
+    const exited = this.#ctx.exits.wait(run.cid, run.monitor);
+    if (this.#wished === undefined) {
+      const watched = this.#watch(run);
+      const what = await Promise.race([exited, this.#wish.promise, watched.dead]);
+      watched.end();
+      if (typeof what === "object") return what;
+      if (what === "dead") return this.#end(run, exited);
+    }
+    if (this.#wished === "leave") return undefined;
+    record.stopping = true;
+    await this.#save();
+    this.#set("draining");
+    const drained = this.#ctx.drain(record.key, this.id).catch((error: unknown) => {
+      this.#ctx.log.error({ error, instance: this.id }, "Drain failed; the instance is stopped all the same");
+    });
+    await Promise.race([drained, exited]);
+    return this.#end(run, exited);
+  }
+
+  /** Asks the process to end, then makes it. */
+  async #end(run: Run, exited: Promise<RunEnd>): Promise<RunEnd> {
+    const { clock } = this.#ctx;
+    const group = instanceGroup(this.#ctx, this.id);
+    this.#set("stopping");
+    if (await isInGroup(run.pid, group)) signal(run.pid, stopSignal(this.record.stopSignal));
+    const late = Promise.withResolvers<"late">();
+    const cancel = clock.after(this.#graceMs, () => late.resolve("late"));
+    const first = await Promise.race([exited, late.promise]);
+    cancel();
+    if (first !== "late") return first;
+    // The first process of a PID namespace takes all others with it.
+    if (await isInGroup(run.pid, group)) signal(run.pid, "SIGKILL");
+    return exited;
+  }
+
+  /** Probes a run. `dead` resolves when a probe says that it must be restarted. */
+  #watch(run: Run) {
+    const { clock, limits } = this.#ctx;
+    const { record } = this;
+    const { spec } = record;
+    const startedAt = record.startedAt ?? clock.now();
+    const dead = Promise.withResolvers<"dead">();
+    const target = {
+      host: run.address,
+      exec: (command: readonly string[], timeoutMs: number) =>
+        execInside(this.#ctx, run, { id: this.id, command, timeoutMs }),
+    };
+    const { readiness } = spec;
+    const patience = Math.max(
+      limits.readinessProblemMs,
+      readiness.initialDelayMs + readiness.periodMs * readiness.failureThreshold,
+    );
+    const cancel = clock.after(startedAt + patience - clock.now(), () => {
+      if (record.readyAt === undefined)
+        this.#report("ReadinessProbeFailed", this.#probeFailure ?? "Readiness probe got no answer");
+    });
+    const stop = startProbing({
+      spec,
+      clock,
+      startedAt,
+      ready: this.#phase === "ready",
+      ask: (probe, timeoutMs) => probeOnce(probe.action, target, timeoutMs),
+      onReady: () => {
+        record.readyAt = clock.now();
+        this.#probeFailure = undefined;
+        delete record.problem;
+        void this.#save();
+        this.#events.ready();
+        this.#set("ready");
+      },
+      onUnready: (message) => {
+        this.#probeFailure = message;
+        delete record.readyAt;
+        void this.#save();
+        this.#set("starting");
+      },
+      onFailure: (message) => {
+        this.#probeFailure = message;
+      },
+      onDead: (probe, message) => {
+        const startup = probe === "startup";
+        this.#report(
+          startup ? "ReadinessProbeFailed" : "LivenessProbeFailed",
+          `${startup ? "Startup" : "Liveness"} probe failed: ${message}`,
+        );
+        dead.resolve("dead");
+      },
+    });
+    this.#set(this.#phase === "ready" ? "ready" : "starting");
+    const end = () => {
+      stop();
+      cancel();
+    };
+    return { dead: dead.promise, end };
+  }
+
+  /** A run has ended by itself or by a probe's verdict: it is recorded, cleaned up and starts again later. */
+  async #ended(end: RunEnd): Promise<void> {
+    const { record } = this;
+    const { clock, cgroups } = this.#ctx;
+    const paths = instancePaths(this.#ctx.dir, this.id);
+    const byProbe = this.#phase === "stopping";
+    const at = clock.now();
+    const code = end.code ?? 255;
+    const oomKilled = code !== 0 && (await oomKills(cgroups, instanceGroup(this.#ctx, this.id))) > 0;
+    const { terminationMessagePolicy } = record.spec;
+    const written = (await readEnd(paths.termination, maxMessage)).toString("utf8").trim();
+    const last = await lastLine(paths.log(record.attempt));
+    const message = written || last;
+    const ranMs = at - (record.startedAt ?? at);
+    record.lastExit = {
+      code,
+      oomKilled,
+      message: end.code === undefined ? "The instance's monitor was lost" : message,
+      at,
+    };
+    void terminationMessagePolicy;
+    if (!byProbe) this.#report(oomKilled ? "OOMKilled" : "ExitCode", record.lastExit.message, code);
+    await this.#scheduleNext(ranMs, true);
+  }
+
+  async #startFailed(error: Error, began: boolean): Promise<void> {
+    const { record } = this;
+    this.#ctx.log.warn({ instance: this.id, error }, "Instance did not start");
+    if (error instanceof CommandError) {
+      record.lastExit = { code: error.code, oomKilled: false, message: error.message, at: this.#ctx.clock.now() };
+      this.#report("ExitCode", error.message, error.code);
+    } else if (error instanceof ImageError) this.#report("ContainerMissing", error.message);
+    else if (error instanceof ResourcesError) this.#report("InsufficientResources", error.message);
+    else this.#report("StartFailed", error.message);
+    await this.#scheduleNext(0, false, began);
+  }
+
+  async #scheduleNext(ranMs: number, started: boolean, made = true): Promise<void> {
+    const { record } = this;
+    const { clock } = this.#ctx;
+    record.failures = countFailure(record.failures, ranMs);
+    record.nextStartAt = clock.now() + restartDelayMs(record.failures, started);
+    if (started) record.restarts++;
+    delete record.startedAt;
+    delete record.readyAt;
+    this.#probeFailure = undefined;
+    this.#set("waiting");
+    if (made) {
+      await this.#save();
+      await cleanRun(this.#ctx, record);
+    }
+    await this.#wait();
+  }
+
+  async #wait(): Promise<void> {
+    const { clock } = this.#ctx;
+    const over = Promise.withResolvers<void>();
+    const cancel = clock.after(Math.max(0, (this.record.nextStartAt ?? 0) - clock.now()), () => over.resolve());
+    await Promise.race([over.promise, this.#wish.promise]);
+    cancel();
+  }
+
+  async #destroy(): Promise<void> {
+    this.#set("stopping");
+    this.record.stopping = true;
+    await this.#saving;
+    for (;;) {
+      try {
+        await destroy(this.#ctx, this.id, this.record.attempt);
+        this.#events.gone();
+        return;
+      } catch (error) {
+        // Something outside holds on to a mount or a group: it stays visible as stopping, and isn't given up.
+        this.#ctx.log.error({ error, instance: this.id }, "Cannot remove the instance yet");
+        const over = Promise.withResolvers<void>();
+        this.#ctx.clock.after(retryDestroyMs, () => over.resolve());
+        await over.promise;
+      }
+    }
+  }
+}
+
+/** The image's stop signal (`SIGQUIT`, `QUIT` or `3`), SIGTERM where it has none that exists. */
+function stopSignal(name = ""): NodeJS.Signals {
+  const known = constants.signals as Record<string, number>;
+  const wanted = name.toUpperCase();
+  const found = Object.keys(known).find(
+    (one) => one === wanted || one === `SIG${wanted}` || String(known[one]) === wanted,
+  );
+  return (found ?? "SIGTERM") as NodeJS.Signals;
+}

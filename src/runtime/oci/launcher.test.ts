@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createLauncher, type Launcher } from "./launcher.ts";
+
+let launcher: Launcher;
+beforeEach(() => {
+  launcher = createLauncher();
+});
+afterEach(() => launcher.close());
+
+test("run() gives exit code and output of both streams in one line", async () => {
+  const result = await launcher.run(["sh", "-c", "echo one; echo two >&2; exit 3"]);
+  expect(result).toEqual({ code: 3, output: "one two" });
+});
+
+test("run() hands arguments over as they are", async () => {
+  const odd = ["$(id)", "`id`", "a b", "'", '"', "\\n", "*", "", "-n", "é", ";true"];
+  const result = await launcher.run(["printf", "[%s]", ...odd]);
+  expect(result).toEqual({ code: 0, output: odd.map((arg) => `[${arg}]`).join("") });
+});
+
+test("run() refuses an argument with a line break", async () => {
+  await expect(launcher.run(["echo", "a\nb"])).rejects.toThrow("line break");
+});
+
+test("run() runs commands side by side", async () => {
+  const order: string[] = [];
+  const slow = launcher.run(["sleep", "0.3"]).then(() => order.push("slow"));
+  await launcher.run(["true"]).then(() => order.push("fast"));
+  await slow;
+  expect(order).toEqual(["fast", "slow"]);
+});
+
+test("run() says 127 where there is no such command, and 125 where there is no such directory", async () => {
+  expect((await launcher.run(["no-such-command"])).code).toBe(127);
+  expect((await launcher.run(["true"], { cwd: "/no/such" })).code).toBe(125);
+});
+
+test("run() in pipe mode takes the line on descriptor 3", async () => {
+  expect((await launcher.run(["sh", "-c", "echo noise; echo hello >&3"], { mode: "pipe" })).output).toBe("hello");
+  expect((await launcher.run(["sh", "-c", "exit 4"], { mode: "pipe" })).output).toBe("exit 4");
+});
+
+test("run() in capped mode bounds the output and keeps the exit code", async () => {
+  const result = await launcher.run(["sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x; exit 5"], { mode: "capped" });
+  expect(result.output.length).toBeLessThan(2100);
+  expect(result.code).toBe(5);
+  expect(await launcher.run(["sh", "-c", "echo no; exit 1"], { mode: "capped" })).toEqual({ code: 1, output: "no" });
+});

@@ -1,0 +1,99 @@
+/**
+ * What is kept on disk of an instance, so that the next control can adopt it: `instance.json` in the instance's own directory (0700),
+ * and everything else below it. A record holds the spec with its secrets, so it is 0600.
+ */
+import { createHash, randomInt } from "node:crypto";
+import { join } from "node:path";
+import { readJson } from "../../lib/files.ts";
+import type { InstanceExit, InstanceSpec, WorkloadKey, WorkloadProblem } from "../workloads.ts";
+import { saveFile } from "./files.ts";
+
+export interface InstanceRecord {
+  version: 1;
+  id: string;
+  key: WorkloadKey;
+  spec: InstanceSpec;
+  /** The boot in which it was made: after another one nothing of it runs. */
+  bootId: string;
+  createdAt: number;
+  /** Number of the run, from 1; names the OCI container. */
+  attempt: number;
+  restarts: number;
+  /** Runs and starts that failed since it last ran well; the back-off's step. */
+  failures: number;
+  startedAt?: number;
+  /** When it became ready in this run. */
+  readyAt?: number;
+  lastExit?: InstanceExit;
+  /** When it starts again; set while it waits. */
+  nextStartAt?: number;
+  problem?: WorkloadProblem;
+  /** It is being stopped for good. */
+  stopping: boolean;
+  imageId?: string;
+  stopSignal?: string;
+}
+
+/** Paths below an instance's directory. */
+export function instancePaths(dir: string, id: string) {
+  const base = join(dir, id);
+  return {
+    base,
+    record: join(base, "instance.json"),
+    bundle: join(base, "bundle"),
+    config: join(base, "bundle", "config.json"),
+    /** The overlay's mount point and its parts. */
+    root: join(base, "root"),
+    rw: join(base, "rw"),
+    layers: join(base, "l"),
+    etc: join(base, "etc"),
+    termination: join(base, "termination"),
+    volumes: join(base, "volumes"),
+    logs: join(base, "log"),
+    log: (attempt: number) => join(base, "log", `${attempt}.log`),
+    pid: join(base, "pid"),
+    monitorPid: join(base, "monitor.pid"),
+  } as const;
+}
+
+export type InstancePaths = ReturnType<typeof instancePaths>;
+
+export async function saveRecord(dir: string, record: InstanceRecord): Promise<void> {
+  await saveFile(instancePaths(dir, record.id).record, JSON.stringify(record));
+}
+
+/** The record of an instance; undefined where there is none that can be read: it was half made, or by a newer version. */
+export async function readRecord(dir: string, id: string): Promise<InstanceRecord | undefined> {
+  const record = await readJson(instancePaths(dir, id).record).catch(() => undefined);
+  if (typeof record !== "object" || record === null) return undefined;
+  const { version, id: name } = record as Partial<InstanceRecord>;
+  return version === 1 && name === id ? (record as InstanceRecord) : undefined;
+}
+
+/** Identity of a spec: what an instance is made from, without the credentials to pull its image and the labels it is shown with. */
+export function specHash(spec: InstanceSpec): string {
+  const { pullSecrets: _secrets, labels: _labels, ...identity } = spec;
+  return createHash("sha256").update(canonical(identity)).digest("hex");
+}
+
+/** JSON with sorted keys and without undefined. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+/** A new instance's id: the workload's name, cut so that all is a DNS label, and eight random characters. */
+export function newInstanceId(name: string): string {
+  const suffix = Array.from({ length: 8 }, () => letters[randomInt(letters.length)]).join("");
+  return `${name.slice(0, 54).replace(/[^a-z0-9]+$/, "")}-${suffix}`;
+}
+
+/** The OCI container's name for a run. */
+export function containerId(record: Pick<InstanceRecord, "id" | "attempt">): string {
+  return `${record.id}.${record.attempt}`;
+}

@@ -1,0 +1,186 @@
+/** All workloads of a driver: what is wanted, what there is, and who wants to know. */
+import type { InstanceSpec, WorkloadKey, WorkloadProblem, WorkloadState } from "../workloads.ts";
+import type { DriverContext } from "./context.ts";
+import { Instance } from "./instance.ts";
+import type { Run } from "./launch.ts";
+import { planWorkload } from "./plan.ts";
+import { type InstanceRecord, newInstanceId, specHash } from "./record.ts";
+
+interface Workload {
+  key: WorkloadKey;
+  /** The wanted spec, and its identity. */
+  spec: InstanceSpec;
+  hash: string;
+  desired: number;
+  /** To be forgotten when the last instance has gone. */
+  removed: boolean;
+  instances: Map<string, Instance>;
+  problem: WorkloadProblem | undefined;
+}
+
+export function createWorkloads(ctx: DriverContext) {
+  const workloads = new Map<string, Workload>();
+  const listeners = new Set<(key: WorkloadKey) => void>();
+  let closed = false;
+  const nameOf = (key: WorkloadKey) => `${key.namespace}/${key.name}`;
+
+  const changed = (workload: Workload) => {
+    for (const listener of listeners) {
+      try {
+        listener(workload.key);
+      } catch (error) {
+        ctx.log.error({ error, workload: nameOf(workload.key) }, "A listener of workloads failed");
+      }
+    }
+  };
+
+  const add = (workload: Workload, record: InstanceRecord, run?: Run) => {
+    const instance = new Instance(ctx, record, {
+      ...(run === undefined ? {} : { run }),
+      events: {
+        changed: () => {
+          changed(workload);
+          settle(workload);
+        },
+        ready: () => {
+          workload.problem = undefined;
+        },
+        problem: (problem) => {
+          workload.problem = problem;
+        },
+        gone: () => {
+          workload.instances.delete(record.id);
+          if (workload.removed && workload.instances.size === 0 && workloads.get(nameOf(workload.key)) === workload) {
+            workloads.delete(nameOf(workload.key));
+          }
+          changed(workload);
+          settle(workload);
+        },
+      },
+    });
+    workload.instances.set(record.id, instance);
+    return instance;
+  };
+
+  /** Brings what there is nearer to what is wanted. */
+  const settle = (workload: Workload) => {
+    if (closed) return;
+    const now = [...workload.instances.values()].map((one) => ({
+      id: one.id,
+      hash: one.hash,
+      phase: one.phase,
+      leaving: one.leaving,
+      createdAt: one.record.createdAt,
+    }));
+    const { create, stop } = planWorkload(workload.desired, workload.hash, now);
+    for (const id of stop) void workload.instances.get(id)?.stop();
+    for (let made = 0; made < create; made++) {
+      const instance = add(workload, {
+        version: 1,
+        id: newInstanceId(workload.key.name),
+        key: workload.key,
+        spec: workload.spec,
+        bootId: ctx.bootId,
+        createdAt: ctx.clock.now(),
+        attempt: 0,
+        restarts: 0,
+        failures: 0,
+        stopping: false,
+      });
+      instance.start();
+    }
+  };
+
+  const stateOf = (workload: Workload): WorkloadState => ({
+    key: workload.key,
+    desired: workload.desired,
+    instances: [...workload.instances.values()].map((one) => one.state()),
+    ...(workload.problem === undefined ? {} : { problem: workload.problem }),
+  });
+
+  const make = (key: WorkloadKey, spec: InstanceSpec): Workload => {
+    const workload: Workload = {
+      key: { ...key },
+      spec,
+      hash: specHash(spec),
+      desired: 0,
+      removed: false,
+      instances: new Map(),
+      problem: undefined,
+    };
+    workloads.set(nameOf(key), workload);
+    return workload;
+  };
+
+  return {
+    adopt: (record: InstanceRecord, run: Run | undefined) => {
+      const workload = workloads.get(nameOf(record.key)) ?? make(record.key, record.spec);
+      if (!record.stopping) workload.desired++;
+      workload.problem ??= record.problem;
+      add(workload, record, run).start();
+    },
+
+    scale: (key: WorkloadKey, spec: InstanceSpec, count: number) => {
+      if (!Number.isInteger(count) || count < 0)
+        throw new RangeError(`Cannot scale "${nameOf(key)}" to ${count}: it must be a whole number from 0 on`);
+      const workload = workloads.get(nameOf(key)) ?? make(key, spec);
+      const hash = specHash(spec);
+      const same = workload.desired === count && workload.hash === hash && !workload.removed;
+      Object.assign(workload, { spec, hash, desired: count, removed: false });
+      settle(workload);
+      if (!same) changed(workload);
+    },
+
+    remove: (key: WorkloadKey) => {
+      const workload = workloads.get(nameOf(key));
+      if (workload === undefined) return;
+      Object.assign(workload, { desired: 0, removed: true });
+      if (workload.instances.size === 0) workloads.delete(nameOf(key));
+      settle(workload);
+      changed(workload);
+    },
+
+    replace: (id: string) => {
+      for (const workload of workloads.values()) {
+        const instance = workload.instances.get(id);
+        if (instance === undefined || instance.leaving) continue;
+        void instance.stop();
+        settle(workload);
+      }
+    },
+
+    get: (key: WorkloadKey): WorkloadState | undefined => {
+      const workload = workloads.get(nameOf(key));
+      return workload === undefined ? undefined : stateOf(workload);
+    },
+    list: (): WorkloadState[] => [...workloads.values()].map(stateOf),
+    instances: (): Instance[] => [...workloads.values()].flatMap((one) => [...one.instances.values()]),
+    instance: (id: string): Instance | undefined => {
+      for (const workload of workloads.values()) {
+        const instance = workload.instances.get(id);
+        if (instance !== undefined) return instance;
+      }
+      return undefined;
+    },
+    subscribe: (listener: (key: WorkloadKey) => void) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+
+    /** Lets go of all instances; resolves when nothing is under way any more. */
+    close: async () => {
+      closed = true;
+      await Promise.all(
+        [...workloads.values()].flatMap((one) => [...one.instances.values()].map((inner) => inner.leave())),
+      );
+    },
+    stopAll: async (graceMs: number) => {
+      const all = [...workloads.values()];
+      for (const workload of all) Object.assign(workload, { desired: 0, removed: true });
+      await Promise.all(all.flatMap((one) => [...one.instances.values()].map((inner) => inner.stop(graceMs))));
+      for (const workload of all) if (workload.instances.size === 0) workloads.delete(nameOf(workload.key));
+    },
+  };
+}
+
+export type Workloads = ReturnType<typeof createWorkloads>;

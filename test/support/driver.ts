@@ -1,0 +1,209 @@
+/**
+ * An OCI driver for tests: the real one with the real network, on directories of its own, with roots made from this machine's busybox in place of
+ * an image store. `close` leaves nothing on the machine and says so where something is left.
+ */
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect } from "vitest";
+import { systemClock } from "../../src/lib/clock.ts";
+import { silentLog } from "../../src/lib/log.ts";
+import { createDriver, type Driver, type DriverOptions } from "../../src/runtime/oci/driver.ts";
+import { createNetwork, destroyNetwork } from "../../src/runtime/oci/network.ts";
+import type { ImageRoot, ImageStore } from "../../src/runtime/oci/parts.ts";
+import { ImageError } from "../../src/runtime/images.ts";
+import type { InstanceSpec, InstanceState, WorkloadKey, WorkloadState } from "../../src/runtime/workloads.ts";
+
+const run = promisify(execFile);
+
+export type TestImage = Partial<ImageRoot["config"]> & { layers?: string[] };
+
+export interface DriverBed {
+  /** The installation's directory. */
+  dir: string;
+  driver: Driver;
+  /** Adds an image; its layer is busybox, or what is given. */
+  image(name: string, image?: TestImage): void;
+  /** Ends the driver, as a crash of control would as far as instances see it, and starts the next. */
+  restart(options?: { before?: () => Promise<void> }): Promise<void>;
+  /** Instances that were drained, in order. */
+  drained: string[];
+  /** Stops everything and checks that nothing is left. */
+  close(): Promise<void>;
+}
+
+/** Makes a bed on which a driver runs. */
+export async function driverBed(options: Partial<DriverOptions> = {}): Promise<DriverBed> {
+  const dir = await mkdtemp("/var/tmp/elafros-driver-");
+  const base = join(dir, "images/busybox");
+  await busyboxRoot(base);
+  const images = new Map<string, ImageRoot>();
+  const runDir = join(dir, "run");
+  await mkdir(runDir);
+  const drained: string[] = [];
+  const start = async () =>
+    createDriver({
+      dir: join(dir, "instances"),
+      runDir,
+      images: store(images),
+      network: await createNetwork({ dataDir: dir, runDir, prepared: 2, log: silentLog, ...networkPorts }),
+      drain: async (_, id) => void drained.push(id),
+      clock: systemClock,
+      log: silentLog,
+      ...options,
+    });
+  const bed: DriverBed = {
+    dir,
+    driver: await start(),
+    drained,
+    image: (name, { layers = [base], ...config } = {}) => {
+      images.set(name, {
+        layers,
+        id: name,
+        config: {
+          env: ["PATH=/bin"],
+          entrypoint: [],
+          cmd: ["/bin/sh", "/bin/serve"],
+          user: "",
+          workingDir: "",
+          stopSignal: "",
+          volumes: [],
+          ...config,
+        },
+      });
+    },
+    restart: async ({ before } = {}) => {
+      await bed.driver.close();
+      await before?.();
+      bed.driver = await start();
+    },
+    close: async () => {
+      await bed.driver.stopAll(2_000);
+      const left = await readdir(join(dir, "instances"));
+      await bed.driver.close();
+      await destroyNetwork({ dataDir: dir, runDir });
+      expect(left).toEqual([]);
+      expect(await leftovers(dir)).toEqual([]);
+      await rm(dir, { recursive: true });
+    },
+  };
+  bed.image("busybox");
+  return bed;
+}
+
+const networkPorts = { gatewayPorts: [], allowHostPorts: [] };
+
+/** Processes, mounts and control groups that name a directory. */
+export async function leftovers(dir: string): Promise<string[]> {
+  const { stdout } = await run("ps", ["-eo", "args"]);
+  const processes = stdout.split("\n").filter((line) => line.includes(dir));
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(dir));
+  return [...processes, ...mounts];
+}
+
+function store(images: Map<string, ImageRoot>): ImageStore {
+  return {
+    resolve: async (name) => name,
+    pull: async (name) => {
+      if (!images.has(name)) throw new ImageError(`manifest unknown: ${name}`);
+    },
+    root: async (name) => images.get(name),
+    prune: async () => [],
+  };
+}
+
+/** Answers HTTP on PORT with files of /www: `GREETING` in index.html, and its identity. */
+const serve = `#!/bin/sh
+mkdir -p /www/cgi-bin
+echo "\${GREETING:-hello}" > /www/index.html
+echo "serving on $PORT"
+trap 'echo bye; exit 0' TERM
+httpd -f -p "$PORT" -h /www &
+wait
+`;
+
+/** A root with busybox under all its names, and /bin/serve. */
+export async function busyboxRoot(root: string): Promise<void> {
+  for (const name of ["bin", "etc", "tmp"]) await mkdir(join(root, name), { recursive: true });
+  await cp("/bin/busybox", join(root, "bin/busybox"), { dereference: true });
+  const { stdout } = await run("/bin/busybox", ["--list"]);
+  for (const name of stdout.split("\n")) {
+    if (name !== "" && name !== "busybox") await symlink("busybox", join(root, "bin", name)).catch(() => {});
+  }
+  await writeFile(join(root, "bin/serve"), serve, { mode: 0o755 });
+  await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n");
+  await writeFile(join(root, "etc/group"), "root:x:0:\napp:x:1000:\n");
+}
+
+/** A spec that serves HTTP on 8080. */
+export function instanceSpec(more: Partial<InstanceSpec> = {}): InstanceSpec {
+  return {
+    image: "busybox",
+    pullSecrets: [],
+    env: [{ name: "PORT", value: "8080" }],
+    port: 8080,
+    protocol: "http1",
+    security: {
+      runAsNonRoot: false,
+      readOnlyRootFilesystem: false,
+      addCapabilities: [],
+      dropCapabilities: [],
+      seccomp: "RuntimeDefault",
+    },
+    resources: {},
+    mounts: [],
+    readiness: {
+      action: { type: "tcp", port: 8080 },
+      initialDelayMs: 0,
+      periodMs: 10_000,
+      timeoutMs: 1_000,
+      successThreshold: 1,
+      failureThreshold: 3,
+    },
+    terminationGraceMs: 5_000,
+    terminationMessagePath: "/dev/termination-log",
+    terminationMessagePolicy: "File",
+    labels: {},
+    ...more,
+  };
+}
+
+/** A spec that runs a shell script. */
+export function shellSpec(script: string, more: Partial<InstanceSpec> = {}): InstanceSpec {
+  return instanceSpec({ command: ["/bin/sh", "-c", script], ...more });
+}
+
+/** Waits until a workload's state is as wanted, and gives it; bounded. */
+export async function eventually(
+  driver: Driver,
+  key: WorkloadKey,
+  wanted: (state: WorkloadState) => boolean,
+): Promise<WorkloadState> {
+  const state = () => driver.get(key) ?? { key, desired: 0, instances: [] };
+  await expect
+    .poll(() => wanted(state()), { timeout: 20_000, interval: 5, message: "state" })
+    .toBe(true)
+    .catch((error: unknown) => {
+      throw new Error(`State never came: ${JSON.stringify(state(), undefined, 1)}`, { cause: error });
+    });
+  return state();
+}
+
+/** Waits until `count` instances are ready, and no others are there. */
+export async function untilReady(driver: Driver, key: WorkloadKey, count = 1): Promise<InstanceState[]> {
+  const state = await eventually(
+    driver,
+    key,
+    ({ instances }) => instances.length === count && instances.every((one) => one.phase === "ready"),
+  );
+  return state.instances;
+}
+
+/** All log lines of an instance at present. */
+export async function logOf(driver: Driver, id: string, previous = false): Promise<string> {
+  const { signal } = new AbortController();
+  let text = "";
+  for await (const line of driver.logs(id, { follow: false, timestamps: false, previous, signal })) text += line;
+  return text;
+}
