@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../../lib/files.ts";
 import { defaultInterfaces, holdForwarding } from "./network-forwarding.ts";
 import { formatAddress, type NetworkNames } from "./network-names.ts";
-import { ipBatch, type SlotContext } from "./network-slots.ts";
+import { ipBatch, joinBridge, listPorts, type SlotContext } from "./network-slots.ts";
 import { chooseSubnet, formatRange, parseRange, prefixLength, type Range, usedRanges } from "./network-subnet.ts";
 import { runTool } from "./storage-run.ts";
 
@@ -37,7 +37,9 @@ export async function prepareBridge(dataDir: string, names: NetworkNames): Promi
       `addr replace ${gateway}/${prefixLength} dev ${bridge}`,
     ]);
   }
-  await ipBatch([`link set ${bridge} up`]);
+  // A bridge that somebody removed has lost its ports.
+  const ports = shown.code === 0 ? [] : await listPorts(names);
+  await ipBatch([...ports.flatMap((port) => joinBridge(names, port)), `link set ${bridge} up`]);
   return { subnet, context: { names, gateway, prefixLength, mtu, ipv6 } };
 }
 
@@ -53,7 +55,10 @@ async function readSubnet(dataDir: string): Promise<Range | undefined> {
 
 /** Switches on the forwarding that egress needs; gives the interfaces that forward only for installations like this one. */
 export async function forward(names: NetworkNames): Promise<string[]> {
-  await writeFile(`/proc/sys/net/ipv4/conf/${names.bridge}/forwarding`, "1");
+  const settings = `/proc/sys/net/ipv4/conf/${names.bridge}`;
+  await writeFile(`${settings}/forwarding`, "1");
+  // What instances send to an opened port of the machine is led to its loopback, where databases listen; nothing else gets there.
+  await writeFile(`${settings}/route_localnet`, "1");
   return holdForwarding(names.hash, await defaultInterfaces());
 }
 

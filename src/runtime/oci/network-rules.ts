@@ -13,7 +13,7 @@ export interface RulePorts {
   gatewayPorts: readonly number[];
   /** The port that the gateway really listens on there, where it is another. */
   gatewayTarget?: number;
-  /** Ports of the machine that instances may reach at the bridge's address. */
+  /** Ports of the machine that instances may reach at the bridge's address; they lead to 127.0.0.1. */
   allowHostPorts: readonly number[];
   /** The port of the DNS server there, 53 unless given. */
   dnsPort?: number;
@@ -82,7 +82,9 @@ function inetTable(rules: RuleSet): string {
   const { names, gateway, subnet, gatewayPorts, gatewayTarget } = rules;
   const { bridge, table } = names;
   const dnsPort = rules.dnsPort ?? 53;
-  const opened = [gatewayTarget ?? gatewayPorts, rules.allowHostPorts].flat();
+  const hostPorts = rules.allowHostPorts.filter(
+    (port) => ![...gatewayPorts, gatewayTarget, 53, dnsPort].includes(port),
+  );
   const redirects = [
     ...(gatewayTarget === undefined
       ? []
@@ -92,6 +94,7 @@ function inetTable(rules: RuleSet): string {
     ...(dnsPort === 53
       ? []
       : ["udp", "tcp"].map((protocol) => `ip daddr ${gateway} ${protocol} dport 53 redirect to :${dnsPort}`)),
+    ...hostPorts.map((port) => `ip daddr ${gateway} tcp dport ${port} dnat ip to 127.0.0.1`),
   ];
   const guards = rules.guarded.map(
     (name) => `iifname "${name}" oifname != "${bridge}" ct state new drop comment "forwards only for instances"`,
@@ -112,7 +115,8 @@ function inetTable(rules: RuleSet): string {
     ct state established,related accept
     ip daddr ${gateway} icmp type echo-request accept
     ip daddr ${gateway} udp dport ${dnsPort} accept
-    ip daddr ${gateway} tcp dport ${portSet([dnsPort, ...opened])} accept
+    ip daddr ${gateway} tcp dport ${portSet([dnsPort, gatewayTarget ?? gatewayPorts].flat())} accept
+    ${hostPorts.length === 0 ? "" : `ip daddr 127.0.0.1 ct original ip daddr ${gateway} tcp dport ${portSet(hostPorts)} accept`}
     reject with icmpx admin-prohibited
   }
   chain forward {

@@ -1,6 +1,6 @@
 /** Makes and removes places on the bridge: a network namespace, a veth pair, an address. The kernel holds the state. */
 import { readdir, statfs } from "node:fs/promises";
-import { netnsDir, type NetworkNames, type Slot } from "./network-names.ts";
+import { netnsDir, type NetworkNames, type Slot, slotAt } from "./network-names.ts";
 import { elementsScript } from "./network-rules.ts";
 import { needTool, runTool } from "./storage-run.ts";
 
@@ -23,9 +23,7 @@ export async function makeSlots(context: SlotContext, slots: readonly Slot[]): P
       `netns add ${slot.netns}`,
       `link add ${slot.port} mtu ${mtu} type veth peer name eth0 mtu ${mtu} address ${slot.mac} netns ${slot.netns}`,
       ...(context.ipv6 ? [`link set ${slot.port} addrgenmode none`] : []),
-      `link set ${slot.port} master ${names.bridge}`,
-      // An isolated port's frames go to the bridge itself only, never to another isolated port.
-      `link set ${slot.port} type bridge_slave isolated on`,
+      ...joinBridge(names, slot.port),
       `link set ${slot.port} up`,
     ]),
   );
@@ -44,6 +42,11 @@ export async function makeSlots(context: SlotContext, slots: readonly Slot[]): P
       ),
     ),
   );
+}
+
+/** Makes an interface a port of the bridge: an isolated one, whose frames never go to another isolated one. */
+export function joinBridge(names: NetworkNames, port: string): string[] {
+  return [`link set ${port} master ${names.bridge}`, `link set ${port} type bridge_slave isolated on`];
 }
 
 /** Removes places; nothing happens where one isn't there. The processes in them must have ended. */
@@ -71,6 +74,16 @@ export async function listPorts(names: NetworkNames): Promise<string[]> {
 export async function listNamespaces(names: NetworkNames): Promise<string[]> {
   const all = await readdir(netnsDir).catch(() => []);
   return all.filter((name) => name.startsWith(names.netnsPrefix));
+}
+
+/** Every place that has anything in the kernel; `base` is the subnet's first address. */
+export async function existingSlots(names: NetworkNames, base: number): Promise<Slot[]> {
+  const [ports, namespaces] = await Promise.all([listPorts(names), listNamespaces(names)]);
+  const found = new Set([
+    ...ports.map((port) => Number.parseInt(port.slice(names.portPrefix.length), 16)),
+    ...namespaces.map((name) => Number(name.slice(names.netnsPrefix.length))),
+  ]);
+  return [...found].filter(Number.isInteger).map((index) => slotAt(names, base, index));
 }
 
 /** `NSFS_MAGIC` of linux/magic.h. */
