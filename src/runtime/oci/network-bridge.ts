@@ -2,9 +2,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../lib/files.ts";
-import { defaultInterfaces, holdForwarding } from "./network-forwarding.ts";
+import { defaultInterfaces, holdForwarding, routedInterfaces } from "./network-forwarding.ts";
 import { formatAddress, type NetworkNames } from "./network-names.ts";
-import { ipBatch, joinBridge, listPorts, type SlotContext } from "./network-slots.ts";
+import { ipBatch, connectedSlots, joinBridge, type SlotContext } from "./network-slots.ts";
 import { chooseSubnet, formatRange, parseRange, prefixLength, type Range, usedRanges } from "./network-subnet.ts";
 import { runTool } from "./storage-run.ts";
 
@@ -37,9 +37,9 @@ export async function prepareBridge(dataDir: string, names: NetworkNames): Promi
       `addr replace ${gateway}/${prefixLength} dev ${bridge}`,
     ]);
   }
+  await ipBatch([`link set ${bridge} up`]);
   // A bridge that somebody removed has lost its ports.
-  const ports = shown.code === 0 ? [] : await listPorts(names);
-  await ipBatch([...ports.flatMap((port) => joinBridge(names, port)), `link set ${bridge} up`]);
+  if (shown.code !== 0) await joinBridge(names, await connectedSlots(names, subnet.base));
   return { subnet, context: { names, gateway, prefixLength, mtu, ipv6 } };
 }
 
@@ -59,7 +59,7 @@ export async function forward(names: NetworkNames): Promise<string[]> {
   await writeFile(`${settings}/forwarding`, "1");
   // What instances send to an opened port of the machine is led to its loopback, where databases listen; nothing else gets there.
   await writeFile(`${settings}/route_localnet`, "1");
-  return holdForwarding(names.hash, await defaultInterfaces());
+  return holdForwarding(names.hash, await routedInterfaces());
 }
 
 async function hasIpv6(): Promise<boolean> {

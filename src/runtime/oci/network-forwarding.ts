@@ -1,5 +1,5 @@
 /**
- * IP forwarding, switched on for no more than is needed: the bridge and the interfaces of the default routes. Several installations
+ * IP forwarding, switched on for no more than is needed: the bridge and the interfaces by which answers come back. Several installations
  * may need the same interface, so who needs it is kept in /run, and the last one that goes puts the old value back.
  */
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
@@ -12,12 +12,23 @@ const sysctlFile = (name: string) => `/proc/sys/net/ipv4/conf/${name}/forwarding
 
 /** The interfaces of the machine's IPv4 default routes. */
 export async function defaultInterfaces(): Promise<string[]> {
+  return interfaces((route) => route[1] === "00000000" && route[7] === "00000000");
+}
+
+/** The interfaces by which the machine reaches anything, bridges of installations apart. */
+export async function routedInterfaces(): Promise<string[]> {
+  return interfaces((route) => !/^ela[0-9a-f]{8}$/u.test(route[0] ?? ""));
+}
+
+/** The interfaces of the main routing table's lines (proc(5): /proc/net/route) that `wanted` picks. */
+async function interfaces(wanted: (route: string[]) => boolean): Promise<string[]> {
   const table = await readFile("/proc/net/route", "utf8").catch(() => "");
-  const rows = table
+  const routes = table
     .split("\n")
     .slice(1)
+    .filter((line) => line !== "")
     .map((line) => line.split("\t"));
-  return [...new Set(rows.filter((row) => row[1] === "00000000" && row[7] === "00000000").map((row) => row[0] ?? ""))];
+  return [...new Set(routes.filter(wanted).map((route) => route[0] ?? ""))];
 }
 
 /**

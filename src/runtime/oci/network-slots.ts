@@ -14,7 +14,7 @@ export interface SlotContext {
   ipv6: boolean;
 }
 
-/** Makes places; one that half exists is made anew. Costs one process for all of them and two for each. */
+/** Makes places; one that half exists is made anew. Costs four processes for all of them and one for each. */
 export async function makeSlots(context: SlotContext, slots: readonly Slot[]): Promise<void> {
   const { names, mtu } = context;
   await removeSlots(names, slots);
@@ -23,13 +23,12 @@ export async function makeSlots(context: SlotContext, slots: readonly Slot[]): P
       `netns add ${slot.netns}`,
       `link add ${slot.port} mtu ${mtu} type veth peer name eth0 mtu ${mtu} address ${slot.mac} netns ${slot.netns}`,
       ...(context.ipv6 ? [`link set ${slot.port} addrgenmode none`] : []),
-      ...joinBridge(names, slot.port),
-      `link set ${slot.port} up`,
     ]),
   );
-  await needTool("nft", ["-f", "-"], { input: elementsScript("add", names, slots) });
-  await Promise.all(
-    slots.map((slot) =>
+  await Promise.all([
+    joinBridge(names, slots),
+    needTool("nft", ["-f", "-"], { input: elementsScript("add", names, slots) }),
+    ...slots.map((slot) =>
       ipBatch(
         [
           "link set lo up",
@@ -41,12 +40,24 @@ export async function makeSlots(context: SlotContext, slots: readonly Slot[]): P
         ["-n", slot.netns],
       ),
     ),
-  );
+  ]);
 }
 
-/** Makes an interface a port of the bridge: an isolated one, whose frames never go to another isolated one. */
-export function joinBridge(names: NetworkNames, port: string): string[] {
-  return [`link set ${port} master ${names.bridge}`, `link set ${port} type bridge_slave isolated on`];
+/**
+ * Makes the host ends of places ports of the bridge: isolated, so that their frames never go to another place, and known by their
+ * address instead of by what they send, so that no place draws another's frames to itself.
+ */
+export async function joinBridge(names: NetworkNames, slots: readonly Slot[]): Promise<void> {
+  if (slots.length === 0) return;
+  await ipBatch(
+    slots.flatMap(({ port }) => [
+      `link set ${port} master ${names.bridge}`,
+      `link set ${port} type bridge_slave isolated on learning off flood off mcast_flood off`,
+      `link set ${port} up`,
+    ]),
+  );
+  const entries = slots.map(({ mac, port }) => `fdb replace ${mac} dev ${port} master static\n`);
+  await needTool("bridge", ["-batch", "-"], { input: entries.join("") });
 }
 
 /** Removes places; nothing happens where one isn't there. The processes in them must have ended. */
@@ -84,6 +95,18 @@ export async function existingSlots(names: NetworkNames, base: number): Promise<
     ...namespaces.map((name) => Number(name.slice(names.netnsPrefix.length))),
   ]);
   return [...found].filter(Number.isInteger).map((index) => slotAt(names, base, index));
+}
+
+/** The places that have a port and a namespace. */
+export async function connectedSlots(names: NetworkNames, base: number): Promise<Slot[]> {
+  const ports = await listPorts(names);
+  const there = await Promise.all(
+    (await existingSlots(names, base)).map(async (slot) => ({
+      slot,
+      ok: ports.includes(slot.port) && (await isNamespace(slot.netnsPath)),
+    })),
+  );
+  return there.filter(({ ok }) => ok).map(({ slot }) => slot);
 }
 
 /** `NSFS_MAGIC` of linux/magic.h. */
