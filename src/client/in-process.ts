@@ -11,8 +11,7 @@ export function inProcessClient(service: ApiService, user: UserInfo): Client {
   const context = (signal?: AbortSignal): RequestContext =>
     signal === undefined ? { user, warnings: [] } : { user, warnings: [], signal };
   const target = <T extends KubeObject>(kind: Kind<T>, place: { namespace?: string; name?: string }): Target => ({
-    // What a kind's own functions take is narrower than KubeObject; the service gives them only objects of their kind.
-    kind: kind as unknown as Kind,
+    kind,
     ...(place.namespace === undefined ? {} : { namespace: place.namespace }),
     ...(place.name === undefined ? {} : { name: place.name }),
   });

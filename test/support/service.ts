@@ -4,7 +4,6 @@ import path from "node:path";
 import { onTestFinished } from "vitest";
 import type { Kind } from "../../src/api/meta/kind.ts";
 import type { ApiService, RequestContext, Target } from "../../src/api/meta/service.ts";
-import type { KubeObject } from "../../src/api/meta/types.ts";
 import { allKinds } from "../../src/api/kinds.ts";
 import { Namespace } from "../../src/api/namespace.ts";
 import { createApiService } from "../../src/apiserver/service.ts";
@@ -20,9 +19,9 @@ export interface ServiceBench {
   store: Store;
   service: ApiService;
   /** A request by `user`, who is in `groups`. */
-  as(username: string, ...groups: string[]): RequestContext;
+  as: (username: string, ...groups: string[]) => RequestContext;
   /** Targets in the namespace `default`, which is there. */
-  at<T extends KubeObject>(kind: Kind<T>, name?: string, subresource?: "status"): Target;
+  at: (kind: Kind, name?: string, subresource?: "status") => Target;
   options: ApiServiceOptions;
 }
 
@@ -50,7 +49,7 @@ export async function serviceBench(
   const as = (username: string, ...groups: string[]): RequestContext => ({ user: { username, groups }, warnings: [] });
   await service.create(
     as("admin"),
-    { kind: Namespace as unknown as Kind },
+    { kind: Namespace },
     { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } },
   );
   return {
@@ -59,7 +58,7 @@ export async function serviceBench(
     options,
     as,
     at: (kind, name, subresource) => ({
-      kind: kind as unknown as Kind,
+      kind,
       ...(kind.namespaced ? { namespace: "default" } : {}),
       ...(name === undefined ? {} : { name }),
       ...(subresource === undefined ? {} : { subresource }),
