@@ -2,9 +2,10 @@
 import type { Static } from "typebox";
 import { ageColumn } from "./columns.ts";
 import { object, optional, structural } from "./meta/fields.ts";
+import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
-import { rbacGroup, roleRefSchema, subjectsSchema } from "./rbac.ts";
+import { completeBinding, validateBinding, rbacGroup, roleRefSchema, subjectsSchema } from "./rbac.ts";
 
 const schema = object("Gives a ClusterRole to users, groups and service accounts everywhere.", {
   roleRef: roleRefSchema,
@@ -35,4 +36,8 @@ export const ClusterRoleBinding: Kind<ClusterRoleBinding> = {
     },
     ageColumn,
   ],
+  complete: completeBinding,
+  validate: guarded<ClusterRoleBinding>(structural(schema), (object, { old }) =>
+    validateBinding(object, old, ["ClusterRole"]),
+  ),
 };

@@ -1,13 +1,15 @@
 /** ClusterRole (rbac.authorization.k8s.io/v1): What someone may do in every namespace, or in those where a RoleBinding gives it. */
 import type { Static } from "typebox";
 import { ageColumn } from "./columns.ts";
-import { object, optional, structural } from "./meta/fields.ts";
+import { object, optional, refused, structural } from "./meta/fields.ts";
+import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
-import { rbacGroup, rulesSchema } from "./rbac.ts";
+import { validateRules, rbacGroup, rulesSchema } from "./rbac.ts";
 
 const schema = object("What someone may do in every namespace, or in those where a RoleBinding gives it.", {
   rules: optional(rulesSchema),
+  aggregationRule: refused("not supported yet"),
 });
 export type ClusterRole = KubeObject & Static<typeof schema>;
 
@@ -25,4 +27,5 @@ export const ClusterRole: Kind<ClusterRole> = {
   hasStatus: false,
   names: { form: "path", max: 253 },
   columns: [ageColumn],
+  validate: guarded<ClusterRole>(structural(schema), ({ rules }) => validateRules(rules ?? [], false)),
 };

@@ -1,7 +1,9 @@
 /** ConfigMap (core/v1): settings that are no secrets. */
 import type { Static } from "typebox";
 import { ageColumn } from "./columns.ts";
+import { immutableFaults, validateData } from "./data.ts";
 import { flag, object, optional, stringMap, structural } from "./meta/fields.ts";
+import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
 
@@ -35,4 +37,11 @@ export const ConfigMap: Kind<ConfigMap> = {
     },
     ageColumn,
   ],
+  validate: guarded<ConfigMap>(structural(schema), (object, { old }) => [
+    ...validateData([
+      { field: "data", values: object.data, base64: false },
+      { field: "binaryData", values: object.binaryData, base64: true },
+    ]),
+    ...immutableFaults(object, old, ["data", "binaryData"]),
+  ]),
 };

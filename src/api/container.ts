@@ -11,13 +11,13 @@ const oneContainer = "a Revision has exactly one container";
 
 const keyRef = (description: string) =>
   object(description, {
-    name: text("Its name, in the same namespace.", 253),
-    key: text("The key in it.", 253),
+    name: text("Its name, in the same namespace.", 253, { minLength: 1 }),
+    key: text("The key in it.", 253, { minLength: 1 }),
     optional: optional(flag("Whether it or the key may be missing. Default: false.")),
   });
 
 const envVar = object("An environment variable.", {
-  name: text("Its name.", 1024),
+  name: text("Its name.", 1024, { minLength: 1 }),
   value: optional(text("Its value. $(NAME) stands for an earlier variable. Default: empty.", 131_072)),
   valueFrom: optional(
     object("Where its value comes from. Exactly one of configMapKeyRef, fieldRef and secretKeyRef.", {
@@ -41,7 +41,7 @@ export type EnvVar = Static<typeof envVar>;
 
 const envSource = (description: string) =>
   object(description, {
-    name: text("Its name, in the same namespace.", 253),
+    name: text("Its name, in the same namespace.", 253, { minLength: 1 }),
     optional: optional(flag("Whether it may be missing. Default: false.")),
   });
 
@@ -69,8 +69,8 @@ const resources = object("How much of the machine an instance may use.", {
 });
 
 const volumeMount = object("Where a volume appears in the container.", {
-  name: text("The volume's name.", 63),
-  mountPath: text("The absolute path in the container, unique.", 1024),
+  name: text("The volume's name.", 63, { minLength: 1 }),
+  mountPath: text("The absolute path in the container, unique.", 1024, { minLength: 1 }),
   readOnly: optional(
     flag(
       "Whether the container can't write to it. Volumes of Secrets and ConfigMaps are always read-only. Default: false.",
@@ -117,6 +117,7 @@ export const containerSchema = object(
     image: text(
       "The image, such as registry.example/app:1.2 or registry.example/app@sha256:…; its tag is resolved to a digest once per Revision.",
       1024,
+      { minLength: 1 },
     ),
     command: optional(
       list("What runs instead of the image's entry point; no shell.", 256, text("One argument.", 131_072)),

@@ -2,11 +2,11 @@
 import type { Container, EnvVar } from "./container.ts";
 import { imageWords, parseImage } from "./image.ts";
 import type { Cause } from "./meta/errors.ts";
-import { at, forbidden, index, invalid, notSupported, tooMany } from "./meta/faults.ts";
+import { at, checked, forbidden, index, invalid, notSupported, tooMany } from "./meta/faults.ts";
 import { type Check, dataKey, dns1123Subdomain, envName, qualifiedName } from "./meta/names.ts";
 import { parseQuantity, quantityWords } from "./meta/quantity.ts";
 import { validateProbes } from "./probe.validation.ts";
-import { absolutePath, checked, validateMounts } from "./volume.validation.ts";
+import { absolutePath, validateMounts } from "./volume.validation.ts";
 import type { Volume } from "./volume.ts";
 
 /** Environment variables that the platform sets in every instance. */

@@ -37,7 +37,7 @@ export const revisionSpecSchema = object("What an instance runs, and how request
       "Secrets with registry credentials, besides the ServiceAccount's.",
       32,
       "name",
-      object("A Secret.", { name: text("Its name, in the same namespace.", 253) }),
+      object("A Secret.", { name: text("Its name, in the same namespace.", 253, { minLength: 1 }) }),
     ),
   ),
   volumes: optional(volumesSchema),

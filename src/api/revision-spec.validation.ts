@@ -2,11 +2,11 @@
 import { defaultPullPolicy } from "./image.ts";
 import { validateContainer } from "./container.validation.ts";
 import type { Cause } from "./meta/errors.ts";
-import { at, forbidden, index, invalid } from "./meta/faults.ts";
+import { at, checked, forbidden, index, invalid } from "./meta/faults.ts";
 import { dns1123Subdomain } from "./meta/names.ts";
 import { isObject } from "./meta/schema.ts";
 import type { RevisionSpec } from "./revision-spec.ts";
-import { checked, validateVolumes } from "./volume.validation.ts";
+import { validateVolumes } from "./volume.validation.ts";
 
 /**
  * Fills in what the schema's defaults can't say: `imagePullPolicy`, and quantities that were written as numbers. `spec` is

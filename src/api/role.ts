@@ -2,9 +2,10 @@
 import type { Static } from "typebox";
 import { ageColumn } from "./columns.ts";
 import { object, optional, structural } from "./meta/fields.ts";
+import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
-import { rbacGroup, rulesSchema } from "./rbac.ts";
+import { validateRules, rbacGroup, rulesSchema } from "./rbac.ts";
 
 const schema = object("What someone may do in one namespace.", {
   rules: optional(rulesSchema),
@@ -25,4 +26,5 @@ export const Role: Kind<Role> = {
   hasStatus: false,
   names: { form: "path", max: 253 },
   columns: [ageColumn],
+  validate: guarded<Role>(structural(schema), ({ rules }) => validateRules(rules ?? [], true)),
 };

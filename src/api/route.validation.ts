@@ -1,10 +1,9 @@
 /** Faults of a Route beyond its schema. */
 import { durationWords, parseDuration } from "./meta/duration.ts";
 import type { Cause } from "./meta/errors.ts";
-import { at, duplicate, index, invalid } from "./meta/faults.ts";
+import { at, checked, duplicate, index, invalid } from "./meta/faults.ts";
 import { dns1035Label, dns1123Label } from "./meta/names.ts";
 import type { Route, RouteTarget } from "./route.ts";
-import { checked } from "./volume.validation.ts";
 
 /** The longest shift: a week. */
 const maxDurationMs = 7 * 24 * 3_600_000;

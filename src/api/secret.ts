@@ -1,12 +1,14 @@
 /** Secret (core/v1): values that only those who may read Secrets see. */
 import type { Static } from "typebox";
 import { ageColumn } from "./columns.ts";
+import { immutableFaults, validateData } from "./data.ts";
+import type { Cause } from "./meta/errors.ts";
+import { at, index, invalid, required } from "./meta/faults.ts";
 import { flag, object, optional, stringMap, text, structural } from "./meta/fields.ts";
-import type { Kind } from "./meta/kind.ts";
+import { guarded } from "./meta/guard.ts";
+import type { AdmissionContext, Kind } from "./meta/kind.ts";
+import { isObject } from "./meta/schema.ts";
 import type { KubeObject } from "./meta/types.ts";
-
-/** The most that all values of a Secret or ConfigMap hold together, in bytes. */
-export const maxDataBytes = 1024 * 1024;
 
 const schema = object("Values that only those who may read Secrets see.", {
   type: optional(
@@ -17,6 +19,63 @@ const schema = object("Values that only those who may read Secrets see.", {
   immutable: optional(flag("Whether data can never change again.")),
 });
 export type Secret = KubeObject & Static<typeof schema>;
+
+/** The type of a Secret with registry credentials, as `docker login` writes them. */
+export const dockerConfigType = "kubernetes.io/dockerconfigjson";
+/** The key of those credentials. */
+export const dockerConfigKey = ".dockerconfigjson";
+
+/** Which keys a Secret of a type must have; one of each group. */
+const neededKeys: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  [dockerConfigType]: [[dockerConfigKey]],
+  "kubernetes.io/dockercfg": [[".dockercfg"]],
+  "kubernetes.io/basic-auth": [["username", "password"]],
+  "kubernetes.io/ssh-auth": [["ssh-privatekey"]],
+  "kubernetes.io/tls": [["tls.crt"], ["tls.key"]],
+};
+const jsonKeys: readonly string[] = [dockerConfigKey, ".dockercfg"];
+const accountAnnotation = "kubernetes.io/service-account.name";
+
+/** Moves stringData into data. The object's form is not known yet. */
+function complete(object: object): void {
+  if (!isObject(object)) return;
+  const { stringData, data } = object;
+  if (!isObject(stringData) || (data !== undefined && !isObject(data))) return;
+  const plain = Object.entries(stringData);
+  // Left as it is where a value has the wrong type: validation tells.
+  if (plain.some(([, value]) => typeof value !== "string")) return;
+  const encoded = plain.map(([key, value]) => [key, Buffer.from(String(value), "utf8").toString("base64")]);
+  object["data"] = { ...data, ...Object.fromEntries(encoded) };
+  delete object["stringData"];
+}
+
+function validate(secret: Secret, { old }: AdmissionContext<Secret>): Cause[] {
+  const { type = "Opaque", data = {} } = secret;
+  const faults = validateData([{ field: "data", values: data, base64: true }]);
+  for (const keys of Object.hasOwn(neededKeys, type) ? (neededKeys[type] ?? []) : []) {
+    if (!keys.some((key) => Object.hasOwn(data, key))) faults.push(required(index("data", keys.join(" or "))));
+  }
+  for (const key of Object.hasOwn(neededKeys, type) ? jsonKeys : []) {
+    const value = Object.hasOwn(data, key) ? data[key] : undefined;
+    if (value !== undefined && !isJsonObject(Buffer.from(value, "base64").toString("utf8"))) {
+      faults.push(invalid(index("data", key), "<secret contents redacted>", "must be a JSON object"));
+    }
+  }
+  const account = secret.metadata.annotations?.[accountAnnotation] ?? "";
+  if (type === "kubernetes.io/service-account-token" && account === "") {
+    faults.push(required(index(at("metadata", "annotations"), accountAnnotation)));
+  }
+  if (old !== undefined && type !== (old.type ?? "Opaque")) faults.push(invalid("type", type, "field is immutable"));
+  return [...faults, ...immutableFaults(secret, old, ["data"])];
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    return isObject(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}
 
 export const Secret: Kind<Secret> = {
   group: "",
@@ -49,4 +108,6 @@ export const Secret: Kind<Secret> = {
     },
     ageColumn,
   ],
+  complete,
+  validate: guarded(structural(schema), validate),
 };

@@ -1,8 +1,12 @@
 /** ServiceAccount (core/v1): who a service is, for the API and for registries. */
 import type { Static } from "typebox";
 import { ageColumn } from "./columns.ts";
+import type { Cause } from "./meta/errors.ts";
+import { at, checked, forbidden, index } from "./meta/faults.ts";
 import { flag, keyed, object, optional, text, structural } from "./meta/fields.ts";
+import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
+import { dns1123Subdomain } from "./meta/names.ts";
 import type { KubeObject } from "./meta/types.ts";
 
 const schema = object("Who a service is, for the API and for registries.", {
@@ -12,7 +16,7 @@ const schema = object("Who a service is, for the API and for registries.", {
       64,
       "name",
       object("A Secret.", {
-        name: text("Its name, in the same namespace.", 253),
+        name: text("Its name, in the same namespace.", 253, { minLength: 1 }),
         namespace: optional(text("Always this namespace.", 63)),
         kind: optional(text("Always Secret.", 63)),
         apiVersion: optional(text("Always v1.", 63)),
@@ -28,13 +32,19 @@ const schema = object("Who a service is, for the API and for registries.", {
       64,
       "name",
       object("A Secret.", {
-        name: text("Its name, in the same namespace.", 253),
+        name: text("Its name, in the same namespace.", 253, { minLength: 1 }),
       }),
     ),
   ),
-  automountServiceAccountToken: optional(flag("Kept for Kubernetes; instances here never get a token.")),
+  automountServiceAccountToken: optional(flag("Only false: instances never get a token.")),
 });
 export type ServiceAccount = KubeObject & Static<typeof schema>;
+
+function namesFaults(secrets: readonly { name: string }[] | undefined, path: string): Cause[] {
+  return (secrets ?? []).flatMap((secret, position) =>
+    checked(dns1123Subdomain, secret.name, at(index(path, position), "name")),
+  );
+}
 
 export const ServiceAccount: Kind<ServiceAccount> = {
   group: "",
@@ -59,4 +69,11 @@ export const ServiceAccount: Kind<ServiceAccount> = {
     },
     ageColumn,
   ],
+  validate: guarded<ServiceAccount>(structural(schema), (object) => [
+    ...namesFaults(object.secrets, "secrets"),
+    ...namesFaults(object.imagePullSecrets, "imagePullSecrets"),
+    ...(object.automountServiceAccountToken === true
+      ? [forbidden("automountServiceAccountToken", "instances never get a token: leave it out")]
+      : []),
+  ]),
 };

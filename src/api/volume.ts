@@ -10,22 +10,22 @@ const items = optional(
     "Which keys become files, and where; other keys are left out. Default: every key, under its own name.",
     256,
     object("A key and its file.", {
-      key: text("The key.", 253),
-      path: text("The file's path in the volume: relative, without `..`.", 1024),
+      key: text("The key.", 253, { minLength: 1 }),
+      path: text("The file's path in the volume: relative, without `..`.", 1024, { minLength: 1 }),
       mode: mode("The file's permission bits. Default: the volume's defaultMode."),
     }),
   ),
 );
 
 const secret = object("The keys of a Secret as files.", {
-  secretName: text("The Secret, in the same namespace.", 253),
+  secretName: text("The Secret, in the same namespace.", 253, { minLength: 1 }),
   items,
   defaultMode: mode("Permission bits of the files. Default: 0644."),
   optional: optionally,
 });
 
 const configMap = object("The keys of a ConfigMap as files.", {
-  name: text("The ConfigMap, in the same namespace.", 253),
+  name: text("The ConfigMap, in the same namespace.", 253, { minLength: 1 }),
   items,
   defaultMode: mode("Permission bits of the files. Default: 0644."),
   optional: optionally,
@@ -43,9 +43,15 @@ const projected = object("Keys of several Secrets and ConfigMaps as files of one
     "What is projected; exactly one source in each entry.",
     32,
     object("One source.", {
-      secret: optional(object("Keys of a Secret.", { name: text("The Secret.", 253), items, optional: optionally })),
+      secret: optional(
+        object("Keys of a Secret.", { name: text("The Secret.", 253, { minLength: 1 }), items, optional: optionally }),
+      ),
       configMap: optional(
-        object("Keys of a ConfigMap.", { name: text("The ConfigMap.", 253), items, optional: optionally }),
+        object("Keys of a ConfigMap.", {
+          name: text("The ConfigMap.", 253, { minLength: 1 }),
+          items,
+          optional: optionally,
+        }),
       ),
       downwardAPI: refused(notYet),
       serviceAccountToken: refused(notYet),
@@ -61,7 +67,7 @@ const noDisk = "instances keep no state; use secret, configMap, emptyDir or proj
 
 /** A directory that containers can mount: exactly one of secret, configMap, emptyDir and projected. */
 export const volumeSchema = object("A directory to mount. Exactly one of configMap, emptyDir, projected and secret.", {
-  name: text("Its name, a DNS label, unique in the Revision.", 63),
+  name: text("Its name, a DNS label, unique in the Revision.", 63, { minLength: 1 }),
   secret: optional(secret),
   configMap: optional(configMap),
   emptyDir: optional(emptyDir),

@@ -1,17 +1,12 @@
 /** Faults of volumes and mounts beyond their schema. */
 import type { Container } from "./container.ts";
 import type { Cause } from "./meta/errors.ts";
-import { at, forbidden, index, invalid, notFound, required } from "./meta/faults.ts";
+import { at, checked, forbidden, index, invalid, notFound, required } from "./meta/faults.ts";
 import { type Check, dataKey, dns1123Label, dns1123Subdomain } from "./meta/names.ts";
 import { parseQuantity, quantityWords } from "./meta/quantity.ts";
 import type { Volume } from "./volume.ts";
 
 const sources = ["secret", "configMap", "emptyDir", "projected"] as const;
-
-/** The faults that a check finds in a value that is there. */
-export function checked(check: Check, value: string | undefined, field: string): Cause[] {
-  return value === undefined || value === "" ? [] : check(value).map((words) => invalid(field, value, words));
-}
 
 /** Faults of `volumes`. */
 export function validateVolumes(volumes: readonly Volume[], path: string): Cause[] {

@@ -4,6 +4,7 @@
  */
 import { ApiError, type Cause } from "./errors.ts";
 import type { Kind } from "./kind.ts";
+import type { Check } from "./names.ts";
 
 /** The longest value that a message repeats. */
 const maxShown = 1024;
@@ -67,6 +68,11 @@ export function tooLong(field: string, max: number): Cause {
   return { reason: "FieldValueTooLong", message: `Too long: may not be longer than ${max}`, field };
 }
 
+/** The values together take more than `max` bytes. */
+export function tooLarge(field: string, max: number): Cause {
+  return { reason: "FieldValueTooLong", message: `Too long: must have at most ${max} bytes`, field };
+}
+
 /** The list or map has more than `max` entries. */
 export function tooMany(field: string, actual: number, max: number): Cause {
   return { reason: "FieldValueTooMany", message: `Too many: ${actual}: must have at most ${max} items`, field };
@@ -85,6 +91,11 @@ export function duplicate(field: string, value: unknown): Cause {
 /** Another fault's value doesn't exist. */
 export function notFound(field: string, value: unknown): Cause {
   return { reason: "FieldValueNotFound", message: `Not found: ${shown(value)}`, field };
+}
+
+/** The faults that a check finds in a value that is there and not empty. */
+export function checked(check: Check, value: string | undefined, field: string): Cause[] {
+  return value === undefined || value === "" ? [] : check(value).map((words) => invalid(field, value, words));
 }
 
 /** The answer to an invalid object: 422, one cause per fault. */

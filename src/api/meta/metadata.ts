@@ -1,6 +1,6 @@
 /** Object metadata: its schema, and its faults in Kubernetes' words (apimachinery `validation.ValidateObjectMeta`). */
 import type { Cause } from "./errors.ts";
-import { at, forbidden, invalid, required, tooLong } from "./faults.ts";
+import { at, forbidden, invalid, required, tooLarge } from "./faults.ts";
 import { dropped, flag, integer, keyed, list, object, optional, stringMap, structural, text, time } from "./fields.ts";
 import type { Kind, Schema } from "./kind.ts";
 import {
@@ -108,7 +108,7 @@ export function validateAnnotations(annotations: Record<string, string>, path: s
   // Kubernetes accepts upper case in the prefix of an annotation.
   const faults = entries.flatMap(([key]) => qualifiedName(key.toLowerCase()).map((words) => invalid(path, key, words)));
   const bytes = entries.reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
-  return bytes > maxAnnotationBytes ? [...faults, tooLong(path, maxAnnotationBytes)] : faults;
+  return bytes > maxAnnotationBytes ? [...faults, tooLarge(path, maxAnnotationBytes)] : faults;
 }
 
 function ownerFaults(metadata: Partial<ObjectMeta>, path: string): Cause[] {
