@@ -13,7 +13,6 @@ import { type BindingObject, mastersGroup, type RbacView, type RoleObject } from
 export const systemUser: UserInfo = { username: "system:apiserver", groups: [mastersGroup, "system:authenticated"] };
 
 export interface RbacCacheOptions {
-  service: Pick<ApiService, "list" | "watch">;
   /** Role, ClusterRole, RoleBinding and ClusterRoleBinding. */
   kinds: readonly Kind[];
   clock: Clock;
@@ -21,8 +20,8 @@ export interface RbacCacheOptions {
 }
 
 export interface RbacCache extends RbacView {
-  /** Resolves when all kinds were read once. */
-  start(): Promise<void>;
+  /** Follows the service; resolves when all kinds were read once. */
+  start(service: Pick<ApiService, "list" | "watch">): Promise<void>;
   stop(): void;
   /** Resolves when a written object counts, or after a second, should the watch be behind. */
   settled(object: KubeObject, gone: boolean): Promise<void>;
@@ -32,17 +31,19 @@ const retryMs = 500;
 const settleMs = 1000;
 
 /** A cache that isn't started yet. */
-export function createRbacCache({ service, kinds, clock, log }: RbacCacheOptions): RbacCache {
+export function createRbacCache({ kinds, clock, log }: RbacCacheOptions): RbacCache {
   const roles = new Map<string, RoleObject>();
   const bindings = new Map<string, Map<string, BindingObject>>();
   const versions = new Map<string, string>();
   const waiting = new Set<() => void>();
   const stopping = new AbortController();
+  let service: Pick<ApiService, "list" | "watch">;
 
   return {
     role: (namespace, name) => roles.get(`${namespace}/${name}`),
     bindings: (namespace) => bindings.get(namespace)?.values() ?? [],
-    start: async () => {
+    start: async (from) => {
+      service = from;
       await Promise.all(kinds.map((kind) => follow(kind)));
     },
     stop: () => stopping.abort(),

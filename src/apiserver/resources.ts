@@ -45,7 +45,8 @@ export async function handleResource(parts: ServerParts, call: ResourceCall): Pr
 
   const target: Target = { kind };
   if (kind.namespaced && inNamespace) target.namespace = info.namespace;
-  if (info.named) target.name = info.name;
+  // Lists have a name where a field selector names the one object: roles may allow just that.
+  if (info.name !== "") target.name = info.name;
   const context: RequestContext = { user: call.user, warnings: [], signal: closeSignal(reply) };
   const full: KindCall = { ...call, target, kind, query, context };
   if (info.rest.length > 0 && info.resource !== "pods") return notServed(reply, info);
