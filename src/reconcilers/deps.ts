@@ -1,0 +1,39 @@
+/** What the reconcilers' wiring shares: the informers of every kind that they look at, and the ports. */
+import type { ConfigMap } from "../api/config-map.ts";
+import type { Configuration } from "../api/configuration.ts";
+import type { Revision } from "../api/revision.ts";
+import type { Route } from "../api/route.ts";
+import type { Secret } from "../api/secret.ts";
+import type { ServiceAccount } from "../api/service-account.ts";
+import type { ControllerDeps, Informer } from "../controller/index.ts";
+import type { ImagesPort } from "../runtime/images.ts";
+import type { TrafficPort } from "../routing/traffic.ts";
+import type { WorkloadsPort } from "../runtime/workloads.ts";
+import type { Ledger } from "./route/ledger.ts";
+
+export interface Informers {
+  configurations: Informer<Configuration>;
+  revisions: Informer<Revision>;
+  routes: Informer<Route>;
+  secrets: Informer<Secret>;
+  configMaps: Informer<ConfigMap>;
+  serviceAccounts: Informer<ServiceAccount>;
+}
+
+export interface ReconcilerDeps extends ControllerDeps {
+  informers: Informers;
+  workloads: WorkloadsPort;
+  images: ImagesPort;
+  traffic: TrafficPort;
+  ledger: Ledger;
+  /** Hosts are `{route}.{namespace}.{domain}`. */
+  domain: string;
+  /** The URL that clients call for a host. */
+  urlOf: (host: string) => string;
+  /** Where a Revision's output can be read. */
+  logUrlOf: (revision: { namespace: string; name: string }) => string;
+  /** How many instances a Revision should have. */
+  decide: (input: { wasReady: boolean; routed: boolean }) => number;
+  /** Until a Revision must be ready and a split served, before a condition says that it is late. */
+  progressDeadlineMs: number;
+}

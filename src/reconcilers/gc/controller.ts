@@ -1,0 +1,54 @@
+/** Wiring of the garbage collector of Revisions. */
+import { isReason } from "../../api/meta/errors.ts";
+import { configurationLabel } from "../../api/labels.ts";
+import { Revision } from "../../api/revision.ts";
+import { type Controller, keyOf, splitKey, startController } from "../../controller/index.ts";
+import { isOwnedBy } from "../configuration/plan.ts";
+import type { ReconcilerDeps } from "../deps.ts";
+import { isFollowed, routesNaming } from "../revision/routed.ts";
+import { type GarbageAction, type GarbageRules, planGarbage } from "./plan.ts";
+
+export function startGarbageCollector(deps: ReconcilerDeps, rules: GarbageRules): Controller {
+  const { informers, ledger, client } = deps;
+  const { revisions, configurations, routes } = informers;
+  return startController(deps, {
+    name: "gc",
+    informer: configurations,
+    observe: (configuration) => ({
+      configuration,
+      revisions: revisions.by("configuration", keyOf(configuration)).filter((one) => isOwnedBy(one, configuration)),
+      isRouted: (revision: Revision) =>
+        routesNaming(revision, informers, ledger).length > 0 || isFollowed(revision, informers),
+      rules,
+    }),
+    plan: (observed, now) => planGarbage(observed, now),
+    async execute({ revision }: GarbageAction) {
+      const { uid = "", resourceVersion = "" } = revision.metadata;
+      try {
+        // Only this Revision as it was judged: a Route that named it meanwhile has changed its status.
+        await client.delete(Revision, splitKey(keyOf(revision)), { preconditions: { uid, resourceVersion } });
+      } catch (error) {
+        if (!isReason(error, "NotFound")) throw error;
+      }
+    },
+    workers: 1,
+    watch(enqueue) {
+      const ends = [
+        revisions.subscribe(({ object, type }) => {
+          const name = object.metadata.labels?.[configurationLabel];
+          if (type !== "deleted" && name !== undefined) enqueue(`${object.metadata.namespace ?? ""}/${name}`);
+        }),
+        routes.subscribe(({ type, object }) => {
+          if (type !== "deleted") return;
+          for (const target of object.spec.rollout.traffic) {
+            if (target.configurationName !== undefined)
+              enqueue(`${object.metadata.namespace ?? ""}/${target.configurationName}`);
+          }
+        }),
+      ];
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+  });
+}

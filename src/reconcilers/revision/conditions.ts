@@ -1,0 +1,109 @@
+/** How a Revision's conditions follow from what its workload and its image report. Pure; the table is in the API's specification. */
+import {
+  exitCodeReason,
+  markActivating,
+  markActive,
+  markContainerExited,
+  markContainerMissing,
+  markContainerUnhealthy,
+  markDeploying,
+  markInsufficientResources,
+  markNoTraffic,
+  markProgressDeadlineExceeded,
+  markReady,
+  revisionReasons,
+  wasReady,
+} from "../../api/revision.conditions.ts";
+import { findCondition } from "../../api/meta/conditions.ts";
+import type { Condition } from "../../api/meta/types.ts";
+import type { Revision } from "../../api/revision.ts";
+import type { WorkloadProblem, WorkloadState } from "../../runtime/workloads.ts";
+import type { Resolution } from "./image-resolver.ts";
+
+export interface ConditionsInput {
+  readonly revision: Revision;
+  readonly workload: WorkloadState | undefined;
+  readonly image: Resolution;
+  readonly routed: boolean;
+  readonly progressDeadlineMs: number;
+  /** What the spec refers to and isn't there. */
+  readonly missing: readonly string[];
+  /** How many instances are ready. */
+  readonly ready: number;
+}
+
+/** The conditions as they should be now. */
+export function revisionConditions(input: ConditionsInput, now: number): Condition[] {
+  const before = input.revision.status?.conditions;
+  const started = before === undefined || before.length === 0 ? markDeploying(before, now) : [...before];
+  return activity(input, health(input, started, now), now);
+}
+
+function health(input: ConditionsInput, before: Condition[], now: number): Condition[] {
+  const { workload, image, revision } = input;
+  if (input.ready > 0) return markReady(before, now);
+  if (image.state === "failed" && revision.status?.imageDigest === undefined) {
+    return markContainerMissing(before, { image: revision.spec.container.image, detail: image.message }, now);
+  }
+  const overdue = isOverdue(before, input.progressDeadlineMs, now);
+  const problem = workload?.problem;
+  let after = before;
+  if (problem !== undefined) after = withProblem(before, problem, { input, overdue, now });
+  // What already runs goes on without what is missing: that is trouble for the next instance only, and told as an Event.
+  else if (input.missing.length > 0 && (workload?.instances.length ?? 0) === 0) {
+    after = markContainerUnhealthy(before, missingFault(input.missing), now);
+  }
+  if (!overdue || wasReady(after)) return after;
+  const probeFailure =
+    problem === undefined ? workload?.instances.find((one) => one.probeFailure)?.probeFailure : undefined;
+  if (probeFailure !== undefined) {
+    return markContainerUnhealthy(after, { reason: revisionReasons.ReadinessProbeFailed, message: probeFailure }, now);
+  }
+  return markProgressDeadlineExceeded(after, Math.round(input.progressDeadlineMs / 1000), now);
+}
+
+function withProblem(
+  before: Condition[],
+  problem: WorkloadProblem,
+  { input, overdue, now }: { input: ConditionsInput; overdue: boolean; now: number },
+): Condition[] {
+  const { reason, message } = problem;
+  switch (reason) {
+    case "ContainerMissing":
+      return markContainerMissing(before, { image: input.revision.spec.container.image, detail: message }, now);
+    case "ExitCode":
+      return markContainerExited(before, { code: problem.code ?? 1, lastWords: message }, now);
+    case "InsufficientResources":
+      return markInsufficientResources(before, message, now);
+    case "ReadinessProbeFailed":
+      // A first start takes its time: until the deadline a failing probe is part of starting.
+      if (!overdue && !wasReady(before)) return before;
+      return markContainerUnhealthy(before, { reason, message }, now);
+    case "OOMKilled":
+    case "LivenessProbeFailed":
+    case "StartFailed":
+      break;
+  }
+  return markContainerUnhealthy(before, { reason, message }, now);
+}
+
+function activity(input: ConditionsInput, before: Condition[], now: number): Condition[] {
+  if (!input.routed) return markNoTraffic(before, now);
+  return input.ready > 0 ? markActive(before, now) : markActivating(before, now);
+}
+
+/** The condition that tells what is missing. */
+export function missingFault(missing: readonly string[]): { reason: string; message: string } {
+  return { reason: revisionReasons.StartFailed, message: `Cannot start: ${missing.join("; ")}` };
+}
+
+/** The reason word for a problem, as conditions, Events and 503 answers give it. */
+export function problemReason(problem: WorkloadProblem): string {
+  return problem.reason === "ExitCode" ? exitCodeReason(problem.code ?? 1) : problem.reason;
+}
+
+function isOverdue(conditions: readonly Condition[], deadlineMs: number, now: number): boolean {
+  const ready = findCondition(conditions, "Ready");
+  if (ready?.status !== "False" || ready.lastTransitionTime === undefined) return false;
+  return now - Date.parse(ready.lastTransitionTime) >= deadlineMs;
+}

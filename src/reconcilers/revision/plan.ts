@@ -1,0 +1,149 @@
+/**
+ * What to do about a Revision: resolve its image once, run as many instances as the scaler says, tell the gateways its limits, and
+ * say in conditions how it goes. Pure.
+ */
+import { configurationLabel, routedFinalizer } from "../../api/labels.ts";
+import { wasReady } from "../../api/revision.conditions.ts";
+import { defaultTimeoutSeconds, requestLimit } from "../../api/revision-spec.ts";
+import type { Revision, RevisionStatus } from "../../api/revision.ts";
+import type { Plan, PlannedEvent } from "../../controller/plan.ts";
+import type { RevisionTraffic } from "../../routing/traffic.ts";
+import type { InstanceSpec, RegistryAuth, WorkloadState } from "../../runtime/workloads.ts";
+import { revisionConditions } from "./conditions.ts";
+import { eventsOf } from "./events.ts";
+import { type ImageRequest, type Resolution, pullPolicy } from "./image-resolver.ts";
+import { type InstanceSpecResult, protocolOf } from "./make-instance-spec.ts";
+
+export interface RevisionObserved {
+  readonly revision: Revision;
+  /** Routes that name it, or serve it. */
+  readonly routes: readonly string[];
+  /** Whether a Route leads to it, or will once it is ready. */
+  readonly routed: boolean;
+  readonly workload: WorkloadState | undefined;
+  readonly image: Resolution;
+  readonly auths: readonly RegistryAuth[];
+  /** What an instance of this exact image is made from. Pure. */
+  makeSpec(exactImage: string): InstanceSpecResult;
+  /** The autoscaler. */
+  decide: (input: { wasReady: boolean; routed: boolean }) => number;
+  /** `at` of the last problem that an Event told, in this run of control. */
+  readonly toldProblemAt: number | undefined;
+  readonly progressDeadlineMs: number;
+  readonly logUrl: string;
+}
+
+export type RevisionAction =
+  | { do: "resolveImage"; request: ImageRequest }
+  | { do: "setTraffic"; traffic: RevisionTraffic }
+  | { do: "scale"; spec: InstanceSpec; count: number }
+  | { do: "removeWorkload" }
+  | { do: "removeTraffic" }
+  | { do: "problemTold"; at: number }
+  | { do: "removeFinalizer"; revision: Revision };
+
+/** What is left to do about a Revision that is gone. */
+export const absentRevision: readonly RevisionAction[] = [{ do: "removeWorkload" }, { do: "removeTraffic" }];
+
+export function planRevision(seen: RevisionObserved, now: number): Plan<RevisionStatus, RevisionAction> {
+  const { revision, routes } = seen;
+  const deleted = revision.metadata.deletionTimestamp !== undefined;
+  if (deleted && routes.length === 0) {
+    const finalizers = revision.metadata.finalizers ?? [];
+    return {
+      actions: [
+        ...absentRevision,
+        ...(finalizers.includes(routedFinalizer) ? [{ do: "removeFinalizer", revision } as const] : []),
+      ],
+      events: [],
+    };
+  }
+
+  const status = revision.status ?? {};
+  const exact = status.imageDigest ?? (seen.image.state === "resolved" ? seen.image.exact : undefined);
+  const made = status.imageDigest === undefined ? undefined : seen.makeSpec(status.imageDigest);
+  const missing = made !== undefined && "missing" in made ? made.missing : [];
+  const ready = seen.workload?.instances.filter(({ phase }) => phase === "ready").length ?? 0;
+  const conditions = revisionConditions({ ...seen, missing, ready }, now);
+  const count = seen.decide({ wasReady: wasReady(conditions), routed: seen.routed });
+  const deadlineIn = deadlineAfter(conditions, seen.progressDeadlineMs, now);
+  const retryIn = seen.image.state === "failed" ? Math.max(0, seen.image.retryAt - now) : undefined;
+  const waits = [deadlineIn, exact === undefined ? retryIn : undefined].filter((ms) => ms !== undefined);
+
+  return {
+    actions: [
+      { do: "setTraffic", traffic: trafficOf(revision) },
+      ...imageActions(seen, exact, now),
+      ...scaleActions(made, count),
+      ...problemActions(seen),
+    ],
+    status: {
+      ...status,
+      conditions,
+      ...(exact === undefined ? {} : { imageDigest: exact }),
+      actualReplicas: ready,
+      desiredReplicas: count,
+      logUrl: seen.logUrl,
+      observedGeneration: revision.metadata.generation ?? 1,
+    },
+    events: [...(deleted ? [heldEvent(routes)] : []), ...eventsOf({ ...seen, missing }, conditions)],
+    ...(waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) }),
+  };
+}
+
+function imageActions(seen: RevisionObserved, exact: string | undefined, now: number): RevisionAction[] {
+  if (exact !== undefined || seen.image.state === "pending") return [];
+  const { image, imagePullPolicy } = seen.revision.spec.container;
+  const request = { reference: image, auths: seen.auths, policy: pullPolicy(image, imagePullPolicy) };
+  if (seen.image.state === "failed" && now < seen.image.retryAt && sameAuths(seen.image.asked, request)) return [];
+  return [{ do: "resolveImage", request }];
+}
+
+function sameAuths(a: ImageRequest, b: ImageRequest): boolean {
+  return JSON.stringify(a.auths) === JSON.stringify(b.auths);
+}
+
+/**
+ * The digest stands in the status before the first instance: after a crash in between, another digest could be resolved. While
+ * something is missing, what runs goes on with what it was started with; only going to none needs no spec.
+ */
+function scaleActions(made: InstanceSpecResult | undefined, count: number): RevisionAction[] {
+  if (made === undefined) return [];
+  if ("spec" in made) return [{ do: "scale", spec: made.spec, count }];
+  return count === 0 ? [{ do: "removeWorkload" }] : [];
+}
+
+function problemActions(seen: RevisionObserved): RevisionAction[] {
+  const at = seen.workload?.problem?.at;
+  return at === undefined || at === seen.toldProblemAt ? [] : [{ do: "problemTold", at }];
+}
+
+/** Milliseconds until the Revision must be ready, or undefined where that is decided. */
+function deadlineAfter(conditions: RevisionStatus["conditions"], deadlineMs: number, now: number): number | undefined {
+  const ready = conditions?.find(({ type }) => type === "Ready");
+  if (ready?.status === "True" || ready?.lastTransitionTime === undefined) return undefined;
+  const left = Date.parse(ready.lastTransitionTime) + deadlineMs - now;
+  return left > 0 ? left : undefined;
+}
+
+function trafficOf(revision: Revision): RevisionTraffic {
+  const { metadata, spec } = revision;
+  const namespace = metadata.namespace ?? "";
+  return {
+    revision: `${namespace}/${metadata.name}`,
+    configuration: `${namespace}/${metadata.labels?.[configurationLabel] ?? ""}`,
+    protocol: protocolOf(spec.container),
+    concurrency: requestLimit(spec),
+    timeoutMs: (spec.timeoutSeconds ?? defaultTimeoutSeconds) * 1000,
+  };
+}
+
+function heldEvent(routes: readonly string[]): PlannedEvent {
+  const names = routes.map((route) => `"${route}"`).join(", ");
+  return {
+    type: "Warning",
+    reason: "StillRouted",
+    message: `Deletion waits, and the Revision serves on, until no Route leads to it: change or delete Route ${names}`,
+    once: true,
+  };
+}

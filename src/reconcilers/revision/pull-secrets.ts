@@ -1,0 +1,56 @@
+/** Registry credentials from Secrets of type `kubernetes.io/dockerconfigjson` (and the older `dockercfg`). */
+import type { Secret } from "../../api/secret.ts";
+import type { RegistryAuth } from "../../runtime/workloads.ts";
+
+/**
+ * The credentials that the Secrets hold, in order, the first for a registry winning. A Secret of another type, or one that can't be
+ * read, gives none: the registry then says what is missing, and as whom it was asked.
+ */
+export function registryAuths(secrets: readonly Secret[]): RegistryAuth[] {
+  const auths = new Map<string, RegistryAuth>();
+  for (const secret of secrets) {
+    for (const auth of authsOf(secret)) if (!auths.has(auth.registry)) auths.set(auth.registry, auth);
+  }
+  return [...auths.values()];
+}
+
+function authsOf(secret: Secret): RegistryAuth[] {
+  const json = parse(secret.data?.[".dockerconfigjson"]);
+  const entries = json === undefined ? parse(secret.data?.[".dockercfg"]) : record(json["auths"]);
+  return Object.entries(entries ?? {}).flatMap(([key, entry]) => {
+    const found = credentialsOf(record(entry));
+    return found === undefined ? [] : [{ registry: registryOf(key), ...found }];
+  });
+}
+
+function credentialsOf(entry: Record<string, unknown> | undefined) {
+  const username = entry?.["username"];
+  const password = entry?.["password"];
+  if (typeof username === "string" && typeof password === "string") return { username, password };
+  const auth = entry?.["auth"];
+  if (typeof auth !== "string") return undefined;
+  const text = Buffer.from(auth, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/** `host[:port]` of what Docker writes: a host, or a URL such as `https://index.docker.io/v1/`. */
+function registryOf(key: string): string {
+  const host = key.replace(/^https?:\/\//, "").split("/")[0] ?? key;
+  return host === "index.docker.io" ? "docker.io" : host;
+}
+
+function parse(base64: string | undefined): Record<string, unknown> | undefined {
+  if (base64 === undefined) return undefined;
+  try {
+    return record(JSON.parse(Buffer.from(base64, "base64").toString("utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}

@@ -1,0 +1,98 @@
+/** Wiring of the Route controller. */
+import { configurationLabel } from "../../api/labels.ts";
+import { wasReady } from "../../api/revision.conditions.ts";
+import type { Route } from "../../api/route.ts";
+import { type Controller, keyOf, startController } from "../../controller/index.ts";
+import type { ReconcilerDeps } from "../deps.ts";
+import { followedBy, namedBy } from "../informers.ts";
+import { absentRoute, planRoute } from "./plan.ts";
+import type { ConfigurationView, RevisionView } from "./resolve.ts";
+
+export function startRouteController(deps: ReconcilerDeps): Controller {
+  const { informers, ledger, workloads } = deps;
+  const { configurations, revisions, routes } = informers;
+
+  const configurationsOf = (route: Route): Map<string, ConfigurationView> => {
+    const namespace = route.metadata.namespace ?? "";
+    const views = new Map<string, ConfigurationView>();
+    for (const name of followedBy(route)) {
+      const configuration = configurations.get(`${namespace}/${name}`);
+      if (configuration === undefined || configuration.metadata.deletionTimestamp !== undefined) continue;
+      const { latestReadyRevisionName: latestReady, latestCreatedRevisionName: latestCreated } =
+        configuration.status ?? {};
+      views.set(name, { latestReady, latestCreated });
+    }
+    return views;
+  };
+  const revisionsOf = (route: Route, names: Iterable<string>): Map<string, RevisionView> => {
+    const namespace = route.metadata.namespace ?? "";
+    const views = new Map<string, RevisionView>();
+    for (const name of names) {
+      const revision = revisions.get(`${namespace}/${name}`);
+      if (revision === undefined) continue;
+      const instances = workloads.get({ namespace, name })?.instances ?? [];
+      views.set(name, {
+        configuration: revision.metadata.labels?.[configurationLabel] ?? "",
+        wasReady: wasReady(revision.status?.conditions),
+        readyInstances: instances.filter(({ phase }) => phase === "ready").length,
+      });
+    }
+    return views;
+  };
+
+  return startController(deps, {
+    name: "route",
+    informer: routes,
+    observe(route) {
+      const followed = configurationsOf(route);
+      const serving = ledger.get(keyOf(route));
+      const names = new Set([
+        ...namedBy(route),
+        ...[...followed.values()].flatMap(({ latestReady, latestCreated }) =>
+          [latestReady ?? [], latestCreated ?? []].flat(),
+        ),
+        ...(serving?.split.served ?? []).map(({ revisionName }) => revisionName),
+      ]);
+      return {
+        route,
+        configurations: followed,
+        revisions: revisionsOf(route, names),
+        serving,
+        domain: deps.domain,
+        urlOf: deps.urlOf,
+        progressDeadlineMs: deps.progressDeadlineMs,
+      };
+    },
+    plan: planRoute,
+    absent: () => absentRoute,
+    execute(action, key) {
+      switch (action.do) {
+        case "assign":
+          ledger.assign(key, action.split, action.wanted);
+          return;
+        case "unassign":
+          ledger.unassign(key);
+          return;
+      }
+    },
+    watch(enqueue) {
+      const enqueueAll = (found: readonly Route[]) => {
+        for (const route of found) enqueue(keyOf(route));
+      };
+      // A Route waits for a Revision also before it names it: by what it follows, and by what it has told the gateways.
+      const concerned = (revision: string) => {
+        enqueueAll(routes.by("revision", revision));
+        for (const route of ledger.routesOf(revision)) enqueue(route);
+      };
+      const ends = [
+        configurations.subscribe(({ object }) => enqueueAll(routes.by("configuration", keyOf(object)))),
+        revisions.subscribe(({ object }) => concerned(keyOf(object))),
+        workloads.subscribe(({ namespace, name }) => concerned(`${namespace}/${name}`)),
+        ledger.subscribe((route) => enqueue(route)),
+      ];
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+  });
+}

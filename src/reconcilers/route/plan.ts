@@ -1,0 +1,144 @@
+/**
+ * What to do about a Route: resolve its targets, tell the gateways the split, and say in the status what every gateway has confirmed.
+ * Traffic never leaves a Revision that works for one that doesn't. Pure.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { findCondition, isTrue } from "../../api/meta/conditions.ts";
+import type { Condition } from "../../api/meta/types.ts";
+import {
+  markPublishing,
+  markRolledOut,
+  markRollingOut,
+  markRouteStuck,
+  markTargetMissing,
+  markTrafficAssigned,
+} from "../../api/route.conditions.ts";
+import type { Route, RouteStatus, ServedTarget } from "../../api/route.ts";
+import type { Plan, PlannedEvent } from "../../controller/plan.ts";
+import type { Serving, Split } from "./ledger.ts";
+import { hostOf, makeAssignment } from "./make-assignment.ts";
+import type { RouteNeighbours } from "./resolve.ts";
+import { type SplitDecision, decideSplit } from "./split.ts";
+
+export interface RouteObserved extends RouteNeighbours {
+  readonly route: Route;
+  /** What it has told the gateways in this run of control. */
+  readonly serving: Serving | undefined;
+  readonly domain: string;
+  /** The URL that clients call for a host. Pure. */
+  urlOf: (host: string) => string;
+  readonly progressDeadlineMs: number;
+}
+
+export type RouteAction = { do: "assign"; split: Split; wanted: string[] } | { do: "unassign" };
+
+/** What is left to do about a Route that is gone. */
+export const absentRoute: readonly RouteAction[] = [{ do: "unassign" }];
+
+export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, RouteAction> {
+  const { route, serving } = seen;
+  const { metadata, status = {} } = route;
+  const name = { namespace: metadata.namespace ?? "", name: metadata.name };
+  const current = serving?.split.served ?? status.traffic ?? [];
+  const decision = decideSplit(route, seen, current, now);
+
+  const targets = decision.served.length > 0 ? decision.served : decision.candidates;
+  const split: Split = { assignment: makeAssignment(name, seen.domain, targets), served: decision.served };
+  const told = isDeepStrictEqual(serving?.split, split) && isDeepStrictEqual(serving?.wanted, decision.wanted);
+  // What the status says was confirmed once: telling it again after a restart, or to one more gateway, takes nothing back.
+  const known = decision.served.length > 0 && isDeepStrictEqual(status.traffic, decision.served);
+  const confirmed = isDeepStrictEqual(serving?.split.assignment, split.assignment) && serving?.confirmed === true;
+  const traffic = confirmed ? decision.served : (status.traffic ?? []);
+
+  const conditions = conditionsOf(seen, { decision, current: known || confirmed, served: traffic.length > 0 }, now);
+  const { rollout: _over, traffic: _old, ...rest } = status;
+  const host = hostOf(name, seen.domain);
+  const waits = [decision.nextStepMs, stuckIn(seen, conditions, now)].filter((ms) => ms !== undefined);
+  return {
+    actions: told ? [] : [{ do: "assign", split, wanted: decision.wanted }],
+    status: {
+      ...rest,
+      domain: host,
+      url: seen.urlOf(host),
+      ...(traffic.length > 0 ? { traffic } : {}),
+      ...(decision.rollout === undefined ? {} : { rollout: decision.rollout }),
+      conditions,
+      observedGeneration: metadata.generation ?? 1,
+    },
+    events: eventsOf(status.conditions, conditions, traffic),
+    ...(waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) }),
+  };
+}
+
+interface Outcome {
+  decision: SplitDecision;
+  /** Every gateway has confirmed the decided split. */
+  current: boolean;
+  /** Some split is served. */
+  served: boolean;
+}
+
+function conditionsOf(seen: RouteObserved, outcome: Outcome, now: number): Condition[] {
+  const before = seen.route.status?.conditions;
+  const { decision } = outcome;
+  return decision.missing === undefined
+    ? rolloutCondition(seen, outcome, markTrafficAssigned(before, outcome.served, now), now)
+    : markTargetMissing(before, decision.missing, now);
+}
+
+function rolloutCondition(seen: RouteObserved, outcome: Outcome, before: Condition[], now: number): Condition[] {
+  const { decision } = outcome;
+  const shifting = decision.rollout ?? decision.waitingFor;
+  if (shifting === undefined && outcome.current) return markRolledOut(before, now);
+  if (isStuck(seen, decision, now)) {
+    return markRouteStuck(before, Math.round(seen.progressDeadlineMs / 1000), now);
+  }
+  return shifting === undefined ? markPublishing(before, now) : markRollingOut(before, shifting, now);
+}
+
+/** Since when the gateways, or the first instance of a Revision, are waited for; undefined while all goes its way. */
+function waitingSince(seen: RouteObserved, decision: SplitDecision): number | undefined {
+  if (seen.serving !== undefined && !seen.serving.confirmed) return seen.serving.since;
+  if (decision.waitingFor === undefined) return undefined;
+  const rollout = findCondition(seen.route.status?.conditions, "RolloutComplete");
+  if (rollout?.status !== "False" || rollout.lastTransitionTime === undefined) return undefined;
+  return Date.parse(rollout.lastTransitionTime);
+}
+
+function isStuck(seen: RouteObserved, decision: SplitDecision, now: number): boolean {
+  const since = waitingSince(seen, decision);
+  return since !== undefined && now - since >= seen.progressDeadlineMs;
+}
+
+/** When to look again whether it is stuck. */
+function stuckIn(seen: RouteObserved, conditions: readonly Condition[], now: number): number | undefined {
+  if (isTrue(conditions, "RolloutComplete")) return undefined;
+  const since = seen.serving?.confirmed === false ? seen.serving.since : now;
+  const left = since + seen.progressDeadlineMs - now;
+  return left > 0 ? left : undefined;
+}
+
+function eventsOf(
+  before: readonly Condition[] | undefined,
+  after: readonly Condition[],
+  traffic: readonly ServedTarget[],
+): PlannedEvent[] {
+  const events: PlannedEvent[] = [];
+  for (const type of ["AllTrafficAssigned", "RolloutComplete"] as const) {
+    const old = findCondition(before, type);
+    const now = findCondition(after, type);
+    if (now === undefined || (old?.status === now.status && old.reason === now.reason && old.message === now.message))
+      continue;
+    if (type === "AllTrafficAssigned" && now.status === "False") {
+      events.push({ type: "Warning", reason: now.reason ?? "TargetMissing", message: now.message ?? "" });
+    } else if (type === "RolloutComplete" && now.status === "True") {
+      const split = traffic.map(({ revisionName, percent }) => `${percent}% ${revisionName}`).join(", ");
+      events.push({ type: "Normal", reason: "RolloutComplete", message: `Every gateway serves ${split}` });
+    } else if (type === "RolloutComplete" && now.reason === "ProgressDeadlineExceeded") {
+      events.push({ type: "Warning", reason: now.reason, message: now.message ?? "" });
+    } else if (type === "RolloutComplete" && now.reason === "RollingOut") {
+      events.push({ type: "Normal", reason: now.reason, message: now.message ?? "" });
+    }
+  }
+  return events;
+}

@@ -1,0 +1,103 @@
+/**
+ * Starts every controller, in the order that a restart needs: first the caches; then Routes, each of which says again what it
+ * serves; then Revisions, so that none loses its instances because its Route hasn't spoken yet. Configurations and garbage
+ * collection need no order.
+ */
+import type { Client } from "../client/client.ts";
+import { createEventRecorder } from "../controller/index.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { ImagesPort } from "../runtime/images.ts";
+import type { TrafficPort } from "../routing/traffic.ts";
+import type { WorkloadsPort } from "../runtime/workloads.ts";
+import { startConfigurationController } from "./configuration/controller.ts";
+import type { ReconcilerDeps } from "./deps.ts";
+import { startGarbageCollector } from "./gc/controller.ts";
+import { type GarbageRules, defaultGarbageRules } from "./gc/plan.ts";
+import { startInformers } from "./informers.ts";
+import { startRevisionController } from "./revision/controller.ts";
+import { startRouteController } from "./route/controller.ts";
+import { createLedger } from "./route/ledger.ts";
+
+export interface ControllersOptions {
+  client: Client;
+  workloads: WorkloadsPort;
+  images: ImagesPort;
+  traffic: TrafficPort;
+  clock: Clock;
+  log: Log;
+  /** Hosts are `{route}.{namespace}.{domain}`. */
+  domain: string;
+  /** The URL that clients call for a host. */
+  urlOf: (host: string) => string;
+  /** How many instances a Revision should have: the autoscaler's `decide`. */
+  decide: (input: { wasReady: boolean; routed: boolean }) => number;
+  /** Where a Revision's output can be read. Default: the logs of its Pods, as a path of the API server. */
+  logUrlOf?: (revision: { namespace: string; name: string }) => string;
+  /** Which Revisions are garbage; what is absent has its default. */
+  gc?: Partial<GarbageRules>;
+  /** Milliseconds until a Revision must be ready and a split served. Default 120 s. */
+  progressDeadlineMs?: number;
+}
+
+export interface Controllers {
+  /** Every Route and Revision that was there at the start has been reconciled once. Never rejects. */
+  synced: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function startControllers(options: ControllersOptions): Controllers {
+  const { client, clock, log } = options;
+  const informers = startInformers({ client, clock, log });
+  const ledger = createLedger(options.traffic, clock);
+  const events = createEventRecorder({ client, clock, log, component: "elafros-controller" });
+  const deps: ReconcilerDeps = {
+    client,
+    clock,
+    log,
+    events,
+    informers,
+    ledger,
+    workloads: options.workloads,
+    images: options.images,
+    traffic: options.traffic,
+    domain: options.domain,
+    urlOf: options.urlOf,
+    decide: options.decide,
+    logUrlOf: options.logUrlOf ?? podsOf,
+    progressDeadlineMs: options.progressDeadlineMs ?? 120_000,
+  };
+  const running: { stop(): Promise<void> }[] = [];
+  let stopped = false;
+
+  const start = async () => {
+    await Promise.all(Object.values(informers).map((informer) => informer.synced));
+    if (stopped) return;
+    running.push(startConfigurationController(deps));
+    const routes = startRouteController(deps);
+    running.push(routes);
+    await routes.firstPass;
+    // `stop` may have come meanwhile.
+    if (isStopped()) return;
+    const revisions = startRevisionController(deps);
+    running.push(revisions, startGarbageCollector(deps, { ...defaultGarbageRules, ...options.gc }));
+    await revisions.firstPass;
+  };
+  const isStopped = () => stopped;
+  const synced = start();
+
+  return {
+    synced,
+    async stop() {
+      stopped = true;
+      await Promise.all(running.map((controller) => controller.stop()));
+      ledger.stop();
+      await Promise.all(Object.values(informers).map((informer) => informer.stop()));
+      await events.flush();
+    },
+  };
+}
+
+function podsOf({ namespace, name }: { namespace: string; name: string }): string {
+  return `/api/v1/namespaces/${namespace}/pods?labelSelector=elafros.dev%2Frevision%3D${name}`;
+}
