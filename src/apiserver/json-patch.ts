@@ -60,32 +60,29 @@ export function parseJsonPatch(body: readonly unknown[]): JsonPatchOperation[] {
 /** JSON patch (RFC 6902): the operations applied to a copy of `target`, all or none. Throws PatchFailure. */
 export function jsonPatch(target: unknown, patch: readonly JsonPatchOperation[]): unknown {
   let document = copyJson(target);
-  for (const operation of patch) document = apply(document, operation);
+  for (const operation of patch) document = appliers[operation.op](document, operation);
   return document;
 }
 
-function apply(document: unknown, { op, path, from, value }: JsonPatchOperation): unknown {
-  switch (op) {
-    case "add":
-      return add(document, path, copyJson(value));
-    case "remove":
-      return remove(document, path);
-    case "replace":
-      read(document, path);
-      return path === "" ? copyJson(value) : replace(document, path, copyJson(value));
-    case "move": {
-      const source = from ?? "";
-      if (path.startsWith(`${source}/`)) throw new PatchFailure(`Cannot move "${source}" into its own child "${path}"`);
-      const moved = read(document, source);
-      return path === source ? document : add(remove(document, source), path, moved);
-    }
-    case "copy":
-      return add(document, path, copyJson(read(document, from ?? "")));
-    case "test":
-      if (!equalJson(read(document, path), value)) throw new PatchFailure(`testing value ${path} failed`);
-      return document;
-  }
-}
+/** What each operation makes of the document, which it may change. */
+const appliers: Record<JsonPatchOperation["op"], (document: unknown, operation: JsonPatchOperation) => unknown> = {
+  add: (document, { path, value }) => add(document, path, copyJson(value)),
+  remove: (document, { path }) => remove(document, path),
+  replace: (document, { path, value }) => {
+    read(document, path);
+    return path === "" ? copyJson(value) : replace(document, path, copyJson(value));
+  },
+  move: (document, { path, from = "" }) => {
+    if (path.startsWith(`${from}/`)) throw new PatchFailure(`Cannot move "${from}" into its own child "${path}"`);
+    const moved = read(document, from);
+    return path === from ? document : add(remove(document, from), path, moved);
+  },
+  copy: (document, { path, from = "" }) => add(document, path, copyJson(read(document, from))),
+  test: (document, { path, value }) => {
+    if (!equalJson(read(document, path), value)) throw new PatchFailure(`testing value ${path} failed`);
+    return document;
+  },
+};
 
 function missing(path: string): PatchFailure {
   return new PatchFailure(`Path "${path}" does not exist`);

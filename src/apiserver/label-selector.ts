@@ -98,12 +98,7 @@ class Parser {
       case ">":
       case "<":
         return { key, operator: operator.is, values: [checkInteger(this.#exact())] };
-      case "identifier":
-      case "end":
-      case "(":
-      case ")":
-      case ",":
-      case "!":
+      default:
         throw expected(operator, ": in, notin, =, ==, !=, gt, lt");
     }
   }
@@ -176,28 +171,30 @@ function checkInteger(value: string): string {
   );
 }
 
-function meets(labels: Record<string, string>, { key, operator, values }: Requirement): boolean {
-  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-  switch (operator) {
-    case "exists":
-      return value !== undefined;
-    case "!":
-      return value === undefined;
-    case "=":
-    case "==":
-    case "in":
-      return value !== undefined && values.includes(value);
-    case "!=":
-    case "notin":
-      return value === undefined || !values.includes(value);
-    case ">":
-    case "<": {
-      if (value === undefined || !/^-?[0-9]{1,18}$/.test(value)) return false;
-      const [mine, limit] = [BigInt(value), BigInt(values[0] ?? "0")];
-      return operator === ">" ? mine > limit : mine < limit;
-    }
-  }
+/** Compares a label with a limit as integers; what is none never compares. */
+function compares(
+  value: string | undefined,
+  limit: string | undefined,
+  by: (a: bigint, b: bigint) => boolean,
+): boolean {
+  return value !== undefined && /^-?[0-9]{1,18}$/.test(value) && by(BigInt(value), BigInt(limit ?? "0"));
 }
+
+type Test = (value: string | undefined, values: readonly string[]) => boolean;
+const isIn: Test = (value, values) => value !== undefined && values.includes(value);
+const isNotIn: Test = (value, values) => value === undefined || !values.includes(value);
+
+const tests: Record<Operator, Test> = {
+  exists: (value) => value !== undefined,
+  "!": (value) => value === undefined,
+  "=": isIn,
+  "==": isIn,
+  in: isIn,
+  "!=": isNotIn,
+  notin: isNotIn,
+  ">": (value, [limit]) => compares(value, limit, (a, b) => a > b),
+  "<": (value, [limit]) => compares(value, limit, (a, b) => a < b),
+};
 
 /** Whether an object's labels meet the selector. Throws `BadRequest` where `selector` can't be read; an empty one meets all. */
 export function parseLabelSelector(selector: string): (object: KubeObject) => boolean {
@@ -205,6 +202,8 @@ export function parseLabelSelector(selector: string): (object: KubeObject) => bo
   const requirements = new Parser(selector).parse();
   return (object) => {
     const labels = object.metadata.labels ?? {};
-    return requirements.every((requirement) => meets(labels, requirement));
+    return requirements.every(({ key, operator, values }) =>
+      tests[operator](Object.hasOwn(labels, key) ? labels[key] : undefined, values),
+    );
   };
 }

@@ -136,16 +136,11 @@ function marked(
   return isNamespace(kind) ? terminating(marked) : marked;
 }
 
+/** The finalizer that each policy puts on an object. */
+const policyFinalizers = { Background: [], Foreground: [foregroundFinalizer], Orphan: [orphanFinalizer] } as const;
+
 function propagated(finalizers: readonly string[], policy: DeleteOptions["propagationPolicy"]): string[] {
+  if (policy === undefined) return [...finalizers];
   const others = finalizers.filter((finalizer) => finalizer !== foregroundFinalizer && finalizer !== orphanFinalizer);
-  switch (policy) {
-    case undefined:
-      return [...finalizers];
-    case "Background":
-      return others;
-    case "Foreground":
-      return [...others, foregroundFinalizer];
-    case "Orphan":
-      return [...others, orphanFinalizer];
-  }
+  return [...others, ...policyFinalizers[policy]];
 }

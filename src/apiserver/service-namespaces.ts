@@ -33,7 +33,7 @@ export function newNamespace(object: KubeObject): KubeObject {
 export function changedNamespace(object: KubeObject, old: KubeObject): KubeObject {
   const labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name };
   const { spec } = old as KubeObject & { spec?: unknown };
-  return { ...object, metadata: { ...object.metadata, labels }, ...(spec === undefined ? {} : { spec }) } as KubeObject;
+  return { ...object, metadata: { ...object.metadata, labels }, ...(spec === undefined ? {} : { spec }) };
 }
 
 /** A Namespace whose deletion begins. */

@@ -50,32 +50,35 @@ export async function patchObject(
   return changeUntilWritten(core, { context, target, change }, { ...options, patching: true });
 }
 
+type Applier = (stored: KubeObject) => JsonObject;
+
+/** What makes a body of each type of patch a function of the stored object. */
+const appliers: Record<PatchType, (schema: Schema, body: unknown) => Applier> = {
+  json: (schema, body) => {
+    if (!Array.isArray(body)) throw badRequest(`error decoding patch: ${cannotUnmarshal(body)} []handlers.jsonPatchOp`);
+    const operations = refusing(() => foldPointers(schema, parseJsonPatch(body)));
+    return (stored) => object(refusing(() => jsonPatch(stored, operations)));
+  },
+  merge: (schema, body) => {
+    const patch = foldNames(schema, decoded(body));
+    return (stored) => object(mergePatch(stored, patch));
+  },
+  strategic: (schema, body) => {
+    const patch = foldNames(schema, decoded(body)) as JsonObject;
+    return (stored) => {
+      try {
+        return strategicMerge(stored as KubeObject & JsonObject, patch, schema);
+      } catch (error) {
+        if (error instanceof PatchFailure) throw badRequest(`invalid strategic merge patch: ${error.message}`);
+        throw error;
+      }
+    };
+  },
+};
+
 /** The patch as a function of the stored object. Throws `BadRequest` where the body is no patch of its type. */
-export function preparePatch(kind: Kind, { type, body }: Patch): (stored: KubeObject) => JsonObject {
-  const schema = objectSchema(kind);
-  switch (type) {
-    case "json": {
-      if (!Array.isArray(body))
-        throw badRequest(`error decoding patch: ${cannotUnmarshal(body)} []handlers.jsonPatchOp`);
-      const operations = refusing(() => foldPointers(schema, parseJsonPatch(body)));
-      return (stored) => object(refusing(() => jsonPatch(stored, operations)));
-    }
-    case "merge": {
-      const patch = foldNames(schema, decoded(body));
-      return (stored) => object(mergePatch(stored, patch));
-    }
-    case "strategic": {
-      const patch = foldNames(schema, decoded(body)) as JsonObject;
-      return (stored) => {
-        try {
-          return strategicMerge(stored as KubeObject & JsonObject, patch, schema);
-        } catch (error) {
-          if (error instanceof PatchFailure) throw badRequest(`invalid strategic merge patch: ${error.message}`);
-          throw error;
-        }
-      };
-    }
-  }
+function preparePatch(kind: Kind, { type, body }: Patch): Applier {
+  return appliers[type](objectSchema(kind), body);
 }
 
 function decoded(body: unknown): JsonObject {

@@ -134,7 +134,8 @@ export async function* watchObjects(
       }
       if (sendInitialEvents === true && allowBookmarks) yield bookmark(target, cursor, true);
     } else if (fresh) cursor = source.revision();
-    while (!signal?.aborted && !timetable.over) {
+    for (;;) {
+      if (signal?.aborted || timetable.over) return;
       const changes = view.changesAfter(cursor, chunk);
       if (changes === undefined) throw expiredWatch(cursor, view.forgotten);
       for (const change of changes) {
