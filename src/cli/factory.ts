@@ -4,6 +4,7 @@
 import type { HttpClient } from "../client/http.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Io } from "./io.ts";
+import type { Platform } from "./platform.ts";
 
 /** Options that every command which talks to a server has. */
 export interface ServerOptions {
@@ -29,6 +30,7 @@ export interface Factory {
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
   connect(options: ServerOptions): Promise<Session>;
+  platform: Platform;
 }
 
 /** The data directory that is used where none is given. */

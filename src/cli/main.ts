@@ -2,6 +2,7 @@ import { systemClock } from "../lib/clock.ts";
 import { CancelledError } from "./errors.ts";
 import type { Factory } from "./factory.ts";
 import { createIo } from "./io.ts";
+import { thisMachine } from "./platform.ts";
 import { runCli } from "./run.ts";
 
 const cancel = new AbortController();
@@ -20,6 +21,7 @@ const factory: Factory = {
   env: process.env,
   cwd: process.cwd(),
   signal: cancel.signal,
+  platform: thisMachine,
   connect: async (options) => (await import("./connect.ts")).connect(factory, options),
 };
 process.exitCode = await runCli(process.argv.slice(2), factory);

@@ -31,6 +31,65 @@ export const entries: readonly Entry[] = [
     summary: "list, describe and delete revisions",
     load: async () => (await import("./commands/revisions/revisions.ts")).revisionsCommand,
   },
+  {
+    name: "services",
+    aliases: ["service"],
+    summary: "list, describe and delete services",
+    load: async () => (await import("./commands/services/services.ts")).servicesCommand,
+  },
+  {
+    name: "routes",
+    aliases: ["route"],
+    summary: "list, describe and delete routes",
+    load: async () => (await import("./commands/routes/routes.ts")).routesCommand,
+  },
+  {
+    name: "configurations",
+    aliases: ["configuration"],
+    summary: "list, describe and delete configurations",
+    load: async () => (await import("./commands/configurations/configurations.ts")).configurationsCommand,
+  },
+  {
+    name: "secrets",
+    aliases: ["secret"],
+    summary: "create, list and delete secrets",
+    load: async () => (await import("./commands/secrets/secrets.ts")).secretsCommand,
+  },
+  {
+    name: "logs",
+    summary: "print what instances write",
+    load: async () => (await import("./commands/logs/logs.ts")).logsCommand,
+  },
+  {
+    name: "up",
+    summary: "start Elafros on this machine",
+    load: async () => (await import("./commands/platform/up.ts")).upCommand,
+  },
+  {
+    name: "down",
+    summary: "stop it",
+    load: async () => (await import("./commands/platform/down.ts")).downCommand,
+  },
+  {
+    name: "status",
+    summary: "show its processes, its instances and what is wrong",
+    load: async () => (await import("./commands/platform/status.ts")).statusCommand,
+  },
+  {
+    name: "doctor",
+    summary: "check that this machine has what it needs",
+    load: async () => (await import("./commands/platform/doctor.ts")).doctorCommand,
+  },
+  {
+    name: "kubeconfig",
+    summary: "make another person's access",
+    load: async () => (await import("./commands/kubeconfig/kubeconfig.ts")).kubeconfigCommand,
+  },
+  {
+    name: "version",
+    summary: "print the versions of this program and of the server",
+    load: async () => (await import("./commands/version/version.ts")).versionCommand,
+  },
 ];
 
 /**

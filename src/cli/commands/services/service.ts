@@ -1,0 +1,49 @@
+/**
+ * A service: a Route and a Configuration of one name. It is no object of its own; this is how the CLI shows it.
+ */
+import { isReason } from "../../../api/meta/errors.ts";
+import { conditionOf, explain } from "../../conditions.ts";
+import type { Configuration, Route } from "../../objects.ts";
+
+export interface Service {
+  name: string;
+  namespace: string;
+  route: Route;
+  configuration: Configuration;
+}
+
+/** The pairs among Routes and Configurations, by name. */
+export function pairServices(routes: readonly Route[], configurations: readonly Configuration[]): Service[] {
+  const keyOf = (object: Route | Configuration) => `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
+  const byKey = new Map(configurations.map((one) => [keyOf(one), one]));
+  return routes.flatMap((route) => {
+    const configuration = byKey.get(keyOf(route));
+    if (configuration === undefined) return [];
+    const { name, namespace = "default" } = route.metadata;
+    return [{ name, namespace, route, configuration }];
+  });
+}
+
+/** Whether a service answers with its newest revision: True, False or Unknown, and why not. */
+export function readiness({ route, configuration }: Service): { status: string; why: string } {
+  for (const object of [route, configuration]) {
+    const ready = conditionOf(object, "Ready");
+    if (ready?.status !== "True") return { status: ready?.status ?? "Unknown", why: explain(ready) };
+  }
+  return { status: "True", why: "" };
+}
+
+/** The form for `-o json|yaml`. */
+export function serviceDocument({ name, namespace, route, configuration }: Service): object {
+  return { kind: "Service", metadata: { name, namespace }, url: route.status?.url, route, configuration };
+}
+
+/** The object, undefined where there is none. */
+export async function optional<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isReason(error, "NotFound")) return undefined;
+    throw error;
+  }
+}

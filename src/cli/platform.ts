@@ -1,0 +1,21 @@
+/**
+ * What the commands that act on this machine call: the platform's modules, each loaded when it is first called.
+ */
+import type { DownOptions, Finding, StatusReport, UpOptions } from "../platform/types.ts";
+
+export interface Platform {
+  up(options: UpOptions): Promise<void>;
+  down(options: DownOptions): Promise<void>;
+  status(options: { dataDir: string }): Promise<StatusReport>;
+  doctor(options: { dataDir: string }): Promise<Finding[]>;
+  /** The text of a kubeconfig for another person. */
+  userKubeconfig(options: { dataDir: string; server: string; user: string; groups: string[] }): Promise<string>;
+}
+
+export const thisMachine: Platform = {
+  up: async (options) => (await import("../platform/up.ts")).up(options),
+  down: async (options) => (await import("../platform/down.ts")).down(options),
+  status: async (options) => (await import("../platform/status.ts")).status(options),
+  doctor: async (options) => (await import("../platform/doctor.ts")).doctor(options),
+  userKubeconfig: async (options) => (await import("../platform/user-kubeconfig.ts")).userKubeconfig(options),
+};

@@ -1,0 +1,53 @@
+import { Command, Option } from "commander";
+import type { KubeObject } from "../../api/meta/types.ts";
+import type { Factory, ServerOptions } from "../factory.ts";
+import { examples, outputOption, type OutputOptions, serverOptions } from "../options.ts";
+import { printView, qualifiedName } from "../print.ts";
+import type { Noun } from "./noun.ts";
+
+export interface ListOptions extends ServerOptions, OutputOptions {
+  allNamespaces: boolean;
+  selector?: string;
+}
+
+/** `elafros NOUN list`. */
+export function listCommand<T extends KubeObject>(
+  noun: Noun<T>,
+  factory: Factory,
+  run: (options: ListOptions, factory: Factory) => Promise<void> = (options, factory) =>
+    runList(noun, options, factory),
+): Command {
+  const command = new Command("list").alias("ls").description(`List ${noun.plural}`);
+  return listOptions(command, noun.examples.list).action(async (options: ListOptions) => run(options, factory));
+}
+
+/** Adds the options that every list has. */
+export function listOptions(command: Command, lines: readonly string[]): Command {
+  command
+    .option("-A, --all-namespaces", "in all namespaces", false)
+    .addOption(new Option("-l, --selector <selector>", "only those with these labels, such as team=shop"));
+  return examples(outputOption(serverOptions(command)), lines);
+}
+
+async function runList<T extends KubeObject>(noun: Noun<T>, options: ListOptions, factory: Factory): Promise<void> {
+  const { client, namespace } = await factory.connect(options);
+  try {
+    const list = await client.list(noun.kind, {
+      ...(options.allNamespaces ? {} : { namespace }),
+      ...(options.selector === undefined ? {} : { labelSelector: options.selector }),
+    });
+    const now = factory.clock.now();
+    const prefix = (object: T) => (options.allNamespaces ? [object.metadata.namespace ?? ""] : []);
+    await printView(factory.io, options.output, {
+      table: {
+        columns: [...(options.allNamespaces ? ["Namespace"] : []), ...noun.columns],
+        rows: list.items.map((object) => [...prefix(object), ...noun.row(object, now)]),
+      },
+      data: list.items,
+      names: list.items.map(qualifiedName),
+      empty: `No ${noun.plural} found${options.allNamespaces ? "" : ` in namespace "${namespace}"`}.`,
+    });
+  } finally {
+    client.close();
+  }
+}
