@@ -86,6 +86,17 @@ export const entries: readonly Entry[] = [
     load: async () => (await import("./commands/kubeconfig/kubeconfig.ts")).kubeconfigCommand,
   },
   {
+    name: "completion",
+    summary: "print a completion script for bash, zsh or fish",
+    load: async () => (await import("./commands/completion/completion.ts")).completionCommand,
+  },
+  {
+    name: "__complete",
+    summary: "answer the completion scripts",
+    hidden: true,
+    load: async () => (await import("./commands/completion/complete.ts")).completeCommand,
+  },
+  {
     name: "version",
     summary: "print the versions of this program and of the server",
     load: async () => (await import("./commands/version/version.ts")).versionCommand,
