@@ -1,0 +1,154 @@
+/** What stands behind the workloads and images ports, played: level-triggered like the real ones, and told by the test how it goes. */
+import type { Clock } from "../../src/lib/clock.ts";
+import { ImageError, type ImagesPort } from "../../src/runtime/images.ts";
+import type {
+  Drain,
+  InstanceSpec,
+  InstanceState,
+  WorkloadKey,
+  WorkloadProblem,
+  WorkloadState,
+  WorkloadsPort,
+} from "../../src/runtime/workloads.ts";
+
+export interface PlayedWorkloads extends WorkloadsPort {
+  drain: Drain;
+  /** Whether new instances become ready by themselves. Default true. */
+  startsByItself: boolean;
+  /** Makes the workload's instances ready. */
+  becomeReady(name: string): void;
+  /** Lets every start fail in this way. */
+  fail(name: string, problem: Omit<WorkloadProblem, "at">): void;
+  /** The spec that was asked for last. */
+  specOf(name: string): InstanceSpec | undefined;
+  /** How many instances there are, draining ones too. */
+  count(name: string): number;
+  /** What a publisher is told. */
+  ready(key: WorkloadKey): {
+    instances: { id: string; host: string; port: number }[];
+    problem?: { reason: string; message: string };
+  };
+  /** Instances that were stopped, in order. */
+  readonly stopped: readonly string[];
+}
+
+export function playWorkloads(clock: Clock): PlayedWorkloads {
+  const states = new Map<string, { spec: InstanceSpec; state: WorkloadState }>();
+  const listeners = new Set<(key: WorkloadKey) => void>();
+  const stopped: string[] = [];
+  let made = 0;
+  const id = ({ namespace, name }: WorkloadKey) => `${namespace}/${name}`;
+  const tell = (key: WorkloadKey) => {
+    for (const listener of listeners) listener(key);
+  };
+  const find = (name: string) => states.get(`default/${name}`);
+
+  const stopOne = (state: WorkloadState, instance: InstanceState) => {
+    instance.phase = "draining";
+    void workloads.drain(state.key, instance.id).then(() => {
+      state.instances = state.instances.filter((other) => other !== instance);
+      stopped.push(instance.id);
+      tell(state.key);
+    });
+  };
+  const startOne = (state: WorkloadState) => {
+    made += 1;
+    state.instances.push({
+      id: `${state.key.name}-${made}`,
+      phase: "starting",
+      address: { host: `10.0.0.${made % 250}`, port: 8080 },
+      createdAt: clock.now(),
+      restarts: 0,
+    });
+    if (workloads.startsByItself) setImmediate(() => workloads.becomeReady(state.key.name));
+  };
+
+  const workloads: PlayedWorkloads = {
+    drain: () => Promise.resolve(),
+    startsByItself: true,
+    scale(key, spec, count) {
+      const entry = states.get(id(key)) ?? { spec, state: { key, desired: 0, instances: [] } };
+      states.set(id(key), entry);
+      entry.spec = spec;
+      entry.state.desired = count;
+      const running = entry.state.instances.filter(({ phase }) => phase !== "draining");
+      for (const extra of running.slice(count)) stopOne(entry.state, extra);
+      for (let missing = running.length; missing < count; missing += 1) startOne(entry.state);
+      setImmediate(() => tell(key));
+    },
+    remove(key) {
+      const entry = states.get(id(key));
+      if (entry === undefined) return;
+      entry.state.desired = 0;
+      for (const one of entry.state.instances) if (one.phase !== "draining") stopOne(entry.state, one);
+      if (entry.state.instances.length === 0) states.delete(id(key));
+      setImmediate(() => tell(key));
+    },
+    get: (key) => {
+      const state = states.get(id(key))?.state;
+      return state === undefined ? undefined : structuredClone(state);
+    },
+    list: () => [...states.values()].map(({ state }) => structuredClone(state)),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    logs: () => {
+      throw new Error("Cannot read logs: none are played");
+    },
+    becomeReady(name) {
+      const entry = find(name);
+      if (entry === undefined) return;
+      for (const one of entry.state.instances)
+        if (one.phase === "starting" || one.phase === "waiting") one.phase = "ready";
+      delete entry.state.problem;
+      tell(entry.state.key);
+    },
+    fail(name, problem) {
+      const entry = find(name);
+      if (entry === undefined) return;
+      for (const one of entry.state.instances) one.phase = "waiting";
+      entry.state.problem = { ...problem, at: clock.now() };
+      tell(entry.state.key);
+    },
+    specOf: (name) => find(name)?.spec,
+    count: (name) => find(name)?.state.instances.length ?? 0,
+    ready(key) {
+      const state = states.get(id(key))?.state;
+      const instances = (state?.instances ?? []).flatMap(({ phase, id: instance, address }) =>
+        phase === "ready" && address !== undefined ? [{ id: instance, ...address }] : [],
+      );
+      const problem = state?.problem;
+      return {
+        instances,
+        ...(problem === undefined ? {} : { problem: { reason: problem.reason, message: problem.message } }),
+      };
+    },
+    stopped,
+  };
+  return workloads;
+}
+
+export interface PlayedImages extends ImagesPort {
+  /** What the registry says; undefined: it has every image. */
+  refuses: string | undefined;
+  /** How often a tag was resolved. */
+  resolved: number;
+  /** The digest that tags have now, hexadecimal. */
+  digest: string;
+}
+
+export function playImages(): PlayedImages {
+  const images: PlayedImages = {
+    refuses: undefined,
+    resolved: 0,
+    digest: "a".repeat(64),
+    resolve(reference) {
+      images.resolved += 1;
+      if (images.refuses !== undefined) return Promise.reject(new ImageError(images.refuses));
+      return Promise.resolve(`${reference.split(":")[0] ?? ""}@sha256:${images.digest}`);
+    },
+    pull: () => Promise.resolve(),
+  };
+  return images;
+}

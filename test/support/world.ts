@@ -1,0 +1,182 @@
+/**
+ * A world for reconcilers: the real API over a store of its own, the real publisher and controllers; only what stands behind the
+ * ports (containers, registry, gateways) is played, and does what the test says.
+ */
+import { expect, onTestFinished } from "vitest";
+import type { Kind } from "../../src/api/meta/kind.ts";
+import type { KubeObject } from "../../src/api/meta/types.ts";
+import { Event } from "../../src/api/event.ts";
+import { Configuration } from "../../src/api/configuration.ts";
+import { Route } from "../../src/api/route.ts";
+import type { RouteTarget } from "../../src/api/route.ts";
+import { Revision } from "../../src/api/revision.ts";
+import { decide } from "../../src/autoscaler/decide.ts";
+import type { Client } from "../../src/client/client.ts";
+import { inProcessClient } from "../../src/client/in-process.ts";
+import { silentLog } from "../../src/lib/log.ts";
+import { type Controllers, type ControllersOptions, startControllers } from "../../src/reconcilers/start.ts";
+import { type Publisher, createPublisher } from "../../src/routing/publisher.ts";
+import type { RouteTable } from "../../src/routing/table.ts";
+import { type ManualClock, manualClock } from "./manual-clock.ts";
+import { type PlayedImages, type PlayedWorkloads, playImages, playWorkloads } from "./ports.ts";
+import { serviceBench } from "./service.ts";
+
+/** A gateway that confirms each table at once, unless told to hold. */
+export interface PlayedGateway {
+  table: RouteTable | undefined;
+  /** While true, tables are taken but not confirmed. */
+  holds: boolean;
+  /** Confirms the last table. */
+  confirm(): void;
+}
+
+export interface World {
+  client: Client;
+  /** As the user `ann`. */
+  user: Client;
+  clock: ManualClock;
+  workloads: PlayedWorkloads;
+  images: PlayedImages;
+  gateway: PlayedGateway;
+  publisher: Publisher;
+  /** Ends control and starts a new one over the same store, containers and gateway, with the client that `wrap` gives. */
+  restart(wrap?: (client: Client) => Client): Promise<void>;
+  /** Ends control. */
+  stop(): Promise<void>;
+  get<T extends KubeObject>(kind: Kind<T>, name: string): Promise<T>;
+  list<T extends KubeObject>(kind: Kind<T>): Promise<T[]>;
+  configure(name: string, env?: Record<string, string>): Promise<Configuration>;
+  route(name: string, traffic: RouteTarget[], duration?: string): Promise<Route>;
+  /** Changes a Route's traffic. */
+  split(name: string, traffic: RouteTarget[]): Promise<Route>;
+  /** Waits until the Route serves exactly this. */
+  serves(name: string, traffic: { revisionName: string; percent: number; name?: string }[]): Promise<void>;
+  /** Reasons of the Events on an object, in the order of their names. */
+  reasons(name: string): Promise<string[]>;
+}
+
+export async function startWorld(
+  overrides: Partial<ControllersOptions> & { wrap?: (client: Client) => Client } = {},
+): Promise<World> {
+  const clock = manualClock();
+  const { service } = await serviceBench({ clock });
+  const client = inProcessClient(service, {
+    username: "system:elafros:controllers",
+    groups: ["system:elafros:controller"],
+  });
+  const user = inProcessClient(service, { username: "ann", groups: [] });
+  const workloads = playWorkloads(clock);
+  const images = playImages();
+  const gateway: PlayedGateway = { table: undefined, holds: false, confirm: () => {} };
+  const { wrap, ...options } = overrides;
+
+  let publisher: Publisher;
+  let controllers: Controllers;
+  let detach = () => {};
+  const start = async (around: (client: Client) => Client = (plain) => plain) => {
+    const link = createPublisher({ clock, log: silentLog, startVersion: gateway.table?.version ?? 0 });
+    publisher = link;
+    workloads.drain = (_key, instance) => link.drained(instance);
+    const feed = (key: { namespace: string; name: string }) =>
+      link.setInstances(`${key.namespace}/${key.name}`, workloads.ready(key));
+    for (const { key } of workloads.list()) feed(key);
+    const unsubscribe = workloads.subscribe(feed);
+    gateway.confirm = () => link.ack("gateway", gateway.table?.version ?? 0, []);
+    const member = {
+      id: "gateway",
+      send(table: RouteTable) {
+        gateway.table = table;
+        if (!gateway.holds) setImmediate(() => gateway.confirm());
+      },
+    };
+    link.addMember(member, { serving: gateway.table?.version ?? 0, draining: [] });
+    detach = () => {
+      unsubscribe();
+      link.removeMember("gateway");
+    };
+    controllers = startControllers({
+      client: around(client),
+      workloads,
+      images,
+      traffic: link,
+      clock,
+      log: silentLog,
+      domain: "example.com",
+      urlOf: (host) => `http://${host}`,
+      decide,
+      ...options,
+    });
+    await controllers.synced;
+    link.start();
+  };
+  const stop = async () => {
+    detach();
+    await controllers.stop();
+  };
+  await start(wrap);
+  onTestFinished(stop);
+
+  const world: World = {
+    client,
+    user,
+    clock,
+    workloads,
+    images,
+    gateway,
+    get publisher() {
+      return publisher;
+    },
+    async restart(around) {
+      await stop();
+      await start(around);
+    },
+    stop,
+    get: (kind, name) => client.get(kind, { namespace: "default", name }),
+    list: async (kind) => (await client.list(kind, { namespace: "default" })).items,
+    async configure(name, env = {}) {
+      const variables = Object.entries(env).map(([key, value]) => ({ name: key, value }));
+      const spec = { revisionTemplate: { spec: { container: { image: "registry.example/app:1", env: variables } } } };
+      const found = (await world.list(Configuration)).find(({ metadata }) => metadata.name === name);
+      if (found !== undefined) return user.update(Configuration, { ...found, spec });
+      const metadata = { name, namespace: "default" };
+      return user.create(Configuration, { apiVersion: "elafros.dev/v1alpha1", kind: "Configuration", metadata, spec });
+    },
+    route: (name, traffic, duration) =>
+      user.create(Route, {
+        apiVersion: "elafros.dev/v1alpha1",
+        kind: "Route",
+        metadata: { name, namespace: "default" },
+        spec: { rollout: { traffic, ...(duration === undefined ? {} : { duration }) } },
+      }),
+    split: (name, traffic) =>
+      user.patch(Route, { namespace: "default", name }, { type: "merge", body: { spec: { rollout: { traffic } } } }),
+    async serves(name, traffic) {
+      await expect
+        .poll(async () => (await world.get(Route, name)).status?.traffic, { timeout: 5_000, interval: 5 })
+        .toEqual(traffic);
+    },
+    async reasons(name) {
+      const events = await world.list(Event);
+      return events.filter(({ involvedObject }) => involvedObject.name === name).map(({ reason }) => reason ?? "");
+    },
+  };
+  return world;
+}
+
+/** Waits until the condition of an object has the status. */
+export async function hasCondition(
+  world: World,
+  kind: Kind<Configuration> | Kind<Revision> | Kind<Route>,
+  name: string,
+  wanted: { type: string; status: string; reason?: string; message?: string },
+): Promise<void> {
+  await expect
+    .poll(
+      async () => {
+        const found = await world.get(kind as Kind<Revision>, name).catch(() => undefined);
+        return found?.status?.conditions?.find(({ type }) => type === wanted.type);
+      },
+      { timeout: 5_000, interval: 5 },
+    )
+    .toMatchObject(wanted);
+}
