@@ -80,11 +80,10 @@ export function expiredWatch(asked: number, oldest: number): ApiError {
 
 /** A revision that isn't reached yet. */
 export function tooLargeRevision(asked: number, current: number): ApiError {
+  // This one cause has no field in Kubernetes.
+  const cause = { reason: "ResourceVersionTooLarge", message: "Too large resource version" } as Cause;
   return new ApiError("Timeout", `Timeout: Too large resource version: ${asked}, current: ${current}`, {
-    details: {
-      causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version", field: "" }],
-      retryAfterSeconds: 1,
-    },
+    details: { causes: [cause], retryAfterSeconds: 1 },
   });
 }
 

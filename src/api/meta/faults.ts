@@ -105,7 +105,7 @@ export function invalidObject(kind: Pick<Kind, "group" | "kind">, name: string, 
   const text = faults.length === 1 ? faults.join("") : `[${faults.join(", ")}]`;
   return new ApiError("Invalid", `${type} ${JSON.stringify(name)} is invalid: ${text}`, {
     details: {
-      name,
+      ...(name === "" ? {} : { name }),
       ...(kind.group === "" ? {} : { group: kind.group }),
       kind: kind.kind,
       causes: [...causes],
