@@ -13,7 +13,9 @@ import { createDriver, type Driver, type DriverOptions } from "../../src/runtime
 import { createNetwork, destroyNetwork } from "../../src/runtime/oci/network.ts";
 import type { ImageRoot, ImageStore } from "../../src/runtime/oci/parts.ts";
 import { ImageError } from "../../src/runtime/images.ts";
-import type { InstanceSpec, InstanceState, WorkloadKey, WorkloadState } from "../../src/runtime/workloads.ts";
+import type { InstanceState, WorkloadKey, WorkloadState } from "../../src/runtime/workloads.ts";
+
+export { instanceSpec, shellSpec } from "./instance-spec.ts";
 
 const run = promisify(execFile);
 
@@ -134,44 +136,6 @@ export async function busyboxRoot(root: string): Promise<void> {
   await writeFile(join(root, "bin/serve"), serve, { mode: 0o755 });
   await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n");
   await writeFile(join(root, "etc/group"), "root:x:0:\napp:x:1000:\n");
-}
-
-/** A spec that serves HTTP on 8080. */
-export function instanceSpec(more: Partial<InstanceSpec> = {}): InstanceSpec {
-  return {
-    image: "busybox",
-    pullSecrets: [],
-    env: [{ name: "PORT", value: "8080" }],
-    port: 8080,
-    protocol: "http1",
-    security: {
-      runAsNonRoot: false,
-      readOnlyRootFilesystem: false,
-      addCapabilities: [],
-      dropCapabilities: [],
-      seccomp: "RuntimeDefault",
-    },
-    resources: {},
-    mounts: [],
-    readiness: {
-      action: { type: "tcp", port: 8080 },
-      initialDelayMs: 0,
-      periodMs: 10_000,
-      timeoutMs: 1_000,
-      successThreshold: 1,
-      failureThreshold: 3,
-    },
-    terminationGraceMs: 5_000,
-    terminationMessagePath: "/dev/termination-log",
-    terminationMessagePolicy: "File",
-    labels: {},
-    ...more,
-  };
-}
-
-/** A spec that runs a shell script. */
-export function shellSpec(script: string, more: Partial<InstanceSpec> = {}): InstanceSpec {
-  return instanceSpec({ command: ["/bin/sh", "-c", script], ...more });
 }
 
 /** Waits until a workload's state is as wanted, and gives it; bounded. */

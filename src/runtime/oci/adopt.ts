@@ -2,10 +2,11 @@
  * What a new control finds on this machine: instances that run are taken over, those that ended start again, what was half made or belongs to another
  * boot is removed, and so is everything that no record knows.
  */
-import { rm } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { endGroup, groupNames, isInGroup } from "./cgroup.ts";
 import type { DriverContext } from "./context.ts";
+import { isMonitor } from "./exits.ts";
 import { names, readText } from "./files.ts";
 import { destroy, instanceGroup, type Run } from "./launch.ts";
 import { containerId, instancePaths, type InstanceRecord, readRecord } from "./record.ts";
@@ -55,10 +56,9 @@ async function adopt(
   const pid = Number((await readText(paths.pid)) ?? 0);
   const monitor = Number((await readText(paths.monitorPid)) ?? 0);
   if (pid === 0 || monitor === 0 || (await ctx.runtime.isHeld(cid))) return undefined;
-  const ended = (await ctx.exits.read(cid)) !== undefined;
-  if (!ended && !(await isInGroup(pid, instanceGroup(ctx, record.id)))) {
-    // Ended between our looks, or together with its monitor: its exit, if any, is on disk or lost.
-    if (record.startedAt === undefined && (await ctx.exits.read(cid)) === undefined) return undefined;
-  }
+  const runs = (await isInGroup(pid, instanceGroup(ctx, record.id))) || (await isMonitor(monitor, cid));
+  // Looked for last: the monitor writes the exit code before it ends. Without one it went together with its instance.
+  if (!runs && (await ctx.exits.read(cid)) === undefined) return undefined;
+  record.startedAt ??= Math.round((await stat(paths.pid)).mtimeMs);
   return { record, run: { cid, pid, monitor, address } };
 }

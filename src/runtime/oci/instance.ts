@@ -22,6 +22,7 @@ import {
   type Run,
 } from "./launch.ts";
 import { keepRotated, lastLine } from "./logs.ts";
+import type { ImageRoot } from "./parts.ts";
 import { CommandError } from "./oci-runtime.ts";
 import { probeOnce } from "./probe.ts";
 import { startProbing } from "./prober.ts";
@@ -39,6 +40,7 @@ export interface InstanceEvents {
 }
 
 const maxMessage = 4096;
+const left = new Error("Control lets go of the instance");
 const retryDestroyMs = 5_000;
 
 export class Instance {
@@ -52,9 +54,14 @@ export class Instance {
   #address: string | undefined;
   #probeFailure: string | undefined;
   #graceMs: number;
-  /** Resolves once the instance is to be stopped, or left alone by a control that ends. */
-  readonly #wish = Promise.withResolvers<"stop" | "leave">();
-  #wished: "stop" | "leave" | undefined;
+  /** Resolves once the instance is to be stopped. */
+  readonly #stop = Promise.withResolvers<"stop">();
+  #stopping = false;
+  /** Rejects once control lets go of it: whatever the loop waits for, it ends there. */
+  readonly #left = Promise.withResolvers<never>();
+  #leaving = false;
+  /** It was ready in this run, so somebody may be sending requests to it. */
+  #served = false;
   #loop: Promise<void> = Promise.resolve();
   #saving: Promise<void> = Promise.resolve();
 
@@ -70,18 +77,21 @@ export class Instance {
     this.#address = options.run?.address;
     if (options.run !== undefined) this.#phase = record.readyAt === undefined ? "starting" : "ready";
     else if (record.nextStartAt !== undefined) this.#phase = "waiting";
-    if (record.stopping) this.#setWish("stop");
+    this.#served = record.readyAt !== undefined;
+    this.#left.promise.catch(() => {}); // whether or not anything waits
+    if (record.stopping) this.#askToStop();
   }
 
   /** Begins its life, or goes on with it. */
   start(): void {
     this.#loop = this.#live().catch((error: unknown) => {
+      if (error === left) return;
       this.#ctx.log.error({ error, instance: this.id }, "Instance's loop failed");
     });
   }
 
   get leaving(): boolean {
-    return this.#wished !== undefined;
+    return this.#stopping;
   }
 
   get phase(): InstancePhase {
@@ -106,6 +116,8 @@ export class Instance {
       phase: this.#phase,
       createdAt: record.createdAt,
       restarts: record.restarts,
+      image: record.spec.image,
+      labels: record.spec.labels,
       ...(this.#address === undefined ? {} : { address: { host: this.#address, port: record.spec.port } }),
       ...(startedAt === undefined ? {} : { startedAt }),
       ...(readyAt === undefined ? {} : { readyAt }),
@@ -119,13 +131,14 @@ export class Instance {
   /** Drains and ends it for good; `graceMs` shortens the time between SIGTERM and SIGKILL. Resolves when nothing is left. */
   stop(graceMs?: number): Promise<void> {
     if (graceMs !== undefined) this.#graceMs = Math.min(this.#graceMs, graceMs);
-    this.#setWish("stop");
+    this.#askToStop();
     return this.#loop;
   }
 
   /** Lets go of it without touching what runs. Resolves when no step is under way any more. */
   leave(): Promise<void> {
-    this.#setWish("leave");
+    this.#leaving = true;
+    this.#left.reject(left);
     return this.#loop.then(() => this.#saving);
   }
 
@@ -134,9 +147,14 @@ export class Instance {
     await keepRotated(instancePaths(this.#ctx.dir, this.id).log(this.record.attempt));
   }
 
-  #setWish(wish: "stop" | "leave"): void {
-    this.#wished ??= wish;
-    this.#wish.resolve(wish);
+  #askToStop(): void {
+    this.#stopping = true;
+    this.#stop.resolve("stop");
+  }
+
+  /** The first of these; rejects when control lets go of the instance. */
+  #first<T>(...those: Promise<T>[]): Promise<T> {
+    return Promise.race([this.#left.promise, ...those]);
   }
 
   #set(phase: InstancePhase): void {
@@ -162,17 +180,16 @@ export class Instance {
 
   async #live(): Promise<void> {
     if (this.#phase === "waiting") await this.#wait();
-    while (this.#wished === undefined || this.#run !== undefined) {
+    while (!this.#stopping || this.#run !== undefined) {
+      if (this.#leaving) return;
       if (this.#run === undefined) {
         await this.#tryStart();
         continue;
       }
       const end = await this.#supervise(this.#run);
-      if (end === undefined) return;
       this.#run = undefined;
-      if (this.#wished === undefined) await this.#ended(end);
+      if (!this.#stopping) await this.#ended(end);
     }
-    if (this.#wished === "leave") return;
     await this.#destroy();
   }
 
@@ -182,10 +199,10 @@ export class Instance {
     let began = false;
     try {
       checkResources(this.#ctx, record.spec.resources);
-      const image = await Promise.race([needImage(this.#ctx, record.spec), this.#wish.promise]);
-      if (typeof image === "string") return;
+      const image = await this.#first<ImageRoot | "stop">(needImage(this.#ctx, record.spec), this.#stop.promise);
+      if (image === "stop") return;
       await this.#ctx.limitStarts(async () => {
-        if (this.#wished !== undefined) return;
+        if (this.#stopping || this.#leaving) return;
         began = true;
         await beginRun(this.#ctx, record);
         this.#run = await launch(this.#ctx, record, image);
@@ -193,29 +210,32 @@ export class Instance {
         record.startedAt = this.#ctx.clock.now();
       });
     } catch (error) {
-      if (this.#wished === undefined) await this.#startFailed(error as Error, began);
+      if (error === left) throw error;
+      if (!this.#stopping) await this.#startFailed(error as Error, began);
     }
   }
 
-  /** Watches a run to its end; undefined where control leaves it running. */
-  async #supervise(run: Run): Promise<RunEnd | undefined> {
+  /** Watches a run to its end. */
+  async #supervise(run: Run): Promise<RunEnd> {
     const { record } = this;
     const exited = this.#ctx.exits.wait(run.cid, run.monitor);
-    if (this.#wished === undefined) {
+    if (!this.#stopping) {
       const watched = this.#watch(run);
-      const what = await Promise.race([exited, this.#wish.promise, watched.dead]);
-      watched.end();
+      const what = await this.#first<RunEnd | "stop" | "dead">(exited, this.#stop.promise, watched.dead).finally(
+        watched.end,
+      );
       if (typeof what === "object") return what;
       if (what === "dead") return this.#end(run, exited);
     }
-    if (this.#wished === "leave") return undefined;
     record.stopping = true;
     await this.#save();
-    this.#set("draining");
-    const drained = this.#ctx.drain(record.key, this.id).catch((error: unknown) => {
-      this.#ctx.log.error({ error, instance: this.id }, "Drain failed; the instance is stopped all the same");
-    });
-    await Promise.race([drained, exited]);
+    if (this.#served) {
+      this.#set("draining");
+      const drained = this.#ctx.drain(record.key, this.id).catch((error: unknown) => {
+        this.#ctx.log.error({ error, instance: this.id }, "Drain failed; the instance is stopped all the same");
+      });
+      await this.#first<unknown>(drained, exited);
+    }
     return this.#end(run, exited);
   }
 
@@ -227,12 +247,11 @@ export class Instance {
     if (await isInGroup(run.pid, group)) signal(run.pid, stopSignal(this.record.stopSignal));
     const late = Promise.withResolvers<"late">();
     const cancel = clock.after(this.#graceMs, () => late.resolve("late"));
-    const first = await Promise.race([exited, late.promise]);
-    cancel();
+    const first = await this.#first<RunEnd | "late">(exited, late.promise).finally(cancel);
     if (first !== "late") return first;
     // The first process of a PID namespace takes all others with it.
     if (await isInGroup(run.pid, group)) signal(run.pid, "SIGKILL");
-    return exited;
+    return this.#first(exited);
   }
 
   /** Probes a run. `dead` resolves when a probe says that it must be restarted. */
@@ -264,6 +283,7 @@ export class Instance {
       ask: (probe, timeoutMs) => probeOnce(probe.action, target, timeoutMs),
       onReady: () => {
         record.readyAt = clock.now();
+        this.#served = true;
         this.#probeFailure = undefined;
         delete record.problem;
         void this.#save();
@@ -305,10 +325,10 @@ export class Instance {
     const at = clock.now();
     const code = end.code ?? 255;
     const oomKilled = code !== 0 && (await oomKills(cgroups, instanceGroup(this.#ctx, this.id))) > 0;
-    const { terminationMessagePolicy } = record.spec;
     const written = (await readEnd(paths.termination, maxMessage)).toString("utf8").trim();
     const last = await lastLine(paths.log(record.attempt));
     const message = written || last;
+    this.#served = false;
     const ranMs = at - (record.startedAt ?? at);
     record.lastExit = {
       code,
@@ -316,7 +336,6 @@ export class Instance {
       message: end.code === undefined ? "The instance's monitor was lost" : message,
       at,
     };
-    void terminationMessagePolicy;
     if (!byProbe) this.#report(oomKilled ? "OOMKilled" : "ExitCode", record.lastExit.message, code);
     await this.#scheduleNext(ranMs, true);
   }
@@ -354,8 +373,7 @@ export class Instance {
     const { clock } = this.#ctx;
     const over = Promise.withResolvers<void>();
     const cancel = clock.after(Math.max(0, (this.record.nextStartAt ?? 0) - clock.now()), () => over.resolve());
-    await Promise.race([over.promise, this.#wish.promise]);
-    cancel();
+    await this.#first<unknown>(over.promise, this.#stop.promise).finally(cancel);
   }
 
   async #destroy(): Promise<void> {
@@ -372,7 +390,7 @@ export class Instance {
         this.#ctx.log.error({ error, instance: this.id }, "Cannot remove the instance yet");
         const over = Promise.withResolvers<void>();
         this.#ctx.clock.after(retryDestroyMs, () => over.resolve());
-        await over.promise;
+        await this.#first(over.promise);
       }
     }
   }

@@ -70,10 +70,16 @@ export async function readRecord(dir: string, id: string): Promise<InstanceRecor
   return version === 1 && name === id ? (record as InstanceRecord) : undefined;
 }
 
+const hashes = new WeakMap<InstanceSpec, string>();
+
 /** Identity of a spec: what an instance is made from, without the credentials to pull its image and the labels it is shown with. */
 export function specHash(spec: InstanceSpec): string {
+  const known = hashes.get(spec);
+  if (known !== undefined) return known;
   const { pullSecrets: _secrets, labels: _labels, ...identity } = spec;
-  return createHash("sha256").update(canonical(identity)).digest("hex");
+  const hash = createHash("sha256").update(canonical(identity)).digest("hex");
+  hashes.set(spec, hash);
+  return hash;
 }
 
 /** JSON with sorted keys and without undefined. */

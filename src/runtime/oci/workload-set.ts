@@ -16,6 +16,8 @@ interface Workload {
   removed: boolean;
   instances: Map<string, Instance>;
   problem: WorkloadProblem | undefined;
+  /** It is about to be settled. */
+  settling: boolean;
 }
 
 export function createWorkloads(ctx: DriverContext) {
@@ -40,7 +42,7 @@ export function createWorkloads(ctx: DriverContext) {
       events: {
         changed: () => {
           changed(workload);
-          settle(workload);
+          settleSoon(workload);
         },
         ready: () => {
           workload.problem = undefined;
@@ -54,12 +56,22 @@ export function createWorkloads(ctx: DriverContext) {
             workloads.delete(nameOf(workload.key));
           }
           changed(workload);
-          settle(workload);
+          settleSoon(workload);
         },
       },
     });
     workload.instances.set(record.id, instance);
     return instance;
+  };
+
+  /** Settles once what goes on now is over: what settling does changes instances, which asks for settling again. */
+  const settleSoon = (workload: Workload) => {
+    if (workload.settling) return;
+    workload.settling = true;
+    queueMicrotask(() => {
+      workload.settling = false;
+      settle(workload);
+    });
   };
 
   /** Brings what there is nearer to what is wanted. */
@@ -107,6 +119,7 @@ export function createWorkloads(ctx: DriverContext) {
       removed: false,
       instances: new Map(),
       problem: undefined,
+      settling: false,
     };
     workloads.set(nameOf(key), workload);
     return workload;
@@ -127,7 +140,7 @@ export function createWorkloads(ctx: DriverContext) {
       const hash = specHash(spec);
       const same = workload.desired === count && workload.hash === hash && !workload.removed;
       Object.assign(workload, { spec, hash, desired: count, removed: false });
-      settle(workload);
+      settleSoon(workload);
       if (!same) changed(workload);
     },
 
@@ -136,7 +149,7 @@ export function createWorkloads(ctx: DriverContext) {
       if (workload === undefined) return;
       Object.assign(workload, { desired: 0, removed: true });
       if (workload.instances.size === 0) workloads.delete(nameOf(key));
-      settle(workload);
+      settleSoon(workload);
       changed(workload);
     },
 
@@ -145,7 +158,7 @@ export function createWorkloads(ctx: DriverContext) {
         const instance = workload.instances.get(id);
         if (instance === undefined || instance.leaving) continue;
         void instance.stop();
-        settle(workload);
+        settleSoon(workload);
       }
     },
 
