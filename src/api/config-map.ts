@@ -39,8 +39,8 @@ export const ConfigMap: Kind<ConfigMap> = {
   ],
   validate: guarded<ConfigMap>(structural(schema), (object, { old }) => [
     ...validateData([
-      { field: "data", values: object.data, base64: false },
-      { field: "binaryData", values: object.binaryData, base64: true },
+      { field: "data", values: object.data },
+      { field: "binaryData", values: object.binaryData, plainField: "data" },
     ]),
     ...immutableFaults(object, old, ["data", "binaryData"]),
   ]),

@@ -26,7 +26,7 @@ const envVar = object("An environment variable.", {
       fieldRef: optional(
         object("A field of the Revision.", {
           fieldPath: text(
-            "metadata.namespace, metadata.labels['KEY'], metadata.annotations['KEY'] or spec.serviceAccountName.",
+            "One of metadata.namespace, metadata.labels['KEY'], metadata.annotations['KEY'] or spec.serviceAccountName.",
             512,
           ),
           apiVersion: optional(choice("Always v1.", ["v1"])),

@@ -11,7 +11,8 @@ export const maxDataBytes = 1024 * 1024;
 export interface DataMap {
   field: string;
   values: Record<string, string> | undefined;
-  base64: boolean;
+  /** Where the values are base64: the field that takes plain text. */
+  plainField?: string;
 }
 
 /** Standard base64 with padding; line breaks are passed over, as Go's decoder does. */
@@ -25,14 +26,16 @@ export function validateData(maps: readonly DataMap[]): Cause[] {
   const faults: Cause[] = [];
   const seen = new Set<string>();
   let bytes = 0;
-  for (const { field, values = {}, base64 } of maps) {
+  for (const { field, values = {}, plainField } of maps) {
     for (const [key, value] of Object.entries(values)) {
       const place = index(field, key);
       for (const words of dataKey(key)) faults.push(invalid(place, key, words));
-      if (base64 && !isBase64(value)) faults.push(invalid(place, "…", "must be base64: use stringData for plain text"));
+      if (plainField !== undefined && !isBase64(value)) {
+        faults.push(invalid(place, "…", `must be base64: use ${plainField} for plain text`));
+      }
       if (seen.has(key)) faults.push(invalid(place, key, "duplicate of a key present in data"));
       seen.add(key);
-      bytes += base64 ? Math.floor((value.length * 3) / 4) : Buffer.byteLength(value);
+      bytes += plainField !== undefined ? Math.floor((value.length * 3) / 4) : Buffer.byteLength(value);
     }
   }
   if (bytes > maxDataBytes) faults.push(tooLarge(maps[0]?.field ?? "", maxDataBytes));

@@ -27,7 +27,9 @@ export const rulesSchema = list("What it allows; a request is allowed when one r
 const subject = object("Whom it is given to.", {
   kind: choice("User, Group or ServiceAccount.", ["User", "Group", "ServiceAccount"]),
   name: text("The name.", 1024, { minLength: 1 }),
-  apiGroup: optional(text("rbac.authorization.k8s.io for users and groups, empty for service accounts.", 253)),
+  apiGroup: optional(
+    text("Its group: rbac.authorization.k8s.io for users and groups, empty for service accounts.", 253),
+  ),
   namespace: optional(text("The service account's namespace.", 63)),
 });
 export type Subject = Static<typeof subject>;
@@ -37,7 +39,7 @@ export const subjectsSchema = list("Whom the role is given to.", 1024, subject);
 
 /** `roleRef` of a binding. */
 export const roleRefSchema = object("The role that is given. It never changes: delete the binding and make another.", {
-  apiGroup: optional(text("rbac.authorization.k8s.io, which is also the default.", 253)),
+  apiGroup: optional(text("The role's group: rbac.authorization.k8s.io, which is also the default.", 253)),
   kind: choice("Role or ClusterRole.", ["Role", "ClusterRole"]),
   name: text("The role's name.", 253, { minLength: 1 }),
 });

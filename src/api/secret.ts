@@ -51,7 +51,7 @@ function complete(object: object): void {
 
 function validate(secret: Secret, { old }: AdmissionContext<Secret>): Cause[] {
   const { type = "Opaque", data = {} } = secret;
-  const faults = validateData([{ field: "data", values: data, base64: true }]);
+  const faults = validateData([{ field: "data", values: data, plainField: "stringData" }]);
   for (const keys of Object.hasOwn(neededKeys, type) ? (neededKeys[type] ?? []) : []) {
     if (!keys.some((key) => Object.hasOwn(data, key))) faults.push(required(index("data", keys.join(" or "))));
   }
