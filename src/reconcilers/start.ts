@@ -4,7 +4,7 @@
  * collection need no order.
  */
 import type { Client } from "../client/client.ts";
-import { createEventRecorder } from "../controller/index.ts";
+import { createEventRecorder, keyOf } from "../controller/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { ImagesPort } from "../runtime/images.ts";
@@ -82,6 +82,10 @@ export function startControllers(options: ControllersOptions): Controllers {
     const revisions = startRevisionController(deps);
     running.push(revisions, startGarbageCollector(deps, { ...defaultGarbageRules, ...options.gc }));
     await revisions.firstPass;
+    // What runs for a Revision that is gone: its deletion was finished while control was away.
+    for (const { key } of options.workloads.list()) {
+      if (informers.revisions.get(keyOf(key)) === undefined) options.workloads.remove(key);
+    }
   };
   const isStopped = () => stopped;
   const synced = start();

@@ -18,10 +18,8 @@ export interface ProbeSpec {
     | { type: "exec"; command: string[] }
     | { type: "grpc"; port: number; service: string };
   initialDelayMs: number;
-  /** Between two tries, once one succeeded. */
+  /** Between two tries, once one succeeded. Until then the driver tries every few milliseconds, and counts one failure a period. */
   periodMs: number;
-  /** Between two tries until the first success, whose failures don't count; absent: `periodMs`, and they count. Readiness has it: 10. */
-  startPeriodMs?: number;
   timeoutMs: number;
   successThreshold: number;
   failureThreshold: number;
@@ -114,6 +112,9 @@ export interface InstanceState {
   /** Unique on this machine, for ever: a DNS label, made of the Revision's name and a random suffix. */
   id: string;
   phase: InstancePhase;
+  /** The exact image and the labels of its spec. */
+  image: string;
+  labels: Record<string, string>;
   /** Where it answers; known from `starting` on. */
   address?: { host: string; port: number };
   createdAt: number;
@@ -124,7 +125,7 @@ export interface InstanceState {
   nextStartAt?: number;
   /** What the last failed probe said. */
   probeFailure?: string;
-  /** Liveness failures and other things that a person would ask about. */
+  /** Digest of the image's configuration, without `sha256:`. */
   imageId?: string;
 }
 

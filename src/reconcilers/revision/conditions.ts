@@ -48,7 +48,7 @@ function health(input: ConditionsInput, before: Condition[], now: number): Condi
   const overdue = isOverdue(before, input.progressDeadlineMs, now);
   const problem = workload?.problem;
   let after = before;
-  if (problem !== undefined) after = withProblem(before, problem, { input, overdue, now });
+  if (problem !== undefined) after = withProblem(before, problem, { image: revision.spec.container.image, now });
   // What already runs goes on without what is missing: that is trouble for the next instance only, and told as an Event.
   else if (input.missing.length > 0 && (workload?.instances.length ?? 0) === 0) {
     after = markContainerUnhealthy(before, missingFault(input.missing), now);
@@ -65,20 +65,17 @@ function health(input: ConditionsInput, before: Condition[], now: number): Condi
 function withProblem(
   before: Condition[],
   problem: WorkloadProblem,
-  { input, overdue, now }: { input: ConditionsInput; overdue: boolean; now: number },
+  { image, now }: { image: string; now: number },
 ): Condition[] {
   const { reason, message } = problem;
   switch (reason) {
     case "ContainerMissing":
-      return markContainerMissing(before, { image: input.revision.spec.container.image, detail: message }, now);
+      return markContainerMissing(before, { image, detail: message }, now);
     case "ExitCode":
       return markContainerExited(before, { code: problem.code ?? 1, lastWords: message }, now);
     case "InsufficientResources":
       return markInsufficientResources(before, message, now);
     case "ReadinessProbeFailed":
-      // A first start takes its time: until the deadline a failing probe is part of starting.
-      if (!overdue && !wasReady(before)) return before;
-      return markContainerUnhealthy(before, { reason, message }, now);
     case "OOMKilled":
     case "LivenessProbeFailed":
     case "StartFailed":

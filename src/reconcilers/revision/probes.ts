@@ -1,34 +1,16 @@
 /**
- * Probes of an instance. Defaults are those of core/v1, except that a new instance is asked far more often: what counts on the way
- * from zero are milliseconds. Readiness is tried every 10 ms until it first succeeds; a startup probe without `periodSeconds`
- * every 100 ms, with as many failures allowed as fit in the 10 s periods that Kubernetes would have waited.
+ * Probes of an instance, with the defaults of core/v1. The driver asks an instance that isn't ready yet every few milliseconds,
+ * whatever the period: what counts on the way from zero are milliseconds. The period is for later, and for counting failures.
  */
 import { type Container, portOf } from "../../api/container.ts";
 import type { Probe } from "../../api/probe.ts";
 import type { ProbeSpec } from "../../runtime/workloads.ts";
 
-const startPeriodMs = 10;
-const startupPeriodMs = 100;
-const defaultPeriodMs = 10_000;
-const defaultTimeoutMs = 1_000;
-const defaultFailures = 3;
+const defaults = { periodMs: 10_000, timeoutMs: 1_000, successThreshold: 1, failureThreshold: 3 };
 
 /** Default: a TCP connection to the container's port. */
 export function makeReadiness(container: Container): ProbeSpec {
-  const probe = container.readinessProbe;
-  if (probe === undefined) {
-    return {
-      action: { type: "tcp", port: portOf(container) },
-      initialDelayMs: 0,
-      periodMs: defaultPeriodMs,
-      startPeriodMs,
-      timeoutMs: defaultTimeoutMs,
-      successThreshold: 1,
-      failureThreshold: defaultFailures,
-    };
-  }
-  const spec = makeProbe(container, probe);
-  return probe.periodSeconds === undefined ? { ...spec, startPeriodMs } : spec;
+  return makeProbe(container, container.readinessProbe ?? {});
 }
 
 export function makeLiveness(container: Container): ProbeSpec | undefined {
@@ -36,25 +18,18 @@ export function makeLiveness(container: Container): ProbeSpec | undefined {
 }
 
 export function makeStartup(container: Container): ProbeSpec | undefined {
-  const probe = container.startupProbe;
-  if (probe === undefined) return undefined;
-  const spec = makeProbe(container, probe);
-  if (probe.periodSeconds !== undefined) return spec;
-  return {
-    ...spec,
-    periodMs: startupPeriodMs,
-    failureThreshold: spec.failureThreshold * (defaultPeriodMs / startupPeriodMs),
-  };
+  return container.startupProbe === undefined ? undefined : makeProbe(container, container.startupProbe);
 }
 
 function makeProbe(container: Container, probe: Probe): ProbeSpec {
+  const { initialDelaySeconds = 0, periodSeconds, timeoutSeconds, successThreshold, failureThreshold } = probe;
   return {
     action: makeAction(container, probe),
-    initialDelayMs: (probe.initialDelaySeconds ?? 0) * 1000,
-    periodMs: probe.periodSeconds === undefined ? defaultPeriodMs : probe.periodSeconds * 1000,
-    timeoutMs: probe.timeoutSeconds === undefined ? defaultTimeoutMs : probe.timeoutSeconds * 1000,
-    successThreshold: probe.successThreshold ?? 1,
-    failureThreshold: probe.failureThreshold ?? defaultFailures,
+    initialDelayMs: initialDelaySeconds * 1000,
+    periodMs: periodSeconds === undefined ? defaults.periodMs : periodSeconds * 1000,
+    timeoutMs: timeoutSeconds === undefined ? defaults.timeoutMs : timeoutSeconds * 1000,
+    successThreshold: successThreshold ?? defaults.successThreshold,
+    failureThreshold: failureThreshold ?? defaults.failureThreshold,
   };
 }
 
