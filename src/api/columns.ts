@@ -8,18 +8,9 @@ export interface WithConditions extends KubeObject {
 }
 
 /** The condition of a type, where there is one. */
-export function conditionOf(object: WithConditions, type: string): Condition | undefined {
+function conditionOf(object: WithConditions, type: string): Condition | undefined {
   return object.status?.conditions?.find((condition) => condition.type === type);
 }
-
-export const nameColumn: PrinterColumn<KubeObject> = {
-  name: "Name",
-  type: "string",
-  description: "The object's name.",
-  priority: 0,
-  jsonPath: ".metadata.name",
-  value: (object) => object.metadata.name,
-};
 
 export const ageColumn: PrinterColumn<KubeObject> = {
   name: "Age",

@@ -6,9 +6,12 @@ import { conditionSet } from "./meta/conditions.ts";
 import type { Condition } from "./meta/types.ts";
 
 /** Every condition type of a Configuration. */
-export type ConfigurationConditionType = "Ready" | "LatestRevisionReady";
+type ConfigurationConditionType = "Ready" | "LatestRevisionReady";
 
-/** The reasons of a Configuration's conditions, besides those of its latest Revision. */
+/**
+ * The reasons of a Configuration's conditions, besides those of its latest Revision.
+ * @public
+ */
 export const configurationReasons = {
   /** The latest Revision was deleted. */
   RevisionMissing: "RevisionMissing",

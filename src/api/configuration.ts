@@ -30,7 +30,6 @@ const specSchema = object("The service's code and settings.", {
   revisionTemplate: templateSchema,
   build: refused("not supported yet"),
 });
-export type ConfigurationSpec = Static<typeof specSchema>;
 
 const statusSchema = object("What the Configuration controller did.", {
   latestCreatedRevisionName: optional(text("The newest Revision; it may not be ready, or may have failed.", 63)),

@@ -10,10 +10,10 @@ import { absolutePath, validateMounts } from "./volume.validation.ts";
 import type { Volume } from "./volume.ts";
 
 /** Environment variables that the platform sets in every instance. */
-export const reservedEnv: readonly string[] = ["PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"];
+const reservedEnv: readonly string[] = ["PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"];
 
 /** The capabilities that a container may be given: those of the default set, for use after `drop: [ALL]`. */
-export const grantableCapabilities: readonly string[] = [
+const grantableCapabilities: readonly string[] = [
   "CHOWN",
   "DAC_OVERRIDE",
   "FOWNER",

@@ -8,7 +8,7 @@ export const configurationLabel = "elafros.dev/configuration";
 /** Label on a running instance's Pod: the Revision that it runs. */
 export const revisionLabel = "elafros.dev/revision";
 /** Label that users may set: `function` or `app`; a convention for listing, without effect on the system. */
-export const typeLabel = "elafros.dev/type";
+const typeLabel = "elafros.dev/type";
 /** Annotation on a Revision: the generation of its Configuration, a decimal string. */
 export const configurationGenerationAnnotation = "elafros.dev/configurationGeneration";
 /** Annotation: who created the object. */

@@ -32,7 +32,7 @@ const subject = object("Whom it is given to.", {
   ),
   namespace: optional(text("The service account's namespace.", 63)),
 });
-export type Subject = Static<typeof subject>;
+type Subject = Static<typeof subject>;
 
 /** `subjects` of a binding. */
 export const subjectsSchema = list("Whom the role is given to.", 1024, subject);
@@ -43,7 +43,7 @@ export const roleRefSchema = object("The role that is given. It never changes: d
   kind: choice("Role or ClusterRole.", ["Role", "ClusterRole"]),
   name: text("The role's name.", 253, { minLength: 1 }),
 });
-export type RoleRef = Static<typeof roleRefSchema>;
+type RoleRef = Static<typeof roleRefSchema>;
 
 /** Faults of the rules of a Role (`namespaced`) or ClusterRole. */
 export function validateRules(rules: readonly PolicyRule[], namespaced: boolean): Cause[] {

@@ -8,7 +8,7 @@ import { conditionSet, findCondition, isTrue } from "./meta/conditions.ts";
 import type { Condition } from "./meta/types.ts";
 
 /** Every condition type of a Revision. */
-export type RevisionConditionType = "Ready" | "BuildComplete" | "ResourcesAvailable" | "ContainerHealthy" | "Active";
+type RevisionConditionType = "Ready" | "BuildComplete" | "ResourcesAvailable" | "ContainerHealthy" | "Active";
 
 /** The reasons of a Revision's conditions, besides `ExitCode%d`. */
 export const revisionReasons = {

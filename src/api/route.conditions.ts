@@ -8,9 +8,12 @@ import { conditionSet } from "./meta/conditions.ts";
 import type { Condition } from "./meta/types.ts";
 
 /** Every condition type of a Route. */
-export type RouteConditionType = "Ready" | "RolloutComplete" | "AllTrafficAssigned";
+type RouteConditionType = "Ready" | "RolloutComplete" | "AllTrafficAssigned";
 
-/** The reasons of a Route's conditions. */
+/**
+ * The reasons of a Route's conditions.
+ * @public
+ */
 export const routeReasons = {
   /** A Revision that a target names, directly or by its Configuration, does not exist or was never ready. */
   RevisionMissing: "RevisionMissing",

@@ -40,7 +40,6 @@ const rolloutSchema = object("How traffic is split, and how fast the split chang
 });
 
 const specSchema = object("Where requests go.", { rollout: rolloutSchema, domains: refused(notYet) });
-export type RouteSpec = Static<typeof specSchema>;
 
 const servedSchema = object("A share of the traffic, as the gateways serve it.", {
   revisionName: text("The Revision.", 63),

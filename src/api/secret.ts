@@ -21,9 +21,9 @@ const schema = object("Values that only those who may read Secrets see.", {
 export type Secret = KubeObject & Static<typeof schema>;
 
 /** The type of a Secret with registry credentials, as `docker login` writes them. */
-export const dockerConfigType = "kubernetes.io/dockerconfigjson";
+const dockerConfigType = "kubernetes.io/dockerconfigjson";
 /** The key of those credentials. */
-export const dockerConfigKey = ".dockerconfigjson";
+const dockerConfigKey = ".dockerconfigjson";
 
 /** Which keys a Secret of a type must have; one of each group. */
 const neededKeys: Readonly<Record<string, readonly (readonly string[])[]>> = {

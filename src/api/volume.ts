@@ -66,7 +66,7 @@ const noHost = "instances never see the machine's files; use secret, configMap, 
 const noDisk = "instances keep no state; use secret, configMap, emptyDir or projected";
 
 /** A directory that containers can mount: exactly one of secret, configMap, emptyDir and projected. */
-export const volumeSchema = object("A directory to mount. Exactly one of configMap, emptyDir, projected and secret.", {
+const volumeSchema = object("A directory to mount. Exactly one of configMap, emptyDir, projected and secret.", {
   name: text("Its name, a DNS label, unique in the Revision.", 63, { minLength: 1 }),
   secret: optional(secret),
   configMap: optional(configMap),

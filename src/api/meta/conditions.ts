@@ -8,7 +8,7 @@ import { rfc3339 } from "../../lib/clock.ts";
 import type { Condition, ConditionStatus } from "./types.ts";
 
 /** What is said about one aspect. */
-export interface Finding {
+interface Finding {
   status: ConditionStatus;
   reason?: string;
   message?: string;

@@ -10,7 +10,7 @@ import type { Check } from "./names.ts";
 const maxShown = 1024;
 
 /** A value as messages show it: JSON, cut where it is long. */
-export function shown(value: unknown): string {
+function shown(value: unknown): string {
   const text = typeof value === "object" && value !== null ? JSON.stringify(typeName(value)) : JSON.stringify(value);
   if (text === undefined) return "null";
   return text.length <= maxShown ? text : `${text.slice(0, maxShown)}…`;

@@ -45,11 +45,6 @@ export function list<S extends TSchema>(description: string, max: number, items:
   return Type.Array(items, { ...extra, description, maxItems: max, "x-kubernetes-list-type": "atomic" });
 }
 
-/** A list without duplicates, united by strategic merge. */
-export function set<S extends TSchema>(description: string, max: number, items: S) {
-  return Type.Array(items, { description, maxItems: max, "x-kubernetes-list-type": "set" });
-}
-
 /** A list that strategic merge merges by one field, its key. */
 export function keyed<S extends TSchema>(description: string, max: number, key: string, items: S) {
   return Type.Array(items, {
@@ -57,16 +52,6 @@ export function keyed<S extends TSchema>(description: string, max: number, key: 
     maxItems: max,
     "x-kubernetes-list-type": "map",
     "x-kubernetes-list-map-keys": [key],
-  });
-}
-
-/** A map from names to values of one schema. */
-export function map<V>(description: string, max: number, values: TSchema & { static?: V }) {
-  return Type.Unsafe<Record<string, V>>({
-    type: "object",
-    description,
-    maxProperties: max,
-    additionalProperties: values,
   });
 }
 

@@ -48,7 +48,7 @@ export const metadataSchema: Schema = structural(
 );
 
 /** The check of a kind's names. */
-export function nameCheck(names: Kind["names"]): Check {
+function nameCheck(names: Kind["names"]): Check {
   const form = {
     dns1035: dns1035Label(names.max),
     dns1123label: dns1123Label,
