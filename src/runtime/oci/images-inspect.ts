@@ -1,26 +1,28 @@
 /** What is in local storage: asked of podman, which reads it through the same library that wrote it. */
-import { access } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../images.ts";
 import type { ImageRoot } from "./parts.ts";
-import type { StoragePaths } from "./storage-config.ts";
+import { type StorageDriver, type StoragePaths, storesOf } from "./storage-config.ts";
 import { runTool } from "./storage-run.ts";
+
+/** Local storage, opened. */
+export interface LocalStorage {
+  paths: StoragePaths;
+  driver: StorageDriver;
+  /** Environment that makes the tools use it. */
+  env: Record<string, string>;
+}
 
 /** An image in local storage. */
 export interface LocalImage extends ImageRoot {
-  /** Digest of its manifest. */
+  /** Digest of its manifest, `sha256:…`. */
   digest: string;
-  /** `name:tag` of each. */
-  tags: string[];
-  /** `name@sha256:…` of each. */
-  digests: string[];
 }
 
 interface Inspected {
   Id: string;
   Digest: string;
-  RepoTags?: string[] | null;
-  RepoDigests?: string[] | null;
   User?: string;
   Config?: {
     Env?: string[] | null;
@@ -34,7 +36,10 @@ interface Inspected {
   GraphDriver: { Name: string; Data?: Record<string, string> | null };
 }
 
-/** Arguments that keep podman's own state within our directories; the store comes by CONTAINERS_STORAGE_CONF (`--root` would drop its other options). */
+/**
+ * Arguments that keep podman's own state within our directories. The store comes by CONTAINERS_STORAGE_CONF: `--root` would make
+ * podman drop all of its other settings.
+ */
 export function podmanArgs(paths: StoragePaths): string[] {
   return ["--tmpdir", join(paths.runRoot, "libpod")];
 }
@@ -43,31 +48,23 @@ export function podmanArgs(paths: StoragePaths): string[] {
  * Looks an image up by `name:tag`, `name@digest` or id. Undefined where it isn't in local storage.
  * @throws ImageError where local storage can't be read
  */
-export async function inspectLocal(
-  paths: StoragePaths,
-  env: Record<string, string>,
-  name: string,
-): Promise<LocalImage | undefined> {
-  const args = [...podmanArgs(paths), "image", "inspect", "--", name];
-  const result = await runTool("podman", args, { env });
+export async function inspectLocal(storage: LocalStorage, name: string): Promise<LocalImage | undefined> {
+  const args = [...podmanArgs(storage.paths), "image", "inspect", "--", name];
+  const result = await runTool("podman", args, { env: storage.env });
   if (result.code !== 0) {
     if (/image not known|no such image|image not found|failed to find image/iu.test(result.stderr)) return undefined;
-    throw new ImageError(
-      `Cannot read local images in "${paths.images}": ${result.stderr.trim().split("\n").at(-1) ?? ""}`,
-    );
+    const said = result.stderr.trim().split("\n").at(-1) ?? "";
+    throw new ImageError(`Cannot read the images in "${storage.paths.images}": ${said}`);
   }
   const [image] = JSON.parse(result.stdout.toString("utf8")) as Inspected[];
-  return image === undefined ? undefined : toLocalImage(image, paths);
+  return image === undefined ? undefined : { ...toRoot(image, await layersOf(storage, image)), digest: image.Digest };
 }
 
-function toLocalImage(image: Inspected, paths: StoragePaths): LocalImage {
+function toRoot(image: Inspected, layers: string[]): ImageRoot {
   const config = image.Config ?? {};
   return {
     id: image.Id.replace(/^sha256:/u, ""),
-    digest: image.Digest,
-    tags: image.RepoTags ?? [],
-    digests: image.RepoDigests ?? [],
-    layers: layersOf(image, paths),
+    layers,
     config: {
       env: config.Env ?? [],
       entrypoint: config.Entrypoint ?? [],
@@ -80,27 +77,34 @@ function toLocalImage(image: Inspected, paths: StoragePaths): LocalImage {
   };
 }
 
-function layersOf(image: Inspected, paths: StoragePaths): string[] {
+/** The directories of an image's layers, topmost first. */
+async function layersOf(storage: LocalStorage, image: Inspected): Promise<string[]> {
   const data = image.GraphDriver.Data ?? {};
-  const lower = data["LowerDir"] ?? "";
   const upper = data["UpperDir"];
-  if (upper === undefined) {
-    throw new ImageError(
-      `Cannot use image ${image.Id}: storage driver "${image.GraphDriver.Name}" of "${paths.images}" has no layer directories`,
-    );
+  if (upper !== undefined) return [upper, ...(data["LowerDir"] ?? "").split(":").filter((path) => path !== "")];
+  if (image.GraphDriver.Name === "vfs") {
+    const directory = await vfsDirectory(storage, image.Id);
+    if (directory !== undefined) return [directory];
   }
-  return [upper, ...(lower === "" ? [] : lower.split(":"))];
+  throw new ImageError(
+    `Cannot use image ${image.Id}: storage driver "${image.GraphDriver.Name}" of "${storage.paths.images}" has no layer directories`,
+  );
+}
+
+/** With driver vfs an image's top layer is a directory of all its files, and podman doesn't tell it: the store's list of images does. */
+async function vfsDirectory(storage: LocalStorage, id: string): Promise<string | undefined> {
+  for (const store of await storesOf(storage.paths, "vfs")) {
+    const list = await readFile(join(store, "vfs-images/images.json"), "utf8").catch(() => "[]");
+    const found = (JSON.parse(list) as { id: string; layer?: string }[]).find((image) => image.id === id);
+    if (found?.layer !== undefined) return join(store, "vfs/dir", found.layer);
+  }
+  return undefined;
 }
 
 /** Whether an image's layers are (still) where they were: the machine's store isn't ours, its images may be removed. */
 export async function layersPresent(root: ImageRoot): Promise<boolean> {
-  const found = await Promise.all(
-    root.layers.map((layer) =>
-      access(layer).then(
-        () => true,
-        () => false,
-      ),
-    ),
+  return Promise.all(root.layers.map((layer) => access(layer))).then(
+    () => true,
+    () => false,
   );
-  return found.every(Boolean);
 }

@@ -1,18 +1,29 @@
-/** Asks a registry, through skopeo: the digest behind a tag, and an image's bytes. Its failures become sentences for a person. */
+/** Asks a registry, through skopeo: what a tag is, and an image's bytes. */
 import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { authsFor, withAuthFile } from "./images-auth.ts";
+import { dependsOnUser, isDiskFull, reason, urlAsked } from "./images-errors.ts";
+import { transferSize } from "./images-progress.ts";
 import { type ImageReference, isLoopback } from "./images-reference.ts";
 import { runTool, type ToolResult } from "./storage-run.ts";
 
 export interface RegistryContext {
   /** Where auth files and downloads go. */
   temporary: string;
+  /** The directory whose file system holds them and the store. */
+  images: string;
   /** Environment that selects the store. */
   env: Record<string, string>;
+}
+
+/** What a registry has under a tag. */
+export interface RegistryManifest {
+  digest: string;
+  /** Bytes of its layers as they are transferred; undefined for a list of images. */
+  size: number | undefined;
 }
 
 /** How long a registry may take to say what a tag means. */
@@ -21,17 +32,16 @@ const resolveTimeout = "20s";
 const pullTimeout = "60m";
 
 /**
- * The digest that the registry serves for a tag: of the manifest list where the tag is one, so that the same digest means the same
+ * Asks a registry what a tag is. The digest is that of the manifest list where the tag is one, so that the same digest means the same
  * image on every architecture.
  * @throws ImageError
  */
-export async function registryDigest(
+export async function registryManifest(
   context: RegistryContext,
   reference: ImageReference,
   auth: readonly RegistryAuth[],
-): Promise<string> {
-  const source = `docker://${reference.name}:${reference.tag ?? "latest"}`;
-  const result = await withCredentials(context, reference, auth, (authArgs) =>
+): Promise<RegistryManifest> {
+  const result = await withCredentials(context, reference, auth, (file) =>
     runTool(
       "skopeo",
       [
@@ -39,47 +49,50 @@ export async function registryDigest(
         `--command-timeout=${resolveTimeout}`,
         "inspect",
         "--raw",
-        ...authArgs,
+        ...(file === undefined ? [] : [`--authfile=${file}`]),
         ...(isLoopback(reference.registry) ? ["--tls-verify=false"] : []),
-        source,
+        `docker://${reference.name}:${reference.tag ?? "latest"}`,
       ],
       { env: context.env },
     ),
   );
-  return `sha256:${createHash("sha256").update(result.stdout).digest("hex")}`;
+  const digest = `sha256:${createHash("sha256").update(result.stdout).digest("hex")}`;
+  return { digest, size: transferSize(result.stdout) };
 }
 
 /**
  * Copies an image by digest into local storage, under exactly that name. A pull that fails leaves no image.
+ * @param downloading is told where the download's files appear; what it gives is called once they are complete
  * @throws ImageError
  */
 export async function pullFromRegistry(
   context: RegistryContext,
   reference: ImageReference,
   auth: readonly RegistryAuth[],
-  downloading?: (dir: string) => () => void,
+  downloading: (dir: string) => () => void,
 ): Promise<void> {
   const exact = `${reference.name}@${reference.digest ?? ""}`;
   const dir = await mkdtemp(join(context.temporary, "pull-"));
-  const stop = downloading?.(dir);
+  const stop = downloading(dir);
   try {
-    await withCredentials(context, reference, auth, (authArgs) =>
+    await withCredentials(context, reference, auth, (file) =>
       runTool(
         "skopeo",
         [
           "--debug",
           `--command-timeout=${pullTimeout}`,
+          `--tmpdir=${dir}`,
           "copy",
-          ...authArgs.map((arg) => arg.replace("--authfile", "--src-authfile")),
+          ...(file === undefined ? [] : [`--src-authfile=${file}`]),
           ...(isLoopback(reference.registry) ? ["--src-tls-verify=false"] : []),
           `docker://${exact}`,
           `containers-storage:${exact}`,
         ],
-        { env: { ...context.env, TMPDIR: dir } },
+        { env: context.env },
       ),
     );
   } finally {
-    stop?.();
+    stop();
     await rm(dir, { recursive: true, force: true });
   }
 }
@@ -89,30 +102,36 @@ async function withCredentials(
   context: RegistryContext,
   reference: ImageReference,
   auth: readonly RegistryAuth[],
-  run: (authArgs: string[]) => Promise<ToolResult>,
+  run: (authFile: string | undefined) => Promise<ToolResult>,
 ): Promise<ToolResult> {
   const candidates: (RegistryAuth | undefined)[] = authsFor(reference.name, auth);
   if (candidates.length === 0) candidates.push(undefined);
   let failure: ImageError | undefined;
   for (const candidate of candidates) {
-    const result = await withAuthFile(context.temporary, candidate, (file) =>
-      run(file === undefined ? [] : [`--authfile=${file}`]),
-    );
+    const result = await withAuthFile(context.temporary, candidate, run);
     if (result.code === 0) return result;
-    failure = await explain(reference, result, candidate?.username);
+    failure = await explain(context, reference, result, candidate?.username);
+    if (!dependsOnUser(result.stderr)) break;
   }
-  throw failure ?? new ImageError(`Cannot reach registry "${reference.registry}"`);
+  throw failure ?? new ImageError(`Cannot ask registry "${reference.registry}"`);
 }
 
 /** The registry's own error, the URL, the user it was asked as. */
-async function explain(reference: ImageReference, result: ToolResult, user: string | undefined): Promise<ImageError> {
+async function explain(
+  context: RegistryContext,
+  reference: ImageReference,
+  result: ToolResult,
+  user: string | undefined,
+): Promise<ImageError> {
+  if (isDiskFull(result.stderr)) {
+    return new ImageError(`no space left in "${context.images}": free some on its file system`);
+  }
   const asked = user ?? (await machineUser(reference));
-  return new ImageError(
-    `${reason(result.stderr)}, from ${urlAsked(result.stderr, reference)}, ${asked === undefined ? "anonymously" : `as user ${JSON.stringify(asked)}`}`,
-  );
+  const who = asked === undefined ? "anonymously" : `as user ${JSON.stringify(asked)}`;
+  return new ImageError(`${reason(result.stderr)} (asked ${urlAsked(result.stderr, reference)} ${who})`);
 }
 
-/** The user whose credentials this machine has for an image's registry. */
+/** The user whose credentials this machine has for an image's registry, as the tools look them up. */
 async function machineUser(reference: ImageReference): Promise<string | undefined> {
   for (const name of [reference.name, reference.registry]) {
     const result = await runTool("skopeo", ["login", "--get-login", name]);
@@ -120,27 +139,4 @@ async function machineUser(reference: ImageReference): Promise<string | undefine
     if (result.code === 0 && user !== "") return user;
   }
   return undefined;
-}
-
-/** The last URL that the tool asked for the image itself (with mirrors that isn't the registry's own), else the first that it asked. */
-export function urlAsked(stderr: string, reference: ImageReference): string {
-  const asked = [...stderr.matchAll(/msg="(?:GET|HEAD) (https?:\/\/[^"\s]+)"/gu)].map((match) => match[1] ?? "");
-  const last = asked.findLast((url) => url.includes("/manifests/") || url.includes("/blobs/"));
-  const what = reference.digest ?? reference.tag ?? "latest";
-  return (
-    last ??
-    asked.findLast((url) => url.endsWith("/v2/")) ??
-    `https://${reference.registry}/v2/${reference.path}/manifests/${what}`
-  );
-}
-
-/** What went wrong, without the tool's own framing and Go's repetitions. */
-export function reason(stderr: string): string {
-  const fatal = /level=fatal msg="((?:[^"\\]|\\.)*)"/u.exec(stderr)?.[1];
-  const said = fatal === undefined ? (stderr.trim().split("\n").at(-1) ?? "") : (JSON.parse(`"${fatal}"`) as string);
-  return said
-    .replace(/^Error parsing image name "[^"]*": /u, "")
-    .replace(/^initializing source \S+: /u, "")
-    .replace(/: ([^:]+): \1$/u, ": $1")
-    .trim();
 }

@@ -1,17 +1,23 @@
 /**
  * Images on this machine: skopeo asks registries and copies into an own containers-storage, podman tells what is there. The
  * machine's configuration counts as it does for these tools: registries.conf with its mirrors, certs.d, policy.json, auth files.
+ *
+ * A tag means what the registry says it means now, whatever was pulled before. A reference by digest is exact already. Names of
+ * `localhost/…`, and names without a registry that `podman build` has given here, mean the image in this machine's storage.
  */
-import { readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { ImageError, type PullProgress } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
-import { inspectLocal, layersPresent } from "./images-inspect.ts";
+import { inspectLocal, layersPresent, type LocalImage, type LocalStorage } from "./images-inspect.ts";
+import { watchDownload } from "./images-progress.ts";
+import { pruneImages } from "./images-prune.ts";
 import { type ImageReference, parseReference } from "./images-reference.ts";
-import { pullFromRegistry, registryDigest, type RegistryContext } from "./images-registry.ts";
+import { pullFromRegistry, registryManifest, type RegistryContext } from "./images-registry.ts";
 import type { ImageRoot, ImageStore } from "./parts.ts";
-import { prepareStorage, type StoragePaths } from "./storage-config.ts";
+import { chooseDriver, prepareStorage, type StorageDriver, type StoragePaths } from "./storage-config.ts";
 
 export interface ImageStoreOptions {
   /** The directory of this installation's images: `platformPaths(dataDir).images`. */
@@ -19,37 +25,57 @@ export interface ImageStoreOptions {
   /** For the tools' locks and runtime state; below `platformPaths(dataDir).run`. */
   runRoot: string;
   log: Log;
+  clock?: Clock;
 }
 
-/** Opens (and makes, where it isn't there) an installation's image store. */
-export async function createImageStore(options: ImageStoreOptions): Promise<ImageStore> {
+/** The image store of an installation. */
+export interface OciImageStore extends ImageStore {
+  /** How layers are kept: `vfs` where the data directory's file system can't do overlay, which takes more space and time. */
+  readonly driver: StorageDriver;
+}
+
+/** How long an image that was asked for is kept from pruning, in milliseconds: its Revision may not be written yet. */
+const freshMs = 10 * 60_000;
+
+/** Opens (and makes, where it isn't there) an installation's image store; one process has it open at a time. */
+export async function createImageStore(options: ImageStoreOptions): Promise<OciImageStore> {
   const paths: StoragePaths = { images: options.images, runRoot: options.runRoot };
-  const driver = "overlay";
-  await prepareStorage(paths, driver);
+  const clock = options.clock ?? systemClock;
+  const driver = await chooseDriver(paths);
+  if (driver === "vfs") {
+    options.log.warn({ images: paths.images }, "this file system can't hold overlays: images are kept as whole copies");
+  }
   const temporary = join(paths.images, "tmp");
+  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  // Downloads and auth files that an earlier process was killed over.
   for (const left of await readdir(temporary)) await rm(join(temporary, left), { recursive: true, force: true });
+  await prepareStorage(paths, driver);
 
   const roots = new Map<string, ImageRoot>();
   const pulls = new Map<string, Promise<void>>();
-  const environment = () => prepareStorage(paths, driver);
-  const local = async (name: string) => inspectLocal(paths, await environment(), name);
-  const context = async (): Promise<RegistryContext> => ({ temporary, env: await environment() });
+  const sizes = new Map<string, number>();
+  /** When each image was last asked for. */
+  const asked = new Map<string, number>();
+
+  const storage = async (): Promise<LocalStorage> => ({ paths, driver, env: await prepareStorage(paths, driver) });
+  const context = async (): Promise<RegistryContext> => ({
+    temporary,
+    images: paths.images,
+    env: (await storage()).env,
+  });
+  const byTag = async (reference: ImageReference): Promise<LocalImage | undefined> =>
+    inspectLocal(await storage(), `${reference.name}:${reference.tag ?? "latest"}`);
 
   async function root(exact: string): Promise<ImageRoot | undefined> {
+    asked.set(exact, clock.now());
     const known = roots.get(exact);
     if (known !== undefined && (await layersPresent(known))) return known;
     roots.delete(exact);
-    const found = await local(exact);
+    const found = await inspectLocal(await storage(), exact);
     if (found === undefined || !(await layersPresent(found))) return undefined;
     const { id, layers, config } = found;
     roots.set(exact, { id, layers, config });
     return { id, layers, config };
-  }
-
-  async function localDigest(reference: ImageReference): Promise<string | undefined> {
-    const tag = reference.tag ?? "latest";
-    const found = await local(`${reference.name}:${tag}`);
-    return found === undefined ? undefined : `${reference.name}@${found.digest}`;
   }
 
   async function resolve(
@@ -58,58 +84,93 @@ export async function createImageStore(options: ImageStoreOptions): Promise<Imag
     policy: "Always" | "IfNotPresent" | "Never",
   ): Promise<string> {
     const reference = parseReference(written);
-    if (reference.digest !== undefined) return `${reference.name}@${reference.digest}`;
+    const exact = await resolveReference(written, reference, auth, policy);
+    asked.set(exact, clock.now());
+    return exact;
+  }
+
+  async function resolveReference(
+    written: string,
+    reference: ImageReference,
+    auth: readonly RegistryAuth[],
+    policy: "Always" | "IfNotPresent" | "Never",
+  ): Promise<string> {
+    if (reference.digest !== undefined) return exactName(reference, reference.digest);
     if (reference.short) {
-      const built = await localDigest(parseReference(`localhost/${written}`));
-      if (built !== undefined) return built;
+      const local = parseReference(`localhost/${written}`);
+      const built = await byTag(local);
+      if (built !== undefined) return exactName(local, built.digest);
     }
     if (reference.local || policy === "Never") {
-      const found = await localDigest(reference);
-      if (found !== undefined) return found;
-      const why = reference.local
-        ? `names that start with "localhost/" are only looked for there`
-        : "its pull policy is Never";
-      throw new ImageError(`not in this machine's image storage, and ${why}`);
+      const found = await byTag(reference);
+      if (found !== undefined) return exactName(reference, found.digest);
+      throw new ImageError(notHere(reference));
     }
     try {
-      return `${reference.name}@${await registryDigest(await context(), reference, auth)}`;
+      const { digest, size } = await registryManifest(await context(), reference, auth);
+      const exact = exactName(reference, digest);
+      if (size !== undefined) sizes.set(exact, size);
+      return exact;
     } catch (error) {
-      const found = policy === "IfNotPresent" && error instanceof ImageError ? await localDigest(reference) : undefined;
+      const found = policy === "IfNotPresent" && error instanceof ImageError ? await byTag(reference) : undefined;
       if (found === undefined) throw error;
-      options.log.warn(
-        { image: written, error: String(error) },
-        "Registry can't be asked: using the image that is on this machine",
-      );
-      return found;
+      options.log.warn({ image: written, error: String(error) }, "registry can't be asked: the local image is used");
+      return exactName(reference, found.digest);
     }
   }
 
   async function pull(exact: string, auth: readonly RegistryAuth[], progress?: PullProgress): Promise<void> {
     const reference = parseReference(exact);
-    if (reference.digest === undefined)
+    if (reference.digest === undefined) {
       throw new ImageError(`Cannot pull image ${JSON.stringify(exact)}: it has no digest`);
-    if ((await root(exact)) !== undefined) return;
-    if (reference.local) throw new ImageError("not in this machine's image storage any more");
-    const running = pulls.get(exact);
-    if (running !== undefined) return running;
-    const pulling = fetchImage(exact, reference, auth, progress).finally(() => pulls.delete(exact));
+    }
+    for (;;) {
+      if ((await root(exact)) !== undefined) return;
+      if (reference.local) throw new ImageError(notHere(reference));
+      const running = pulls.get(exact);
+      if (running === undefined) break;
+      // Another's failure isn't ours: its credentials may have been others.
+      await running.catch(() => {});
+    }
+    const pulling = transfer(exact, reference, auth, progress).finally(() => pulls.delete(exact));
     pulls.set(exact, pulling);
     await pulling;
   }
 
-  async function fetchImage(
+  async function transfer(
     exact: string,
     reference: ImageReference,
     auth: readonly RegistryAuth[],
-    _progress?: PullProgress,
+    progress: PullProgress | undefined,
   ): Promise<void> {
-    await pullFromRegistry(await context(), reference, auth);
+    const total = sizes.get(exact);
+    await pullFromRegistry(await context(), reference, auth, (dir) =>
+      progress === undefined ? () => {} : watchDownload(dir, total, progress),
+    );
     if ((await root(exact)) === undefined) {
-      throw new ImageError(
-        `Pulled image ${JSON.stringify(exact)}, and it is not in local storage: something else removes images there`,
-      );
+      throw new ImageError(`Cannot find image ${JSON.stringify(exact)} after its pull: something else removes images`);
     }
+    if (total !== undefined) progress?.(total, total);
+    sizes.delete(exact);
   }
 
-  return { resolve, pull, root, prune: () => Promise.resolve([]) };
+  async function prune(keep: readonly string[]): Promise<string[]> {
+    for (const [exact, at] of asked) if (clock.now() - at > freshMs) asked.delete(exact);
+    const removed = await pruneImages(await storage(), new Set([...keep, ...asked.keys()]), options.log);
+    for (const exact of removed) roots.delete(exact);
+    return removed;
+  }
+
+  return { driver, resolve, pull, root, prune };
+}
+
+function exactName(reference: ImageReference, digest: string): string {
+  return `${reference.name}@${digest}`;
+}
+
+function notHere(reference: ImageReference): string {
+  const name = `${reference.name}${reference.digest === undefined ? `:${reference.tag ?? "latest"}` : `@${reference.digest}`}`;
+  return reference.local
+    ? `not in this machine's image storage, the only place of names that start with "localhost/": make it with podman build -t ${reference.name}`
+    : `not in this machine's image storage, and its pull policy is Never: podman pull ${name} brings it there`;
 }

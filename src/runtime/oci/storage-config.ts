@@ -2,9 +2,10 @@
  * The containers-storage of one installation: its own graph root, with the machine's store below it as a read-only one, so that
  * images which are on the machine already, and those that `podman build` made, run without a registry.
  */
-import { access, mkdir, readFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../lib/files.ts";
+import { runTool } from "./storage-run.ts";
 
 /** Where one installation's images are. */
 export interface StoragePaths {
@@ -19,10 +20,10 @@ export type StorageDriver = "overlay" | "vfs";
 const machineConfigs = ["/etc/containers/storage.conf", "/usr/share/containers/storage.conf"];
 const machineGraph = "/var/lib/containers/storage";
 
-/** The machine's own stores: its graph root and what is configured below that (containers-storage.conf(5)). */
-export async function machineStores(): Promise<string[]> {
-  const named = process.env["ELAFROS_MACHINE_STORAGE_CONF"];
-  for (const file of named === undefined ? machineConfigs : [named]) {
+/** The machine's own stores: its graph root and what is configured below that, found as its tools find it (containers-storage.conf(5)). */
+async function machineStores(): Promise<string[]> {
+  const named = process.env["CONTAINERS_STORAGE_CONF"];
+  for (const file of named === undefined || named === "" ? machineConfigs : [named]) {
     const text = await readFile(file, "utf8").catch(() => undefined);
     if (text !== undefined) return storesIn(text);
   }
@@ -44,7 +45,7 @@ export function storageConf(paths: StoragePaths, driver: StorageDriver, readOnly
     "# Written by elafros: changes are lost.",
     "[storage]",
     `driver = ${quoted(driver)}`,
-    `graphroot = ${quoted(join(paths.images, "store"))}`,
+    `graphroot = ${quoted(ownStore(paths))}`,
     `runroot = ${quoted(paths.runRoot)}`,
     "[storage.options]",
     `additionalimagestores = [${readOnly.map(quoted).join(", ")}]`,
@@ -52,6 +53,51 @@ export function storageConf(paths: StoragePaths, driver: StorageDriver, readOnly
     ...(driver === "overlay" ? ["[storage.options.overlay]", 'skip_mount_home = "true"'] : []),
     "",
   ].join("\n");
+}
+
+/** Directories where a driver's image lists are, first of them ours: `store/overlay-images` says that `store` holds images of driver overlay. */
+export async function storesOf(paths: StoragePaths, driver: StorageDriver): Promise<string[]> {
+  const own = ownStore(paths);
+  const found = [own];
+  for (const store of await machineStores()) {
+    if (store !== own && (await exists(join(store, `${driver}-images`)))) found.push(store);
+  }
+  return found;
+}
+
+/** Our own graph root. */
+export function ownStore(paths: StoragePaths): string {
+  return join(paths.images, "store");
+}
+
+/**
+ * The driver that a store has already, else overlay where the file system can hold upper layers, else vfs: each layer is then a whole
+ * copy, and images take several times the space.
+ */
+export async function chooseDriver(paths: StoragePaths): Promise<StorageDriver> {
+  for (const driver of ["overlay", "vfs"] as const) {
+    if (await exists(join(ownStore(paths), `${driver}-images`))) return driver;
+  }
+  await mkdir(paths.images, { recursive: true, mode: 0o700 });
+  const trial = await mkdtemp(join(paths.images, "overlay-"));
+  try {
+    for (const name of ["l", "u", "w", "m"]) await mkdir(join(trial, name));
+    // Relative, for the path may hold what mount options take for their own.
+    const args = ["-t", "overlay", "overlay", "-o", "lowerdir=l,upperdir=u,workdir=w", "m"];
+    const mounted = await runTool("mount", args, { cwd: trial });
+    if (mounted.code !== 0) return "vfs";
+    await runTool("umount", ["m"], { cwd: trial });
+    return "overlay";
+  } finally {
+    await rm(trial, { recursive: true, force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**
@@ -62,14 +108,7 @@ export async function prepareStorage(paths: StoragePaths, driver: StorageDriver)
   const temporary = join(paths.images, "tmp");
   await mkdir(temporary, { recursive: true, mode: 0o700 });
   await mkdir(paths.runRoot, { recursive: true, mode: 0o700 });
-  const readOnly: string[] = [];
-  for (const store of await machineStores()) {
-    const there = await access(join(store, `${driver}-images`)).then(
-      () => true,
-      () => false,
-    );
-    if (there && store !== join(paths.images, "store")) readOnly.push(store);
-  }
+  const [, ...readOnly] = await storesOf(paths, driver);
   const file = join(paths.images, "storage.conf");
   const text = storageConf(paths, driver, readOnly);
   if ((await readFile(file, "utf8").catch(() => undefined)) !== text) await writeFileAtomic(file, text);

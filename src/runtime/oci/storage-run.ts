@@ -11,6 +11,8 @@ export interface ToolResult {
 export interface ToolOptions {
   /** Set in addition to this process's environment. */
   env?: Record<string, string>;
+  /** Working directory. */
+  cwd?: string;
   /** Written to the tool's standard input. */
   input?: string;
   /** Ends the tool with SIGTERM. */
@@ -38,6 +40,7 @@ export function runTool(command: string, args: readonly string[], options: ToolO
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       env: { ...process.env, ...options.env },
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
