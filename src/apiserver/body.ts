@@ -4,8 +4,9 @@
  */
 import { ApiError } from "../api/meta/errors.ts";
 import type { PatchType } from "../api/meta/service.ts";
+import { isObject, type JsonObject } from "./json.ts";
 import { decodeProtobuf } from "./protobuf.ts";
-import { parseYaml } from "./yaml.ts";
+import { type Parsed, parseJson, parseYaml } from "./yaml.ts";
 
 /** The most bytes of a body, as in Kubernetes. */
 export const maxBodyBytes = 3 * 1024 * 1024;
@@ -43,22 +44,29 @@ function formatOf(body: RawBody): BodyFormat {
   );
 }
 
+/** A decoded body, and what decoding found that isn't refused by itself: repeated fields. */
+export interface DecodedBody<T> {
+  value: T;
+  faults: string[];
+}
+
 /** Decodes the body of a create or update. `kind` is the expected kind, for messages. Rejects with BadRequest or UnsupportedMediaType. */
-export async function decodeObject(body: RawBody, kind: string): Promise<unknown> {
+export async function decodeObject(body: RawBody, kind: string): Promise<DecodedBody<JsonObject>> {
   const unrecognized = `the object provided is unrecognized (must be of type ${kind})`;
   const format = formatOf(body);
-  if (format === "protobuf") return decodeProtobuf(body.bytes);
+  if (format === "protobuf") return { value: decodeProtobuf(body.bytes), faults: [] };
   const text = body.bytes.toString("utf8");
-  let value: unknown;
+  let parsed: Parsed;
   try {
-    value = format === "json" ? parseJson(text) : await parseYaml(text);
+    parsed = format === "json" ? parseJson(text) : await parseYaml(text);
   } catch (error) {
     throw new ApiError(
       "BadRequest",
-      `${unrecognized}: couldn't get version/kind; ${format} parse error: ${reasonOf(error)} (${summary(body.bytes)})`,
+      `${unrecognized}: couldn't get version/kind; ${format} parse error: ${reasonOf(error, text)} (${summary(body.bytes)})`,
     );
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  const { value, faults } = parsed;
+  if (!isObject(value)) {
     const what = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
     throw new ApiError(
       "BadRequest",
@@ -66,12 +74,18 @@ export async function decodeObject(body: RawBody, kind: string): Promise<unknown
     );
   }
   checkShape(value);
-  return value;
+  return { value, faults };
 }
 
 /** Decodes an optional body (DeleteOptions); undefined where there is none. */
-export async function decodeOptional(body: RawBody, kind: string): Promise<unknown> {
-  return body.bytes.length === 0 ? undefined : decodeObject(body, kind);
+export async function decodeOptional(body: RawBody, kind: string): Promise<JsonObject | undefined> {
+  if (body.bytes.length === 0) return undefined;
+  const { value } = await decodeObject(body, kind);
+  const found = value["kind"];
+  if (found !== undefined && found !== kind) {
+    throw new ApiError("BadRequest", `the body has kind ${JSON.stringify(found)}, expected ${kind} or no body`);
+  }
+  return value;
 }
 
 const patchTypes: Record<string, PatchType> = {
@@ -81,7 +95,7 @@ const patchTypes: Record<string, PatchType> = {
 };
 
 /** Decodes a patch; one without a type is a strategic merge patch, and may be YAML. Rejects with BadRequest or UnsupportedMediaType. */
-export async function decodePatch(body: RawBody): Promise<{ type: PatchType; body: unknown }> {
+export async function decodePatch(body: RawBody): Promise<{ type: PatchType; body: unknown; faults: string[] }> {
   const media = mediaType(body.contentType);
   const known = Object.hasOwn(patchTypes, media) ? patchTypes[media] : undefined;
   const yaml = yamlTypes.includes(media) || (untyped.includes(media) && !body.fromPage);
@@ -99,12 +113,13 @@ export async function decodePatch(body: RawBody): Promise<{ type: PatchType; bod
   }
   const type = known ?? "strategic";
   const text = body.bytes.toString("utf8");
-  let value: unknown;
+  let parsed: Parsed;
   try {
-    value = yaml ? await parseYaml(text) : parseJson(text);
+    parsed = yaml ? await parseYaml(text) : parseJson(text);
   } catch (error) {
-    throw new ApiError("BadRequest", `error decoding patch: ${reasonOf(error)}`);
+    throw new ApiError("BadRequest", `error decoding patch: ${reasonOf(error, text)}`);
   }
+  const { value, faults } = parsed;
   const wanted = type === "json" ? "array" : "object";
   const found = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
   if (found !== wanted)
@@ -113,22 +128,15 @@ export async function decodePatch(body: RawBody): Promise<{ type: PatchType; bod
       `error decoding patch: json: cannot unmarshal ${found} where ${type} patches have an ${wanted}`,
     );
   checkShape(value);
-  return { type, body: value };
+  return { type, body: value, faults };
 }
 
-function parseJson(text: string): unknown {
-  return JSON.parse(text) as unknown;
-}
-
-/** The parser's words, in Kubernetes' form where they say the same. */
-function reasonOf(error: unknown): string {
+/** The parser's words, in Kubernetes' form where they say the same: that the text ends too early. */
+function reasonOf(error: unknown, text: string): string {
   const message = error instanceof Error ? error.message : String(error);
-  if (
-    /Unexpected end|Unterminated|Expected .* \(line \d+ column \d+\)$/.test(message) &&
-    /end of|Unterminated/.test(message)
-  ) {
+  const at = /in JSON at position (\d+)/.exec(message)?.[1];
+  if (message.startsWith("Unexpected end") || (at !== undefined && Number(at) >= text.length))
     return "unexpected end of JSON input";
-  }
   return (message.split("\n", 1)[0] ?? "").slice(0, 300);
 }
 

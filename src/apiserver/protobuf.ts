@@ -19,7 +19,7 @@ const unknownMessage: Message = {
 };
 
 /** Decodes a body into the object that it would be in JSON. Rejects with BadRequest, or UnsupportedMediaType for other kinds. */
-export function decodeProtobuf(bytes: Buffer): unknown {
+export function decodeProtobuf(bytes: Buffer): Json {
   if (!bytes.subarray(0, magic.length).equals(magic)) {
     throw new ApiError(
       "BadRequest",

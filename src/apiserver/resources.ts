@@ -3,7 +3,7 @@ import type { FastifyReply } from "fastify";
 
 import { ApiError } from "../api/meta/errors.ts";
 import type { RequestContext, Target } from "../api/meta/service.ts";
-import type { KubeObject } from "../api/meta/types.ts";
+import type { KubeList, KubeObject } from "../api/meta/types.ts";
 import { decodeObject, decodeOptional, decodePatch } from "./body.ts";
 import {
   closeSignal,
@@ -20,10 +20,11 @@ import type { Negotiated } from "./negotiate.ts";
 import { handlePodSubresource } from "./pods.ts";
 import { qualifiedResource, queryOf, type ResourceRequest } from "./request-info.ts";
 import { readDeleteOptions, readListOptions, readWriteOptions } from "./query.ts";
+import { sendListing } from "./respond-list.ts";
 import { sendNoPage, sendObject, successStatus, warningHeaders } from "./respond.ts";
 import { handleReview } from "./reviews.ts";
 import { rbacGroup } from "./rbac.ts";
-import { listTable, partialMetadataList } from "./table.ts";
+import { metadataListHead, partialMetadata, tableHead, tableRow } from "./table.ts";
 import { handleToken } from "./token-request.ts";
 import { streamWatch } from "./watch.ts";
 
@@ -81,7 +82,7 @@ async function handleKind(parts: ServerParts, call: KindCall): Promise<FastifyRe
     case "list": {
       const form = formFor(call);
       const list = await service.list(context, target, readListOptions(query));
-      return sendObject(call.reply, transformList(parts, call, { list, form }), { form });
+      return sendList(parts, call, { list, form });
     }
     case "get": {
       const form = formFor(call);
@@ -92,25 +93,25 @@ async function handleKind(parts: ServerParts, call: KindCall): Promise<FastifyRe
       const form = formFor(call);
       const options = readWriteOptions(query, "CreateOptions");
       const { name: pathName, ...place } = target;
-      const body = await decodeObject(rawBody(request), target.kind.kind);
-      if (pathName !== undefined) checkName(body, pathName);
-      const object = await service.create(context, place, body, options);
+      const { value, faults } = await decodeObject(rawBody(request), target.kind.kind);
+      if (pathName !== undefined) checkName(value, pathName);
+      const object = await service.create(context, place, value, { ...options, decodeFaults: faults });
       await settle(parts, call, { object, gone: false, dryRun: options.dryRun });
       return sendOne(parts, call, { object, form, code: 201 });
     }
     case "update": {
       const form = formFor(call);
       const options = readWriteOptions(query, "UpdateOptions");
-      const body = await decodeObject(rawBody(request), target.kind.kind);
-      const object = await service.update(context, target, body, options);
+      const { value, faults } = await decodeObject(rawBody(request), target.kind.kind);
+      const object = await service.update(context, target, value, { ...options, decodeFaults: faults });
       await settle(parts, call, { object, gone: false, dryRun: options.dryRun });
       return sendOne(parts, call, { object, form });
     }
     case "patch": {
       const form = formFor(call);
       const options = readWriteOptions(query, "PatchOptions");
-      const patch = await decodePatch(rawBody(request));
-      const object = await service.patch(context, target, patch, options);
+      const { faults, ...patch } = await decodePatch(rawBody(request));
+      const object = await service.patch(context, target, patch, { ...options, decodeFaults: faults });
       await settle(parts, call, { object, gone: false, dryRun: options.dryRun });
       return sendOne(parts, call, { object, form });
     }
@@ -121,27 +122,25 @@ async function handleKind(parts: ServerParts, call: KindCall): Promise<FastifyRe
       const body = await decodeOptional(rawBody(request), "DeleteOptions");
       const options = { ...readListOptions(query), ...readDeleteOptions(query, body) };
       const list = await service.deleteCollection(context, target, options);
-      return sendObject(call.reply, transformList(parts, call, { list, form }), { form });
+      return sendList(parts, call, { list, form });
     }
-    default: {
-      const { group, resource } = info;
-      throw new ApiError(
-        "MethodNotAllowed",
-        ` is not supported on resources of kind ${JSON.stringify(qualifiedResource(resource, group))}`,
-        {
-          details: { ...(group === "" ? {} : { group }), kind: resource },
-        },
-      );
-    }
+    default:
+      throw notSupported(info, "");
   }
+}
+
+function notSupported({ group, resource }: ResourceRequest, verb: string): ApiError {
+  return new ApiError(
+    "MethodNotAllowed",
+    `${verb} is not supported on resources of kind ${JSON.stringify(qualifiedResource(resource, group))}`,
+    { details: { ...(group === "" ? {} : { group }), kind: resource } },
+  );
 }
 
 async function handleDelete(parts: ServerParts, call: KindCall): Promise<FastifyReply> {
   const { kind, target, query, context, request } = call;
   if (target.subresource !== undefined) {
-    throw new ApiError("MethodNotAllowed", "the server does not allow this method on the requested resource", {
-      details: {},
-    });
+    throw notSupported(call.info, "delete");
   }
   const form = formFor(call);
   const body = await decodeOptional(rawBody(request), "DeleteOptions");
@@ -177,15 +176,30 @@ function checkName(body: unknown, name: string): void {
   }
 }
 
-function transformList(
+function sendList(
   parts: ServerParts,
   call: KindCall,
-  { list, form }: { list: Parameters<typeof listTable>[1]; form: Negotiated },
-): unknown {
+  { list, form }: { list: KubeList<KubeObject>; form: Negotiated },
+): FastifyReply {
   addWarnings(call);
-  if (form.transform === "Table")
-    return listTable(call.kind, list, { now: parts.clock.now(), include: includeObject(call.query) });
-  return form.transform === undefined ? list : partialMetadataList(list);
+  const { kind, query, reply } = call;
+  const { items, ...head } = list;
+  if (form.transform === "Table") {
+    const options = { now: parts.clock.now(), include: includeObject(query) };
+    const show = (object: KubeObject): unknown => tableRow(kind, object, options);
+    return sendListing(
+      reply,
+      { head: { ...tableHead(kind, list.metadata) }, field: "rows", entries: items, show },
+      form,
+    );
+  }
+  if (form.transform === undefined)
+    return sendListing(reply, { head, field: "items", entries: items, show: (item) => item }, form);
+  return sendListing(
+    reply,
+    { head: metadataListHead(list), field: "items", entries: items, show: partialMetadata },
+    form,
+  );
 }
 
 function sendOne(

@@ -25,11 +25,14 @@ export function sendObject(
   options: { code?: number; form: Negotiated },
 ): FastifyReply {
   const type = options.form.format === "yaml" ? "application/yaml" : "application/json";
-  return reply
-    .code(options.code ?? 200)
-    .headers(commonHeaders())
-    .header("content-type", type)
-    .send(encode(value, options.form));
+  return (
+    reply
+      .code(options.code ?? 200)
+      .headers(commonHeaders())
+      .header("content-type", type)
+      // As bytes: the framework would add a charset to text, which application/json has none of (RFC 8259 section 11).
+      .send(Buffer.from(encode(value, options.form)))
+  );
 }
 
 /** Sends plain text. */

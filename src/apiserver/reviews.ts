@@ -40,7 +40,7 @@ export async function handleReview(parts: ServerParts, call: ResourceCall): Prom
   }
   const query = queryOf(request.raw.url);
   const form = negotiate(request.headers.accept, { pretty: query.get("pretty") === "true", transformable: false });
-  const body = (await decodeObject(rawBody(request), review.kind)) as JsonObject;
+  const { value: body } = await decodeObject(rawBody(request), review.kind);
   const apiVersion = `${review.group}/${review.version}`;
   checkType(body, { kind: review.kind, apiVersion });
   const spec = isObject(body["spec"]) ? body["spec"] : {};

@@ -48,7 +48,7 @@ export function columnDefinitions(kind: Kind): ColumnDefinition[] {
 export function tableRow(kind: Kind, object: KubeObject, options: { now: number; include: IncludeObject }): Row {
   const own = kind.columns.filter((column) => column.name !== "Name");
   const cells = [object.metadata.name, ...own.map((column) => cell(column, object, options.now))];
-  if (options.include === "None") return { cells };
+  if (options.include === "None") return { cells, object: null };
   return { cells, object: options.include === "Object" ? object : partialMetadata(object) };
 }
 
@@ -60,19 +60,9 @@ function cell(column: PrinterColumn<KubeObject>, object: KubeObject, now: number
   return Number.isNaN(time) ? "<unknown>" : humanDuration(now - time);
 }
 
-/** A table of a list's items. */
-export function listTable(
-  kind: Kind,
-  list: KubeList<KubeObject>,
-  options: { now: number; include: IncludeObject },
-): Table {
-  return {
-    kind: "Table",
-    apiVersion: "meta.k8s.io/v1",
-    metadata: list.metadata,
-    columnDefinitions: columnDefinitions(kind),
-    rows: list.items.map((item) => tableRow(kind, item, options)),
-  };
+/** A table without its rows. `metadata` is the list's. */
+export function tableHead(kind: Kind, metadata: object): Omit<Table, "rows"> {
+  return { kind: "Table", apiVersion: "meta.k8s.io/v1", metadata, columnDefinitions: columnDefinitions(kind) };
 }
 
 /** A table of one object; watches leave out the columns after the first event. */
@@ -81,11 +71,10 @@ export function objectTable(
   object: KubeObject,
   options: { now: number; include: IncludeObject; columns?: boolean },
 ): Table {
+  const head = tableHead(kind, { resourceVersion: object.metadata.resourceVersion });
   return {
-    kind: "Table",
-    apiVersion: "meta.k8s.io/v1",
-    metadata: { resourceVersion: object.metadata.resourceVersion },
-    columnDefinitions: options.columns === false ? null : columnDefinitions(kind),
+    ...head,
+    ...(options.columns === false ? { columnDefinitions: null } : {}),
     rows: [tableRow(kind, object, options)],
   };
 }
@@ -95,12 +84,7 @@ export function partialMetadata(object: KubeObject): object {
   return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: object.metadata };
 }
 
-/** A list of such. */
-export function partialMetadataList(list: KubeList<KubeObject>): object {
-  return {
-    kind: "PartialObjectMetadataList",
-    apiVersion: "meta.k8s.io/v1",
-    metadata: list.metadata,
-    items: list.items.map(partialMetadata),
-  };
+/** A list of such, without its items. */
+export function metadataListHead(list: KubeList<KubeObject>): Record<string, unknown> {
+  return { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata: list.metadata };
 }

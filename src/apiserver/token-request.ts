@@ -27,12 +27,12 @@ export async function handleToken(parts: ServerParts, call: KindCall): Promise<F
   }
   const form = formFor(call);
   const body = (await decodeOptional(rawBody(call.request), "TokenRequest")) ?? {};
-  checkType(body as JsonObject, { kind: "TokenRequest", apiVersion });
+  checkType(body, { kind: "TokenRequest", apiVersion });
   const { metadata } = body as { metadata?: { name?: unknown } };
   if (metadata?.name !== undefined && metadata.name !== "" && metadata.name !== info.name) {
     throw new ApiError("BadRequest", `must match the service account name: ${JSON.stringify(metadata.name)}`);
   }
-  const wanted = readSpec((body as JsonObject)["spec"]);
+  const wanted = readSpec(body["spec"]);
   // The right to make tokens needs no right to read what they are for.
   const context = { ...call.context, user: systemUser };
   const account = await parts.service.get(context, target);

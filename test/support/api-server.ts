@@ -9,8 +9,8 @@ import { onTestFinished } from "vitest";
 import { allKinds } from "../../src/api/kinds.ts";
 import type { Kind } from "../../src/api/meta/kind.ts";
 import type { ApiService, RequestContext } from "../../src/api/meta/service.ts";
-import { Namespace } from "../../src/api/namespace.ts";
 import { type Authorizer, createAuthorizer } from "../../src/apiserver/authorizer.ts";
+import { startHousekeeping } from "../../src/apiserver/housekeeping.ts";
 import { issueKubeconfig } from "../../src/apiserver/kubeconfig.ts";
 import type { LogSource } from "../../src/apiserver/logs.ts";
 import { type KeyPair, openPki, type Pki } from "../../src/apiserver/pki.ts";
@@ -65,7 +65,7 @@ export interface ApiBench {
   kubeconfig(user: string, groups: readonly string[]): Promise<string>;
 }
 
-/** Starts one. The namespace `default` is there. */
+/** Starts one, housekeeping included: the namespace `default` is there. */
 export async function apiBench(options: BenchOptions = {}): Promise<ApiBench> {
   const clock = options.clock ?? systemClock;
   const kinds = options.kinds ?? allKinds;
@@ -83,6 +83,8 @@ export async function apiBench(options: BenchOptions = {}): Promise<ApiBench> {
     admit: authorizer.admit,
     ...(options.virtual === undefined ? {} : { virtual: options.virtual }),
   });
+  const stored = kinds.filter((kind) => !(options.virtual ?? []).some((virtual) => virtual.kind === kind));
+  const housekeeping = await startHousekeeping({ store, kinds: stored, clock, log });
   await authorizer.start(service);
   const tokens = createTokens({ key: pki.tokenKey, clock, find: tokenFinder(service, kinds) });
   const tls = { ...pki.serving(), ca: pki.ca };
@@ -93,12 +95,11 @@ export async function apiBench(options: BenchOptions = {}): Promise<ApiBench> {
   onTestFinished(async () => {
     await server.close(100);
     authorizer.stop();
+    await housekeeping.stop();
     await store.close();
     await rm(dir, { recursive: true });
   });
   const context = { user: systemUser, warnings: [] };
-  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } };
-  await service.create(context, { kind: Namespace }, namespace);
   const admin = await pki.issueClient({ user: "admin", groups: ["system:masters"] });
   const url = `https://127.0.0.1:${port}`;
   return {
