@@ -42,6 +42,12 @@ describe("Configuration", () => {
     expect(object.spec.revisionTemplate.spec.container.imagePullPolicy).toBe(policy);
   });
 
+  test("reads an empty service account's name as the default", () => {
+    const { object, faults } = admit(Configuration, configuration({}, { serviceAccountName: "" }));
+    expect(faults).toEqual([]);
+    expect(object.spec.revisionTemplate.spec.serviceAccountName).toBe("default");
+  });
+
   test("reads quantities that are numbers", () => {
     const { object, faults } = admit(
       Configuration,

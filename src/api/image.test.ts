@@ -11,6 +11,7 @@ describe("parseImage()", () => {
     ["library/app_x__y-z.w:V1.2_3-4", { name: "library/app_x__y-z.w", tag: "V1.2_3-4" }],
     ["localhost:5000/app", { name: "localhost:5000/app" }],
     ["localhost/app", { name: "localhost/app" }],
+    ["my--registry.example:5000/app", { name: "my--registry.example:5000/app" }],
     ["127.0.0.1:5000/a/b/c:latest", { name: "127.0.0.1:5000/a/b/c", tag: "latest" }],
     ["[::1]:5000/app", { name: "[::1]:5000/app" }],
     ["Registry.Example/app", { name: "Registry.Example/app" }],
@@ -69,13 +70,15 @@ describe("parseImage()", () => {
     );
   });
 
-  test("is quick on hostile text", () => {
+  test("ends soon on hostile text", () => {
     for (const text of [
       "a-".repeat(500),
       "a".repeat(1024),
       `${"a.".repeat(500)}!`,
       "/".repeat(1000),
       "[".repeat(900),
+      `${"a-".repeat(120)}./x`,
+      `${"a.".repeat(120)}!/x`,
     ]) {
       expect(parseImage(text)).toBeUndefined();
     }

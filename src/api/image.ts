@@ -8,7 +8,8 @@ export interface ImageReference {
   digest?: string;
 }
 
-const hostPattern = /^(?:\[[a-fA-F0-9:]+\]|[a-zA-Z0-9]+(?:[-.][a-zA-Z0-9-]*[a-zA-Z0-9])*)(?::\d{1,5})?$/;
+const hostPattern =
+  /^(?:\[[a-fA-F0-9:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*)(?::\d{1,5})?$/;
 const componentPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const tagPattern = /^\w[\w.-]{0,127}$/;
 const digestPattern = /^(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})$/;

@@ -4,6 +4,9 @@ import { containerSchema } from "./container.ts";
 import { choice, integer, keyed, object, optional, refused, text } from "./meta/fields.ts";
 import { volumesSchema } from "./volume.ts";
 
+/** The ServiceAccount that every namespace has. */
+export const defaultServiceAccount = "default";
+
 /** Seconds until a response must begin, where the spec doesn't say. */
 export const defaultTimeoutSeconds = 300;
 
@@ -30,7 +33,7 @@ export const revisionSpecSchema = object("What an instance runs, and how request
     integer("The most seconds until the response begins.", 1, 3600, { default: defaultTimeoutSeconds }),
   ),
   serviceAccountName: optional(
-    text("The ServiceAccount whose imagePullSecrets are used.", 253, { default: "default" }),
+    text("The ServiceAccount whose imagePullSecrets are used.", 253, { default: defaultServiceAccount }),
   ),
   imagePullSecrets: optional(
     keyed(

@@ -5,15 +5,17 @@ import type { Cause } from "./meta/errors.ts";
 import { at, checked, forbidden, index, invalid } from "./meta/faults.ts";
 import { dns1123Subdomain } from "./meta/names.ts";
 import { isObject } from "./meta/schema.ts";
-import type { RevisionSpec } from "./revision-spec.ts";
+import { type RevisionSpec, defaultServiceAccount } from "./revision-spec.ts";
 import { validateVolumes } from "./volume.validation.ts";
 
 /**
- * Fills in what the schema's defaults can't say: `imagePullPolicy`, and quantities that were written as numbers. `spec` is
+ * Fills in what the schema's defaults can't say: `imagePullPolicy`, the service account where its name is empty, and quantities that were written as numbers. `spec` is
  * whatever the client sent: nothing about its form is known yet.
  */
 export function completeRevisionSpec(spec: unknown): void {
   if (!isObject(spec)) return;
+  // Empty means the default, as in core/v1.
+  if (spec["serviceAccountName"] === "") spec["serviceAccountName"] = defaultServiceAccount;
   const { container } = spec;
   if (Array.isArray(spec["volumes"])) {
     for (const volume of spec["volumes"]) {

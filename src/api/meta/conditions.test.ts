@@ -62,6 +62,12 @@ describe("conditionSet()", () => {
     expect(sameConditions(after, before)).toBe(false);
   });
 
+  test("cuts messages that are too long to be stored", () => {
+    const [condition] = set.mark(undefined, "Extra", { status: "False", message: "x".repeat(1_000_000) }, t0);
+    expect(condition?.message).toHaveLength(4096);
+    expect(condition?.message?.endsWith("x…")).toBe(true);
+  });
+
   test("can keep the happy condition True for ever, and say False while working", () => {
     const lasting = conditionSet<Types>({ happy: "Ready", dependents: ["A"], whileUnknown: "False", lasting: true });
     const working = lasting.mark(undefined, "A", { status: "Unknown", reason: "Deploying", message: "m" }, t0);

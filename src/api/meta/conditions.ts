@@ -7,6 +7,9 @@
 import { rfc3339 } from "../../lib/clock.ts";
 import type { Condition, ConditionStatus } from "./types.ts";
 
+/** The most characters of a message that are kept: what containers and registries say can be of any length. */
+const maxMessage = 4096;
+
 /** What is said about one aspect. */
 interface Finding {
   status: ConditionStatus;
@@ -100,12 +103,17 @@ function summary(culprit: Condition | undefined, whileUnknown: ConditionStatus):
   };
 }
 
+function cut(message: string): string {
+  return message.length <= maxMessage ? message : `${message.slice(0, maxMessage - 1)}…`;
+}
+
 function put(conditions: readonly Condition[], type: string, finding: Finding, now: number): Condition[] {
   const before = findCondition(conditions, type);
   const moved = before?.status !== finding.status || before.lastTransitionTime === undefined;
   const after: Condition = {
     type,
     ...finding,
+    ...(finding.message === undefined ? {} : { message: cut(finding.message) }),
     lastTransitionTime: moved ? rfc3339(now) : (before.lastTransitionTime ?? rfc3339(now)),
   };
   return [...conditions.filter((condition) => condition.type !== type), after].sort((a, b) =>
