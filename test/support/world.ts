@@ -11,6 +11,7 @@ import { Route } from "../../src/api/route.ts";
 import type { RouteTarget } from "../../src/api/route.ts";
 import { Revision } from "../../src/api/revision.ts";
 import { decide } from "../../src/autoscaler/decide.ts";
+import { startHousekeeping } from "../../src/apiserver/housekeeping.ts";
 import type { Client } from "../../src/client/client.ts";
 import { inProcessClient } from "../../src/client/in-process.ts";
 import { silentLog } from "../../src/lib/log.ts";
@@ -59,7 +60,8 @@ export async function startWorld(
   overrides: Partial<ControllersOptions> & { wrap?: (client: Client) => Client } = {},
 ): Promise<World> {
   const clock = manualClock();
-  const { service } = await serviceBench({ clock });
+  const { service, options: api } = await serviceBench({ clock });
+  const housekeeping = await startHousekeeping(api);
   const client = inProcessClient(service, {
     username: "system:elafros:controllers",
     groups: ["system:elafros:controller"],
@@ -114,7 +116,11 @@ export async function startWorld(
     await controllers.stop();
   };
   await start(wrap);
-  onTestFinished(stop);
+  // Hooks run last to first: the store, opened first, is closed last.
+  onTestFinished(async () => {
+    await stop();
+    await housekeeping.stop();
+  });
 
   const world: World = {
     client,

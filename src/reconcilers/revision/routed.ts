@@ -3,6 +3,7 @@ import type { Revision } from "../../api/revision.ts";
 import { configurationLabel } from "../../api/labels.ts";
 import { keyOf } from "../../controller/index.ts";
 import { generationOf, generationOfName } from "../configuration/names.ts";
+import { isOwnedBy } from "../configuration/plan.ts";
 import type { Informers } from "../deps.ts";
 import type { Ledger } from "../route/ledger.ts";
 
@@ -24,7 +25,7 @@ export function isFollowed(revision: Revision, { routes, configurations }: Infor
   const key = `${revision.metadata.namespace ?? ""}/${name}`;
   if (routes.by("configuration", key).length === 0) return false;
   const configuration = configurations.get(key);
-  if (configuration === undefined) return false;
+  if (configuration === undefined || !isOwnedBy(revision, configuration)) return false;
   const latest = configuration.status?.latestReadyRevisionName;
   return latest === undefined || generationOf(revision) >= generationOfName(name, latest);
 }

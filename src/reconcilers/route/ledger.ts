@@ -114,8 +114,8 @@ export function createLedger(traffic: TrafficPort, clock: Clock): Ledger {
     },
     unassign(route) {
       const entry = entries.get(route);
+      if (entry?.serving === undefined) return;
       const version = traffic.unassign(route);
-      if (entry === undefined) return;
       change(route, entry, () => {
         entry.serving = undefined;
         entry.assigned.push({ version, revisions: new Set() });
