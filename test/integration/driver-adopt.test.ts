@@ -23,19 +23,17 @@ beforeEach(async () => {
 });
 afterEach(() => bed.close());
 
-const pidOf = async (id: string) => Number(await readFile(join(bed.dir, "instances", id, "pid"), "utf8"));
+const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+const pidOf = async (id: string) => Number(await readFile(join(bed.dir, "run/mem/i", id, "pid"), "utf8"));
 
 test("a new driver takes over what runs, at once, with its state", async () => {
   bed.driver.scale(key, instanceSpec(), 2);
-  const before = await untilReady(bed.driver, key, 2);
+  const before = (await untilReady(bed.driver, key, 2)).toSorted(byId);
   const pids = await Promise.all(before.map((one) => pidOf(one.id)));
   await bed.restart();
   const state = bed.driver.get(key);
-  const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
   expect(state?.desired).toBe(2);
-  expect(state?.instances.sort(byId)).toEqual(
-    before.sort(byId).map((one) => ({ ...one, startedAt: expect.any(Number) })),
-  );
+  expect(state?.instances.toSorted(byId)).toEqual(before.map((one) => ({ ...one, startedAt: expect.any(Number) })));
   bed.driver.scale(key, instanceSpec(), 2);
   await sleep(200);
   expect(await Promise.all(before.map((one) => pidOf(one.id)))).toEqual(pids);
@@ -83,7 +81,7 @@ test("one that waits for its next start goes on waiting, with its problem", asyn
 test("after another boot nothing is adopted and nothing is left", async () => {
   bed.driver.scale(key, instanceSpec(), 1);
   const [before] = await untilReady(bed.driver, key);
-  const record = join(bed.dir, "instances", before?.id ?? "", "instance.json");
+  const record = join(bed.dir, "run/mem/i", before?.id ?? "", "instance.json");
   await bed.restart({
     before: async () => {
       const old = JSON.parse(await readFile(record, "utf8")) as object;
@@ -99,7 +97,7 @@ test("after another boot nothing is adopted and nothing is left", async () => {
 test("a lost monitor ends the instance, which is started again", async () => {
   bed.driver.scale(key, instanceSpec(), 1);
   const [before] = await untilReady(bed.driver, key);
-  process.kill(Number(await readFile(join(bed.dir, "instances", before?.id ?? "", "monitor.pid"), "utf8")), "SIGKILL");
+  process.kill(Number(await readFile(join(bed.dir, "run/mem/i", before?.id ?? "", "monitor.pid"), "utf8")), "SIGKILL");
   const state = await eventually(bed.driver, key, ({ instances }) => instances[0]?.restarts === 1);
   expect(state.instances[0]?.lastExit?.message).toContain("monitor");
   await untilReady(bed.driver, key);
@@ -126,10 +124,10 @@ test("a driver killed at any moment of starting leaves nothing twice, nothing lo
   const ids = instances.map((one) => one.id).sort();
   expect((await readdir(join(bed.dir, "instances"))).sort()).toEqual(ids);
   const roots = mountPoints(await readFile("/proc/self/mountinfo", "utf8")).filter((point) =>
-    point.startsWith(bed.dir),
+    point.startsWith(`${bed.dir}/run/mem/`),
   );
-  expect(roots.sort()).toEqual(ids.map((id) => join(bed.dir, "instances", id, "root")));
-  expect((await readdir(join(bed.dir, "run/oci"))).map((cid) => cid.replace(/\.\d+$/, "")).sort()).toEqual(ids);
+  expect(roots.sort()).toEqual(ids.map((id) => join(bed.dir, "run/mem/i", id, "root")));
+  expect((await readdir(join(bed.dir, "run/mem/oci"))).map((cid) => cid.replace(/\.\d+$/, "")).sort()).toEqual(ids);
   expect((await readdir(join(bed.dir, "run/network"))).map((name) => name.replace(/^\d+\./, "")).sort()).toEqual(ids);
   const { stdout } = await promisify(execFile)("ps", ["-eo", "args"]);
   expect(stdout.split("\n").filter((line) => line.includes("conmon") && line.includes(bed.dir))).toHaveLength(count);

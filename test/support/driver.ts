@@ -3,7 +3,7 @@
  * an image store. `close` leaves nothing on the machine and says so where something is left.
  */
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "vitest";
@@ -12,9 +12,11 @@ import { silentLog } from "../../src/lib/log.ts";
 import { createDriver, type Driver, type DriverOptions } from "../../src/runtime/oci/driver.ts";
 import { createNetwork, destroyNetwork } from "../../src/runtime/oci/network.ts";
 import type { ImageRoot, ImageStore } from "../../src/runtime/oci/parts.ts";
+import { busyboxRoot } from "./busybox-root.ts";
 import { ImageError } from "../../src/runtime/images.ts";
 import type { InstanceState, WorkloadKey, WorkloadState } from "../../src/runtime/workloads.ts";
 
+export { busyboxRoot } from "./busybox-root.ts";
 export { instanceSpec, shellSpec } from "./instance-spec.ts";
 
 const run = promisify(execFile);
@@ -113,29 +115,6 @@ function store(images: Map<string, ImageRoot>): ImageStore {
     root: async (name) => images.get(name),
     prune: async () => [],
   };
-}
-
-/** Answers HTTP on PORT with files of /www: `GREETING` in index.html, and its identity. */
-const serve = `#!/bin/sh
-mkdir -p /www/cgi-bin
-echo "\${GREETING:-hello}" > /www/index.html
-echo "serving on $PORT"
-trap 'echo bye; exit 0' TERM
-httpd -f -p "$PORT" -h /www &
-wait
-`;
-
-/** A root with busybox under all its names, and /bin/serve. */
-export async function busyboxRoot(root: string): Promise<void> {
-  for (const name of ["bin", "etc", "tmp"]) await mkdir(join(root, name), { recursive: true });
-  await cp("/bin/busybox", join(root, "bin/busybox"), { dereference: true });
-  const { stdout } = await run("/bin/busybox", ["--list"]);
-  for (const name of stdout.split("\n")) {
-    if (name !== "" && name !== "busybox") await symlink("busybox", join(root, "bin", name)).catch(() => {});
-  }
-  await writeFile(join(root, "bin/serve"), serve, { mode: 0o755 });
-  await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n");
-  await writeFile(join(root, "etc/group"), "root:x:0:\napp:x:1000:\n");
 }
 
 /** Waits until a workload's state is as wanted, and gives it; bounded. */

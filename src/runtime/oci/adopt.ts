@@ -9,7 +9,7 @@ import type { DriverContext } from "./context.ts";
 import { isMonitor } from "./exits.ts";
 import { names, readText } from "./files.ts";
 import { destroy, instanceGroup, type Run } from "./launch.ts";
-import { containerId, instancePaths, type InstanceRecord, readRecord } from "./record.ts";
+import { containerId, instancePaths, type InstanceRecord, readRecord, recordsDir } from "./record.ts";
 
 /** An instance that goes on. Without a run it ended, or waits for its next start. */
 export interface Adopted {
@@ -21,9 +21,9 @@ export interface Adopted {
 export async function adoptInstances(ctx: DriverContext): Promise<Adopted[]> {
   const attached = await ctx.network.attached();
   const adopted: Adopted[] = [];
-  const found = await names(ctx.dir);
+  const found = new Set([...(await names(recordsDir(ctx.places))), ...(await names(ctx.places.disk))]);
   for (const id of found) {
-    const record = await readRecord(ctx.dir, id);
+    const record = await readRecord(ctx.places, id);
     const keep = record === undefined ? undefined : await adopt(ctx, record, attached.get(id)?.address);
     if (keep !== undefined) adopted.push(keep);
     else {
@@ -51,7 +51,7 @@ async function adopt(
 ): Promise<Adopted | undefined> {
   if (record.bootId !== ctx.bootId || address === undefined) return undefined;
   if (record.nextStartAt !== undefined) return record.stopping ? undefined : { record };
-  const paths = instancePaths(ctx.dir, record.id);
+  const paths = instancePaths(ctx.places, record.id);
   const cid = containerId(record);
   const pid = Number((await readText(paths.pid)) ?? 0);
   const monitor = Number((await readText(paths.monitorPid)) ?? 0);

@@ -9,12 +9,12 @@ import type { DriverLimits } from "./limits.ts";
 import type { OciRuntime } from "./oci-runtime.ts";
 import type { ImageStore, InstanceNetwork } from "./parts.ts";
 import type { UpperKind } from "./rootfs.ts";
+import type { Places } from "./record.ts";
 import type { ResolvedUser } from "./users.ts";
 
 /** What every instance of a driver shares. */
 export interface DriverContext {
-  /** Directory with one directory per instance. */
-  dir: string;
+  places: Places;
   images: ImageStore;
   network: InstanceNetwork;
   drain: Drain;

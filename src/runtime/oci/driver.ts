@@ -20,8 +20,8 @@ import { defaultLimits, type DriverLimits } from "./limits.ts";
 import { readLog } from "./logs.ts";
 import { findRuntime } from "./oci-runtime.ts";
 import type { ImageStore, InstanceNetwork } from "./parts.ts";
-import { instancePaths } from "./record.ts";
-import { findUpperKind } from "./rootfs.ts";
+import { instancePaths, type Places } from "./record.ts";
+import { findUpperKind, mountMemory, unmountBelow } from "./rootfs.ts";
 import { readSeccomp } from "./seccomp.ts";
 import { createWorkloads } from "./workload-set.ts";
 
@@ -43,7 +43,7 @@ export interface Driver extends WorkloadsPort {
   replace(instanceId: string, why: string): void;
   /** Ends the driver and leaves instances running. */
   close(): Promise<void>;
-  /** Drains and stops every instance, with at most `graceMs` between SIGTERM and SIGKILL, and forgets all workloads; then close it. */
+  /** Drains and stops every instance, with at most `graceMs` between SIGTERM and SIGKILL, and leaves nothing mounted; afterwards the driver can only be closed. */
   stopAll(graceMs: number): Promise<void>;
 }
 
@@ -55,14 +55,26 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
   const { clock, log } = options;
   await Promise.all([makeDirectory(options.dir, 0o700), makeDirectory(options.runDir, 0o700)]);
   const [dir, runDir] = await Promise.all([realpath(options.dir), realpath(options.runDir)]);
-  await Promise.all(["exits", "s", "oci"].map((name) => mkdir(join(runDir, name), { recursive: true, mode: 0o700 })));
+  const places: Places = { disk: dir, memory: join(runDir, "mem") };
 
   const cgroups = await findCgroups(await readFile("/proc/self/mountinfo", "utf8"));
   const launcher = createLauncher();
-  const exits = watchExits(join(runDir, "exits"), clock);
+  const ends: (() => void)[] = [launcher.close];
   try {
+    await mkdir(places.memory, { recursive: true, mode: 0o700 });
+    const { inMemory } = await mountMemory(launcher, places.memory);
+    if (!inMemory)
+      log.warn({ path: places.memory }, "Cannot mount a tmpfs: instances' records and secrets are kept on disk");
+    await Promise.all(["i", "exits", "s", "oci"].map((name) => mkdir(join(places.memory, name), { recursive: true })));
+    const exits = watchExits(join(places.memory, "exits"), clock);
+    ends.push(exits.close);
     const [runtime, seccomp, upper, bootId, openFiles] = await Promise.all([
-      findRuntime({ launcher, cgroupVersion: cgroups.version, runDir, logFileBytes: Math.floor(limits.logBytes / 2) }),
+      findRuntime({
+        launcher,
+        cgroupVersion: cgroups.version,
+        dir: places.memory,
+        logFileBytes: Math.floor(limits.logBytes / 2),
+      }),
       readSeccomp(),
       findUpperKind(launcher, dir),
       readFile("/proc/sys/kernel/random/boot_id", "utf8"),
@@ -77,7 +89,7 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
     const parentGroup = `/elafros-${createHash("sha256").update(dir).digest("hex").slice(0, 10)}`;
     await makeParent(cgroups, parentGroup, limits.memoryBytes);
     const ctx: DriverContext = {
-      dir,
+      places,
       images: options.images,
       network: options.network,
       drain: options.drain,
@@ -105,8 +117,7 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
     };
     return await run(ctx);
   } catch (error) {
-    exits.close();
-    launcher.close();
+    for (const end of ends) end();
     throw error;
   }
 }
@@ -143,6 +154,8 @@ async function run(ctx: DriverContext): Promise<Driver> {
     },
     stopAll: async (graceMs) => {
       await workloads.stopAll(graceMs);
+      ctx.exits.close();
+      await unmountBelow(ctx.launcher, ctx.places.memory);
       await Promise.all(ctx.cgroups.all(ctx.parentGroup).map((path) => rmdir(path).catch(() => {}))); // not empty: someone else's
     },
   };
@@ -155,7 +168,7 @@ function logsOf(
 ): AsyncIterable<string> {
   if (instance === undefined) throw new Error(`Cannot read logs: there is no instance "${id}"`);
   const attempt = instance.attempt - (options.previous ? 1 : 0);
-  return readLog(instancePaths(ctx.dir, id).log(attempt), {
+  return readLog(instancePaths(ctx.places, id).log(attempt), {
     ...options,
     running: () => instance.running && instance.attempt === attempt,
   });

@@ -23,7 +23,7 @@ export async function execInside(
   run: Run,
   { id, command, timeoutMs }: ExecOptions,
 ): Promise<{ code: number; output: string }> {
-  const { bundle, config } = instancePaths(ctx.dir, id);
+  const { bundle, config } = instancePaths(ctx.places, id);
   const name = `exec-${randomBytes(4).toString("hex")}`;
   const files = { process: join(bundle, `${name}.json`), pidFile: join(bundle, `${name}.pid`) };
   const { process } = JSON.parse(await readFile(config, "utf8")) as OciConfig;

@@ -144,7 +144,7 @@ export class Instance {
 
   /** Keeps the log file that was just replaced. */
   async keepLog(): Promise<void> {
-    await keepRotated(instancePaths(this.#ctx.dir, this.id).log(this.record.attempt));
+    await keepRotated(instancePaths(this.#ctx.places, this.id).log(this.record.attempt));
   }
 
   #askToStop(): void {
@@ -165,7 +165,7 @@ export class Instance {
   /** Writes the record, one write after the other. */
   #save(): Promise<void> {
     this.#saving = this.#saving
-      .then(() => saveRecord(this.#ctx.dir, this.record))
+      .then(() => saveRecord(this.#ctx.places, this.record))
       .catch((error: unknown) => {
         this.#ctx.log.error({ error, instance: this.id }, "Cannot save the instance's record");
       });
@@ -320,7 +320,7 @@ export class Instance {
   async #ended(end: RunEnd): Promise<void> {
     const { record } = this;
     const { clock, cgroups } = this.#ctx;
-    const paths = instancePaths(this.#ctx.dir, this.id);
+    const paths = instancePaths(this.#ctx.places, this.id);
     const byProbe = this.#phase === "stopping";
     const at = clock.now();
     const code = end.code ?? 255;

@@ -3,13 +3,13 @@
  * Everything made here lies in the instance's directory, its network namespace and its control group, so that a crash at any point
  * leaves nothing that `cleanRun` and `destroy` don't find.
  */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { ImageError } from "../images.ts";
 import type { InstanceSpec } from "../workloads.ts";
 import { makeBundle } from "./bundle.ts";
 import { endGroup } from "./cgroup.ts";
 import type { DriverContext } from "./context.ts";
-import { makeDirectory, readText, saveFile } from "./files.ts";
+import { readText } from "./files.ts";
 import { removeLog } from "./logs.ts";
 import type { Attachment, ImageRoot } from "./parts.ts";
 import { containerId, type InstancePaths, instancePaths, type InstanceRecord, saveRecord } from "./record.ts";
@@ -63,14 +63,14 @@ export async function beginRun(ctx: DriverContext, record: InstanceRecord): Prom
   delete record.nextStartAt;
   delete record.startedAt;
   delete record.readyAt;
-  const paths = instancePaths(ctx.dir, record.id);
-  if (record.attempt === 1) await mkdir(paths.base, { mode: 0o700 });
-  await saveRecord(ctx.dir, record);
+  const paths = instancePaths(ctx.places, record.id);
+  await mkdir(paths.bundle, { recursive: true, mode: 0o700 });
+  await saveRecord(ctx.places, record);
 }
 
 /** Makes all that a run needs and starts it; resolves with the running process. */
 export async function launch(ctx: DriverContext, record: InstanceRecord, image: ImageRoot): Promise<Run> {
-  const paths = instancePaths(ctx.dir, record.id);
+  const paths = instancePaths(ctx.places, record.id);
   const { spec } = record;
   record.imageId = image.id;
   record.stopSignal = image.config.stopSignal;
@@ -91,8 +91,7 @@ export async function launch(ctx: DriverContext, record: InstanceRecord, image: 
       sizeBytes: Math.min(ctx.limits.tmpfsRootBytes, spec.resources.memoryBytes ?? Number.POSITIVE_INFINITY),
     }).then(() => findUser(ctx, paths, { spec, image })),
     makeVolumes(ctx.launcher, spec, paths),
-    makeDirectory(paths.bundle, 0o700),
-    makeDirectory(paths.logs, 0o700),
+    mkdir(paths.logs, { recursive: true, mode: 0o700 }),
   );
   const config = makeBundle({
     spec,
@@ -106,7 +105,7 @@ export async function launch(ctx: DriverContext, record: InstanceRecord, image: 
     pids: ctx.limits.pids,
     machine: ctx.machine,
   });
-  await saveFile(paths.config, JSON.stringify(config));
+  await writeFile(paths.config, JSON.stringify(config), { mode: 0o600 });
   const cid = containerId(record);
   const pid = await ctx.runtime.create(record, paths);
   const alive = () => {
@@ -116,9 +115,8 @@ export async function launch(ctx: DriverContext, record: InstanceRecord, image: 
       return false;
     }
   };
-  await ctx.runtime.start(cid, alive);
-  const monitor = Number((await readText(paths.monitorPid)) ?? 0);
-  return { cid, pid, monitor, address: network.attachment.address };
+  const [monitor] = await Promise.all([readText(paths.monitorPid), ctx.runtime.start(cid, alive)]);
+  return { cid, pid, monitor: Number(monitor ?? 0), address: network.attachment.address };
 }
 
 async function findUser(
@@ -142,7 +140,7 @@ async function findUser(
 
 /** Ends whatever is left of the present run and takes its root apart. Volumes, network and logs stay for the next. */
 export async function cleanRun(ctx: DriverContext, record: InstanceRecord): Promise<void> {
-  const paths = instancePaths(ctx.dir, record.id);
+  const paths = instancePaths(ctx.places, record.id);
   await ctx.runtime.remove(containerId(record));
   await endGroup(ctx.cgroups, instanceGroup(ctx, record.id));
   for (const part of [paths.root, paths.rw, paths.layers, paths.bundle]) await removeTree(ctx.launcher, part);
@@ -155,11 +153,13 @@ export async function cleanRun(ctx: DriverContext, record: InstanceRecord): Prom
 
 /** Removes everything of an instance: processes, mounts, network, files. `attempt` names its last container, where known. */
 export async function destroy(ctx: DriverContext, id: string, attempt: number | undefined): Promise<void> {
-  const paths = instancePaths(ctx.dir, id);
+  const paths = instancePaths(ctx.places, id);
   if (attempt !== undefined && attempt > 0) await ctx.runtime.remove(containerId({ id, attempt }));
   await endGroup(ctx.cgroups, instanceGroup(ctx, id));
   await unmountBelow(ctx.launcher, paths.base);
+  await unmountBelow(ctx.launcher, paths.disk);
   await ctx.network.release(id);
+  await removeTree(ctx.launcher, paths.disk);
   await removeTree(ctx.launcher, paths.base);
 }
 

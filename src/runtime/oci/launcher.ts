@@ -44,16 +44,17 @@ answer() {
 while IFS= read -r id && IFS= read -r mode && IFS= read -r dir && IFS= read -r count; do
   set --
   while [ "$count" -gt 0 ]; do IFS= read -r arg; set -- "$@" "$arg"; count=$((count - 1)); done
-  {
+  if [ "$mode" = pipe ]; then
+    { cd "$dir" && exec "$@" 3>&1 >/dev/null; } </dev/null 2>/dev/null | { IFS= read -r line; answer "$id" 0 "$line"; } &
+  else {
     if ! cd "$dir"; then answer "$id" 125 "Cannot enter $dir"
-    elif [ "$mode" = pipe ]; then
-      { "$@" 3>&1 >/dev/null 2>/dev/null || echo "exit $?"; } | { IFS= read -r line; answer "$id" 0 "$line"; }
     elif [ "$mode" = capped ]; then
       out=$({ "$@" 2>&1; printf '\\n%s\\n' "$?"; } | { head -c 2000; tail -c 5; })
       answer "$id" "\${out##*$nl}" "\${out%$nl*}"
     else out=$("$@" 2>&1); answer "$id" "$?" "$out"
     fi
   } </dev/null 2>/dev/null &
+  fi
   jobs >/dev/null
 done
 `;

@@ -41,7 +41,8 @@ export class CommandError extends Error {
 interface RuntimeOptions {
   launcher: Launcher;
   cgroupVersion: 1 | 2;
-  runDir: string;
+  /** Directory for its state, sockets and exit codes. */
+  dir: string;
   /** Most bytes in the current log file of an instance. */
   logFileBytes: number;
 }
@@ -78,12 +79,12 @@ async function findProgram(name: string): Promise<string | undefined> {
 }
 
 function makeRuntime(
-  { launcher, runDir, logFileBytes }: RuntimeOptions,
+  { launcher, dir, logFileBytes }: RuntimeOptions,
   program: { name: "crun" | "runc"; path: string; conmon: string },
 ): OciRuntime {
-  const state = join(runDir, "oci");
-  const sockets = join(runDir, "s");
-  const exits = join(runDir, "exits");
+  const state = join(dir, "oci");
+  const sockets = join(dir, "s");
+  const exits = join(dir, "exits");
   const fifo = (cid: string) => join(state, cid, "exec.fifo");
   const call = [program.path, "--root", state];
   return {

@@ -1,6 +1,6 @@
 /**
- * What is kept on disk of an instance, so that the next control can adopt it: `instance.json` in the instance's own directory (0700),
- * and everything else below it. A record holds the spec with its secrets, so it is 0600.
+ * What is kept of an instance, so that the next control can adopt it: `instance.json` in the instance's own directory (0700),
+ * and everything else beside it. A record holds the spec with its secrets, so it is 0600 and in memory.
  */
 import { createHash, randomInt } from "node:crypto";
 import { join } from "node:path";
@@ -34,23 +34,43 @@ export interface InstanceRecord {
   stopSignal?: string;
 }
 
-/** Paths below an instance's directory. */
-export function instancePaths(dir: string, id: string) {
-  const base = join(dir, id);
+/** Where instances are kept. */
+export interface Places {
+  /** On disk: what instances write. */
+  disk: string;
+  /**
+   * In memory, on a tmpfs of the driver's: records, bundles, secrets and the runtime's state. Nothing of it means anything after a reboot, and a start doesn't
+   * wait for the disk's journal.
+   */
+  memory: string;
+}
+
+/** Directory with a directory per instance, in memory. */
+export function recordsDir(places: Places): string {
+  return join(places.memory, "i");
+}
+
+/** Paths of an instance. */
+export function instancePaths(places: Places, id: string) {
+  const base = join(recordsDir(places), id);
+  const disk = join(places.disk, id);
   return {
     base,
+    disk,
     record: join(base, "instance.json"),
     bundle: join(base, "bundle"),
     config: join(base, "bundle", "config.json"),
-    /** The overlay's mount point and its parts. */
+    /** The overlay's mount point, its layers, and what is written to it. */
     root: join(base, "root"),
-    rw: join(base, "rw"),
     layers: join(base, "l"),
+    rw: join(disk, "rw"),
     etc: join(base, "etc"),
-    termination: join(base, "termination"),
+    /** Volumes of files and in memory; those on disk. */
     volumes: join(base, "volumes"),
-    logs: join(base, "log"),
-    log: (attempt: number) => join(base, "log", `${attempt}.log`),
+    diskVolumes: join(disk, "volumes"),
+    termination: join(disk, "termination"),
+    logs: join(disk, "log"),
+    log: (attempt: number) => join(disk, "log", `${attempt}.log`),
     pid: join(base, "pid"),
     monitorPid: join(base, "monitor.pid"),
   } as const;
@@ -58,13 +78,13 @@ export function instancePaths(dir: string, id: string) {
 
 export type InstancePaths = ReturnType<typeof instancePaths>;
 
-export async function saveRecord(dir: string, record: InstanceRecord): Promise<void> {
-  await saveFile(instancePaths(dir, record.id).record, JSON.stringify(record));
+export async function saveRecord(places: Places, record: InstanceRecord): Promise<void> {
+  await saveFile(instancePaths(places, record.id).record, JSON.stringify(record));
 }
 
 /** The record of an instance; undefined where there is none that can be read: it was half made, or by a newer version. */
-export async function readRecord(dir: string, id: string): Promise<InstanceRecord | undefined> {
-  const record = await readJson(instancePaths(dir, id).record).catch(() => undefined);
+export async function readRecord(places: Places, id: string): Promise<InstanceRecord | undefined> {
+  const record = await readJson(instancePaths(places, id).record).catch(() => undefined);
   if (typeof record !== "object" || record === null) return undefined;
   const { version, id: name } = record as Partial<InstanceRecord>;
   return version === 1 && name === id ? (record as InstanceRecord) : undefined;

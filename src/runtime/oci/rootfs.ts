@@ -2,9 +2,8 @@
  * An instance's root: an overlay of the image's layers, read-only and shared, with a directory of the instance's own on top. Where the data directory's
  * file system can't be an upper layer (overlay on overlay), a tmpfs of limited size is.
  */
-import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { makeDirectory } from "./files.ts";
 import type { Launcher } from "./launcher.ts";
 import type { InstancePaths } from "./record.ts";
 
@@ -23,18 +22,28 @@ interface OverlayOptions {
  * hold what the option syntax takes for its own.
  */
 export async function mountRoot(launcher: Launcher, paths: InstancePaths, options: OverlayOptions): Promise<void> {
-  await Promise.all([mkdir(paths.root), mkdir(paths.rw), mkdir(paths.layers)]);
-  if (options.upper === "tmpfs") await mountTmpfs(launcher, paths.rw, { sizeBytes: options.sizeBytes, mode: "0700" });
+  const below = { recursive: true, mode: 0o700 };
+  if (options.upper === "tmpfs") {
+    await mkdir(paths.rw, below);
+    await mountTmpfs(launcher, paths.rw, { sizeBytes: options.sizeBytes, mode: "0700" });
+  }
+  const upper = join(paths.rw, "u");
   await Promise.all([
-    makeDirectory(join(paths.rw, "u"), 0o755), // the root directory's own mode inside
-    mkdir(join(paths.rw, "w")),
-    ...options.layers.map((layer, index) => symlink(layer, join(paths.layers, String(index)))),
+    mkdir(upper, below).then(() => chmod(upper, 0o755)), // the root directory's own mode inside
+    mkdir(join(paths.rw, "w"), below),
+    mkdir(paths.root),
+    mkdir(paths.layers).then(() =>
+      Promise.all([
+        symlink(paths.rw, join(paths.layers, "rw")),
+        ...options.layers.map((layer, index) => symlink(layer, join(paths.layers, String(index)))),
+      ]),
+    ),
   ]);
-  const lower = options.layers.map((_, index) => `l/${index}`).join(":");
+  const lower = options.layers.map((_, index) => index).join(":");
   await must(
     launcher,
-    ["mount", "-t", "overlay", "overlay", "-o", `lowerdir=${lower},upperdir=rw/u,workdir=rw/w`, "root"],
-    paths.base,
+    ["mount", "-t", "overlay", "overlay", "-o", `lowerdir=${lower},upperdir=rw/u,workdir=rw/w`, "../root"],
+    paths.layers,
   );
 }
 
@@ -98,4 +107,15 @@ export async function findUpperKind(launcher: Launcher, dir: string): Promise<Up
 async function must(launcher: Launcher, args: string[], cwd: string): Promise<void> {
   const result = await launcher.run(args, { cwd });
   if (result.code !== 0) throw new Error(`Cannot mount: ${result.output || `exit code ${result.code}`}`);
+}
+
+/**
+ * Mounts the driver's own tmpfs where it isn't mounted yet: it outlives control, and a reboot ends it. Where it can't be mounted the
+ * directory itself serves, slower and on disk.
+ */
+export async function mountMemory(launcher: Launcher, path: string): Promise<{ inMemory: boolean }> {
+  if (mountPoints(await readFile("/proc/self/mountinfo", "utf8")).includes(path)) return { inMemory: true };
+  const options = "nosuid,nodev,noexec,mode=0700";
+  const result = await launcher.run(["mount", "-t", "tmpfs", "elafros", "-o", options, path]);
+  return { inMemory: result.code === 0 };
 }

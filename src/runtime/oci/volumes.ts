@@ -1,9 +1,9 @@
 /** Volumes and the files that every instance gets, as directories of the host, and the bundle's mounts for them. */
-import { chmod } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { InstanceSpec } from "../workloads.ts";
 import type { BundleMount } from "./bundle.ts";
-import { insideParts, makeDirectory, names, safeBelow, saveFile, writeTree } from "./files.ts";
+import { insideParts, makeDirectory, names, safeBelow, writeTree } from "./files.ts";
 import type { Launcher } from "./launcher.ts";
 import type { InstancePaths } from "./record.ts";
 import { mountTmpfs } from "./rootfs.ts";
@@ -19,15 +19,16 @@ export async function makeVolumes(
   paths: InstancePaths,
 ): Promise<BundleMount[]> {
   if (spec.mounts.length === 0) return [];
-  await makeDirectory(paths.volumes, 0o700);
-  const made = new Set(await names(paths.volumes));
+  await Promise.all([paths.volumes, paths.diskVolumes].map((path) => mkdir(path, { recursive: true, mode: 0o700 })));
+  const made = new Set([...(await names(paths.volumes)), ...(await names(paths.diskVolumes))]);
   const mounts: BundleMount[] = [];
   for (const mount of spec.mounts) {
     const [name, ...more] = insideParts(mount.volume, "volume");
     if (name === undefined || more.length > 0)
       throw new TypeError(`Cannot use volume "${mount.volume}": it is no plain name`);
-    const at = join(paths.volumes, name);
     const { source } = mount;
+    const onDisk = source.type === "emptyDir" && source.medium === "";
+    const at = join(onDisk ? paths.diskVolumes : paths.volumes, name);
     if (!made.has(name)) {
       made.add(name);
       if (source.type === "files") {
@@ -66,22 +67,28 @@ interface EtcFiles {
 
 /** Writes /etc/hosts, /etc/hostname, /etc/resolv.conf and the empty termination message, and gives their mounts. */
 export async function makeEtc(paths: InstancePaths, files: EtcFiles): Promise<BundleMount[]> {
-  await makeDirectory(paths.etc, 0o755);
+  await mkdir(paths.etc, { recursive: true, mode: 0o700 });
   const contents: Record<string, string> = {
     hosts: files.hosts,
     hostname: `${files.hostname}\n`,
     "resolv.conf": files.resolvConf,
   };
   const options = ["bind", "rprivate", "nosuid", "nodev", "noexec"];
+  // Read-only: they lie in memory that all instances share.
+  const readOnly = [...options, "ro"];
   const mounts = await Promise.all(
     Object.entries(contents).map(async ([name, text]): Promise<BundleMount> => {
-      await saveFile(join(paths.etc, name), text, 0o644);
-      return { destination: `/etc/${name}`, source: join(paths.etc, name), options };
+      const source = join(paths.etc, name);
+      await writeFile(source, text);
+      await chmod(source, 0o644);
+      return { destination: `/etc/${name}`, source, options: readOnly };
     }),
   );
   if (files.terminationMessagePath.startsWith("/")) {
     // Any user of the image may write it; a new file, because the last run could still have the old one open.
-    await saveFile(paths.termination, "", 0o666);
+    await mkdir(paths.disk, { recursive: true, mode: 0o700 });
+    await rm(paths.termination, { force: true });
+    await writeFile(paths.termination, "", { flag: "wx" });
     await chmod(paths.termination, 0o666);
     mounts.push({ destination: files.terminationMessagePath, source: paths.termination, options });
   }
