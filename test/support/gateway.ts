@@ -27,11 +27,13 @@ export interface BoundSocket {
 interface Handle {
   fd: number;
   getsockname(out: { port?: number }): number;
-  listen(backlog: number): number;
   close(): void;
 }
 
-/** Binds a loopback port without accepting on it. It listens, so that connections wait while no gateway is there. */
+/**
+ * Binds a loopback port without listening: the first gateway makes it listen, and it goes on listening, with connections waiting in it, while
+ * no gateway is there. Listening here would make this process accept, too.
+ */
 export function bindSocket(): BoundSocket {
   const { _createServerHandle: create } = net as unknown as {
     _createServerHandle: (host: string, port: number, family: number, fd: number) => Handle | number;
@@ -40,7 +42,6 @@ export function bindSocket(): BoundSocket {
   if (typeof handle === "number") throw new Error(`Cannot bind a loopback port: error ${handle}`);
   const name: { port?: number } = {};
   handle.getsockname(name);
-  handle.listen(4096);
   return { fd: handle.fd, port: name.port ?? 0, close: () => handle.close() };
 }
 

@@ -22,6 +22,8 @@ const mostEarlyBytes = 64 * 1024;
 interface Connection {
   /** Requests that aren't answered yet. */
   requests: number;
+  /** The answer to the newest one. */
+  last: ServerResponse | undefined;
   /** When the last one was answered, or the connection was made. */
   idleSince: number;
   /** We have said that we send nothing more. */
@@ -48,7 +50,10 @@ export async function createHttpFront(options: FrontOptions): Promise<Front> {
   };
   const begin = (exchange: Exchange, connection: Connection | undefined, res: ServerResponse): void => {
     exchanges.add(exchange);
-    if (connection !== undefined) connection.requests += 1;
+    if (connection !== undefined) {
+      connection.requests += 1;
+      connection.last = res;
+    }
     res.once("close", () => {
       if (connection === undefined) return;
       connection.requests -= 1;
@@ -58,7 +63,7 @@ export async function createHttpFront(options: FrontOptions): Promise<Front> {
   };
   const server = makeServer(options);
   server.on("connection", (socket: Socket) => {
-    connections.set(socket, { requests: 0, idleSince: clock.now(), ended: false });
+    connections.set(socket, { requests: 0, last: undefined, idleSince: clock.now(), ended: false });
     socket.once("close", () => connections.delete(socket));
   });
   server.on("request", (req, res) => {
@@ -163,7 +168,10 @@ function closeIfIdle(socket: Socket, connection: Connection, before: number): vo
 
 /** What Node's parser refuses: a plain answer, unless another one is under way on the connection. */
 function onClientError(error: NodeJS.ErrnoException, socket: Socket, connections: Map<Socket, Connection>): void {
-  if (error.code === "ECONNRESET" || !socket.writable || (connections.get(socket)?.requests ?? 0) > 0) {
+  const { requests, last } = connections.get(socket) ?? { requests: 0, last: undefined };
+  // A body may turn out malformed while the app has its beginning: as long as nothing was answered, this can be.
+  const busy = requests > 1 || (requests === 1 && last?.headersSent !== false);
+  if (error.code === "ECONNRESET" || !socket.writable || busy) {
     socket.destroy();
     return;
   }

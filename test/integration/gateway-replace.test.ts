@@ -1,0 +1,264 @@
+import { readFile, writeFile } from "node:fs/promises";
+import http from "node:http";
+import net from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Pool } from "undici";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import WebSocket, { WebSocketServer } from "ws";
+import type { RouteTable } from "../../src/routing/table.ts";
+import {
+  type App,
+  type Bench,
+  createBench,
+  type FakeControl,
+  simpleTable,
+  startApp,
+  until,
+} from "../support/gateway.ts";
+
+const host = "app.default.localhost";
+let bench: Bench;
+let control: FakeControl;
+const apps: App[] = [];
+
+beforeEach(async () => {
+  bench = await createBench();
+  control = await bench.control();
+});
+afterEach(async () => {
+  await bench.close();
+  for (const app of apps.splice(0)) await app.close();
+});
+
+async function serve(...made: Parameters<typeof startApp>): Promise<App> {
+  const app = await startApp(...made);
+  apps.push(app);
+  return app;
+}
+
+/** Requests without pause over `connections` kept alive, until stopped. Resolves with what came back, and each failure. */
+function load(
+  connections: number,
+  method: "GET" | "POST",
+): { stop(): Promise<{ served: number; failures: string[] }> } {
+  const pool = new Pool(`http://127.0.0.1:${bench.port}`, { connections, pipelining: 1 });
+  let going = true;
+  let served = 0;
+  const failures: string[] = [];
+  const loops = Array.from({ length: connections }, async () => {
+    while (going) {
+      try {
+        const body = method === "POST" ? "body" : null;
+        const { statusCode, body: answer } = await pool.request({ path: "/", method, headers: { host }, body });
+        const text = await answer.text();
+        if (statusCode === 200) served += 1;
+        else failures.push(`${statusCode} ${text}`);
+      } catch (error) {
+        failures.push(String(error));
+      }
+      await sleep(Math.random() * 40);
+    }
+  });
+  return {
+    async stop() {
+      going = false;
+      await Promise.all(loops);
+      await pool.destroy();
+      return { served, failures };
+    },
+  };
+}
+
+test("gateways are replaced under load without one failed request", async () => {
+  const app = await serve("one", (req, res) => {
+    req.resume();
+    setTimeout(() => res.end("ok"), Math.random() * 20);
+  });
+  await control.settle(simpleTable(host, [app]), 0);
+  let gateway = await bench.start();
+  await until(() => control.members.has(gateway.ready.id));
+  const loads = [load(100, "GET"), load(100, "POST")];
+  const ended: Promise<number | string | null>[] = [];
+  for (let i = 0; i < 12; i++) {
+    await sleep(200);
+    const next = await bench.start({ limits: { drainIdleMs: 1_000 } });
+    gateway.process.kill("SIGTERM");
+    ended.push(gateway.exited);
+    gateway = next;
+  }
+  await sleep(200);
+  for (const { stop } of loads) {
+    const { served, failures } = await stop();
+    expect(failures).toEqual([]);
+    expect(served).toBeGreaterThan(500);
+  }
+  expect(await Promise.all(ended)).toEqual(ended.map(() => 0));
+});
+
+test("a gateway that ends finishes what it has: slow answers, uploads, websockets", async () => {
+  const app = await serve("one", (req, res) => {
+    let bytes = 0;
+    req.on("data", (piece: Buffer) => (bytes += piece.length));
+    req.on("end", () => setTimeout(() => res.end(String(bytes)), 400));
+  });
+  const sockets = new WebSocketServer({ server: app.server });
+  sockets.on("connection", (socket) => socket.on("message", (data: Buffer) => socket.send(data.toString())));
+  const old = await bench.start();
+  await control.settle(simpleTable(host, [app]));
+  const client = new WebSocket(`ws://127.0.0.1:${bench.port}/`, { headers: { host } });
+  await new Promise((resolve) => client.once("open", resolve));
+  const answers: Promise<string>[] = [];
+  const uploads = Array.from({ length: 4 }, () => {
+    const req = http.request({ host: "127.0.0.1", port: bench.port, agent: false, method: "POST", headers: { host } });
+    answers.push(
+      new Promise((resolve, reject) => {
+        req.on("error", reject);
+        req.on("response", (res) => {
+          let text = "";
+          res.on("data", (piece: Buffer) => (text += piece.toString()));
+          res.on("end", () => resolve(text));
+        });
+      }),
+    );
+    req.write("1234");
+    return req;
+  });
+  await sleep(100);
+  const next = await bench.start();
+  old.process.kill("SIGTERM");
+  await sleep(200);
+  for (const upload of uploads) upload.end("5678");
+  expect(await Promise.all(answers)).toEqual(["8", "8", "8", "8"]);
+  const echoed = new Promise<string>((resolve) => client.once("message", (data: Buffer) => resolve(data.toString())));
+  client.send("still here");
+  expect(await echoed).toBe("still here");
+  expect(old.process.exitCode).toBe(null);
+  // Both are members until the old one has ended.
+  expect([...control.members.keys()]).toEqual([old.ready.id, next.ready.id]);
+  client.close();
+  expect(await old.exited).toBe(0);
+  await until(() => control.members.size === 1);
+  sockets.close();
+});
+
+test("shed ends old streams and upgraded connections, so that a gateway can end", async () => {
+  const app = await serve("one", (_req, res) => {
+    res.write("stream");
+  });
+  const sockets = new WebSocketServer({ server: app.server });
+  const gateway = await bench.start();
+  await control.settle(simpleTable(host, [app]));
+  const client = new WebSocket(`ws://127.0.0.1:${bench.port}/`, { headers: { host } });
+  await new Promise((resolve) => client.once("open", resolve));
+  const streamed = new Promise<string>((resolve) => {
+    const req = http.request({ host: "127.0.0.1", port: bench.port, agent: false, headers: { host } });
+    req.on("response", (res) => res.resume().on("error", () => resolve("ended")));
+    req.end();
+  });
+  await sleep(200);
+  gateway.process.kill("SIGTERM");
+  control.link.shed(100);
+  expect(await streamed).toBe("ended");
+  expect(await gateway.exited).toBe(0);
+  sockets.close();
+});
+
+test("an idle connection is told to close by its next answer, or closed after a while, never reset", async () => {
+  const app = await serve("one");
+  const gateway = await bench.start({ limits: { drainIdleMs: 300 } });
+  await control.settle(simpleTable(host, [app]));
+  const talk = (): { got: () => string; ended: () => boolean; failed: () => boolean; ask: () => void } => {
+    const socket = net.connect(bench.port, "127.0.0.1");
+    let got = "";
+    let ended = false;
+    let failed = false;
+    socket.on("data", (piece: Buffer) => (got += piece.toString()));
+    socket.on("end", () => (ended = true));
+    socket.on("error", () => (failed = true));
+    const ask = (): void => void socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    return { got: () => got, ended: () => ended, failed: () => failed, ask };
+  };
+  const [asks, idles] = [talk(), talk()];
+  for (const one of [asks, idles]) one.ask();
+  await until(() => asks.got().endsWith("one") && idles.got().endsWith("one"));
+  expect(asks.got()).toContain("Connection: keep-alive");
+  gateway.process.kill("SIGTERM");
+  await sleep(100);
+  expect([asks.ended(), idles.ended()]).toEqual([false, false]);
+  asks.ask();
+  await until(() => asks.ended() && idles.ended());
+  expect(asks.got()).toContain("Connection: close");
+  expect([asks.failed(), idles.failed()]).toEqual([false, false]);
+  expect(await gateway.exited).toBe(0);
+});
+
+test("a gateway serves from its file when control is away, after kill -9 too; waiting connections are served by the next", async () => {
+  const app = await serve("one");
+  let gateway = await bench.start();
+  await control.settle(simpleTable(host, [app]));
+  const ask = (): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const req = http.get({ host: "127.0.0.1", port: bench.port, agent: false, headers: { host } }, (res) => {
+        let text = "";
+        res.on("data", (piece: Buffer) => (text += piece.toString()));
+        res.on("end", () => resolve(text));
+      });
+      req.on("error", reject);
+    });
+  await control.close();
+  expect(await ask()).toBe("one");
+  for (let i = 0; i < 3; i++) {
+    gateway.process.kill("SIGKILL");
+    await gateway.exited;
+    // The socket is the test's, and goes on listening.
+    const waiting = ask();
+    gateway = await bench.start();
+    expect(gateway.ready.table).toBeGreaterThan(0);
+    expect(await waiting).toBe("one");
+  }
+  control = await bench.control();
+  const other = await serve("other");
+  await control.settle(simpleTable(host, [other]));
+  expect(await ask()).toBe("other");
+  const kept = JSON.parse(await readFile(bench.tablePath, "utf8")) as RouteTable;
+  expect(kept.revisions["default/app-00001"]?.instances[0]?.id).toBe("other");
+});
+
+test("a broken table file and a broken table of control don't stop a gateway", async () => {
+  await writeFile(bench.tablePath, '{"version": 3, "hosts"');
+  const app = await serve("one");
+  const gateway = await bench.start();
+  expect(gateway.ready.table).toBe(0);
+  await control.settle(simpleTable(host, [app]));
+  const broken = {
+    hosts: { [host]: { route: "default/app", targets: [{ revision: "r", percent: 99 }] } },
+    revisions: {},
+  };
+  control.publish(broken);
+  await until(() => gateway.log().includes("percents that total 100, not 99"));
+  await control.settle(simpleTable(host, [app]));
+});
+
+test("control sees a killed gateway leave at once, and a stopped one when its lease is over", async () => {
+  const gateway = await bench.start();
+  const frozen = await bench.start();
+  await until(() => control.members.size === 2);
+  gateway.process.kill("SIGKILL");
+  await until(() => control.members.size === 1);
+  frozen.process.kill("SIGSTOP");
+  await sleep(5_000);
+  expect(control.members.size).toBe(1);
+  await until(() => control.members.size === 0);
+  frozen.process.kill("SIGCONT");
+  await until(() => control.members.size === 1);
+});
+
+test("unusable options end with status 2 and a sentence", async () => {
+  const { spawnSync } = await import("node:child_process");
+  const main = new URL("../../src/gateway/main.ts", import.meta.url).pathname;
+  const { status, stderr } = spawnSync(process.execPath, [main, '{"threads": 0}'], { encoding: "utf8" });
+  expect([status, stderr]).toEqual([
+    2,
+    'Cannot start the gateway: option "threads" must be a whole number from 1 to 64\n',
+  ]);
+});
