@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import { compile } from "./compile.ts";
+import type { RouteAssignment } from "./traffic.ts";
+
+const limits = (revision: string) => ({
+  revision,
+  configuration: "ns/c",
+  protocol: "http1" as const,
+  concurrency: 3,
+  timeoutMs: 500,
+});
+const assign = (route: string, more: Partial<RouteAssignment>): [string, RouteAssignment] => [
+  route,
+  { route, hosts: [], targets: [], named: [], ...more },
+];
+const table = (assignments: [string, RouteAssignment][], revisions: string[] = []) =>
+  compile({
+    version: 1,
+    assignments: new Map(assignments),
+    revisions: new Map(revisions.map((key) => [key, limits(key)])),
+    instances: new Map([["ns/a", { instances: [{ id: "i", host: "10.0.0.1", port: 80 }] }]]),
+  });
+
+describe("compile()", () => {
+  it("leads hosts to their split and named addresses to one Revision alone", () => {
+    const { hosts, revisions } = table(
+      [
+        assign("ns/r", {
+          hosts: ["R.ns.example", "r.ns"],
+          targets: [
+            { revision: "a", percent: 90 },
+            { revision: "b", percent: 10 },
+          ],
+          named: [{ host: "next.r.ns.example", revision: "b" }],
+        }),
+      ],
+      ["ns/a", "ns/b", "ns/unused"],
+    );
+    expect(Object.keys(hosts)).toEqual(["r.ns.example", "r.ns", "next.r.ns.example"]);
+    expect(hosts["next.r.ns.example"]).toEqual({ route: "ns/r", targets: [{ revision: "ns/b", percent: 100 }] });
+    expect(Object.keys(revisions)).toEqual(["ns/a", "ns/b"]);
+    expect(revisions["ns/a"]).toEqual({
+      configuration: "ns/c",
+      protocol: "http1",
+      concurrency: 3,
+      timeoutMs: 500,
+      instances: [{ id: "i", host: "10.0.0.1", port: 80 }],
+    });
+  });
+
+  it("leaves a Revision out whose limits aren't known, and keeps the host", () => {
+    const { hosts, revisions } = table([assign("ns/r", { hosts: ["h"], targets: [{ revision: "a", percent: 100 }] })]);
+    expect(hosts["h"]?.targets).toHaveLength(1);
+    expect(revisions).toEqual({});
+  });
+
+  it("gives a host that two Routes claim to the one that splits it, then to the first by name, in whatever order", () => {
+    const named = assign("ns/a", { named: [{ host: "h", revision: "a" }] });
+    const splits = assign("ns/b", { hosts: ["h"], targets: [{ revision: "b", percent: 100 }] });
+    const later = assign("ns/c", { hosts: ["h"], targets: [{ revision: "c", percent: 100 }] });
+    for (const order of [
+      [named, splits, later],
+      [later, splits, named],
+    ]) {
+      expect(table(order).hosts["h"]?.route).toBe("ns/b");
+    }
+  });
+});
