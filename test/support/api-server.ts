@@ -22,12 +22,15 @@ import { createTokens, type Tokens } from "../../src/apiserver/tokens.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { openStore } from "../../src/store/open.ts";
+import type { History } from "../../src/store/store.ts";
 
 export interface BenchOptions {
   clock?: Clock;
   logs?: LogSource;
   virtual?: ApiServiceOptions["virtual"];
   kinds?: readonly Kind[];
+  /** How much the store remembers. */
+  history?: History;
 }
 
 /** An answer, whole. */
@@ -71,7 +74,12 @@ export async function apiBench(options: BenchOptions = {}): Promise<ApiBench> {
   const kinds = options.kinds ?? allKinds;
   const dir = await mkdtemp(path.join(tmpdir(), "elafros-api-"));
   const log = silentLog;
-  const store = await openStore({ path: path.join(dir, "store.db"), log, clock });
+  const store = await openStore({
+    path: path.join(dir, "store.db"),
+    log,
+    clock,
+    ...(options.history === undefined ? {} : { history: options.history }),
+  });
   const pki = await openPki({ dir: path.join(dir, "pki"), names: [], clock });
   const authorizer = createAuthorizer({ kinds, clock, log });
   const service = createApiService({

@@ -81,6 +81,10 @@ export class Replay {
       this.#actual.set(recorded, actual);
   }
 
+  knows(recorded: string): boolean {
+    return this.#actual.has(recorded);
+  }
+
   /** How the actual value differs; empty where it doesn't. */
   differences(recorded: unknown, actual: unknown, path = ""): string[] {
     if (Array.isArray(recorded) && Array.isArray(actual)) {
