@@ -89,6 +89,7 @@ export async function imageCache(): Promise<ImageCache> {
   const unlock = await lock(`elafros-test-images ${dir}`);
   try {
     if (!(await exists(done))) {
+      await removeOld(top);
       await rm(dir, { recursive: true, force: true });
       await build(dir, cache);
       await writeFile(done, "");
@@ -154,26 +155,35 @@ async function build(dir: string, cache: ImageCache): Promise<void> {
     ].join("\n"),
   );
   const env = { ...process.env, CONTAINERS_STORAGE_CONF: cache.storageConf };
-  const buildah = async (...args: string[]) => (await run("buildah", args, { env })).stdout.trim();
+  const tool = async (...[name = "", ...args]: string[]) => (await run(name, args, { env })).stdout.trim();
   const registry = await startRegistry({ directory: cache.registry });
+  const makeBase = async (base: Variant["base"]): Promise<void> => {
+    const container = await tool("buildah", "from", "scratch");
+    await tool("buildah", "copy", "-q", container, join(roots, base), "/");
+    const config = ["--cmd", JSON.stringify(commands[base]), "--env", "PATH=/bin:/usr/bin"];
+    await tool("buildah", "config", ...config, container);
+    await tool("buildah", "commit", "-q", "--timestamp", "0", container, `localhost/base-${base}`);
+    const [first, ...others] = Object.entries<Variant>(variants).filter(([, variant]) => variant.base === base);
+    const makeAll = async (some: typeof others) => {
+      for (const [name, variant] of some) await makeVariant(name, variant);
+    };
+    // The first one carries the layers to the registry; meanwhile the others are made, and find them there.
+    if (first !== undefined) await makeVariant(...first);
+    await Promise.all([push(first?.[0] ?? ""), makeAll(others)]);
+    await Promise.all(others.map(([name]) => push(name)));
+  };
+  const makeVariant = async (name: string, variant: Variant): Promise<void> => {
+    const derived = await tool("buildah", "from", "--pull-never", `localhost/base-${variant.base}`);
+    await tool("buildah", "config", ...configArgs(variant), derived);
+    await tool("buildah", "commit", "-q", "--rm", "--timestamp", "0", "--omit-history", derived, `localhost/${name}`);
+  };
+  const push = async (name: string): Promise<string> => {
+    const copy = ["copy", "-q", "--dest-compress-level=1", "--dest-tls-verify=false"];
+    return tool("skopeo", ...copy, `containers-storage:localhost/${name}`, `docker://${registry.host}/${name}`);
+  };
   try {
-    for (const base of ["busybox", "app"] as const) {
-      const container = await buildah("from", "scratch");
-      await buildah("copy", "-q", container, join(roots, base), "/");
-      await buildah("config", "--cmd", JSON.stringify(commands[base]), "--env", "PATH=/bin:/usr/bin", container);
-      await buildah("commit", "-q", "--timestamp", "0", container, `localhost/base-${base}`);
-      await buildah("rm", container);
-      for (const [name, variant] of Object.entries(variants) as [SampleImage, Variant][]) {
-        if (variant.base !== base) continue;
-        const derived = await buildah("from", "--pull-never", `localhost/base-${base}`);
-        await buildah("config", ...configArgs(variant), derived);
-        await buildah("commit", "-q", "--timestamp", "0", "--omit-history", derived, `localhost/${name}`);
-        await buildah("rm", derived);
-        const copy = ["copy", "-q", "--dest-compress-level=1", "--dest-tls-verify=false"];
-        const [from, to] = [`containers-storage:localhost/${name}`, `docker://${registry.host}/${name}`];
-        await run("skopeo", [...copy, from, to], { env });
-      }
-    }
+    await Promise.all([makeBase("busybox"), makeBase("app")]);
+    await tool("buildah", "rm", "--all");
   } finally {
     await registry.close();
   }
@@ -244,6 +254,15 @@ async function linkOver(source: string, target: string): Promise<void> {
     await cp(source, `${target}.new`); // the cache is on another file system
   }
   await rename(`${target}.new`, target);
+}
+
+/** Removes what was made of other contents, unless it is so new that another checkout may be using it. */
+async function removeOld(top: string): Promise<void> {
+  for (const name of await readdir(top).catch(() => [])) {
+    const dir = join(top, name);
+    const made = await stat(join(dir, "done")).catch(() => stat(dir));
+    if (Date.now() - made.mtimeMs > 24 * 3_600_000) await rm(dir, { recursive: true });
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

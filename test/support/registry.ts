@@ -58,9 +58,14 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   const command = ["docker-registry", "serve", file];
   const [program = "", ...args] =
     options.netns === undefined ? command : ["ip", "netns", "exec", options.netns, ...command];
-  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  // It reads REGISTRY_… as settings, and REGISTRY_AUTH_FILE, which means something else to podman, as a wrong one.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("REGISTRY_")));
+  const child = spawn(program, args, { env, stdio: ["ignore", "ignore", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const host = await listening(child);
+  const host = await listening(child).catch(async (error: unknown) => {
+    await rm(own, { recursive: true });
+    throw error;
+  });
   const stop = async () => {
     child.kill("SIGKILL");
     await ended;

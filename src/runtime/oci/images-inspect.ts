@@ -3,7 +3,7 @@ import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../images.ts";
 import type { ImageRoot } from "./parts.ts";
-import { type StorageDriver, type StoragePaths, storesOf } from "./storage-config.ts";
+import { type StorageDriver, type StoragePaths, ownStore, storesOf } from "./storage-config.ts";
 import { runTool } from "./storage-run.ts";
 
 /** Local storage, opened. */
@@ -49,10 +49,17 @@ export function podmanArgs(paths: StoragePaths): string[] {
  * @throws ImageError where local storage can't be read
  */
 export async function inspectLocal(storage: LocalStorage, name: string): Promise<LocalImage | undefined> {
-  const args = [...podmanArgs(storage.paths), "image", "inspect", "--", name];
-  const result = await runTool("podman", args, { env: storage.env });
+  const args = [...podmanArgs(storage.paths), "image", "inspect", "--"];
+  let result = await runTool("podman", [...args, name], { env: storage.env });
   if (result.code !== 0) {
-    if (/image not known|no such image|image not found|failed to find image/iu.test(result.stderr)) return undefined;
+    // A list of images that somebody made in the machine's store may hide, by its digest, what was pulled from it.
+    const own = (await listedImages(ownStore(storage.paths), storage.driver)).find((image) =>
+      image.names?.includes(name),
+    );
+    if (own !== undefined) result = await runTool("podman", [...args, own.id], { env: storage.env });
+  }
+  if (result.code !== 0) {
+    if (isAbsent(result.stderr)) return undefined;
     const said = result.stderr.trim().split("\n").at(-1) ?? "";
     throw new ImageError(`Cannot read the images in "${storage.paths.images}": ${said}`);
   }
@@ -94,11 +101,26 @@ async function layersOf(storage: LocalStorage, image: Inspected): Promise<string
 /** With driver vfs an image's top layer is a directory of all its files, and podman doesn't tell it: the store's list of images does. */
 async function vfsDirectory(storage: LocalStorage, id: string): Promise<string | undefined> {
   for (const store of await storesOf(storage.paths, "vfs")) {
-    const list = await readFile(join(store, "vfs-images/images.json"), "utf8").catch(() => "[]");
-    const found = (JSON.parse(list) as { id: string; layer?: string }[]).find((image) => image.id === id);
+    const found = (await listedImages(store, "vfs")).find((image) => image.id === id);
     if (found?.layer !== undefined) return join(store, "vfs/dir", found.layer);
   }
   return undefined;
+}
+
+interface ListedImage {
+  id: string;
+  names?: string[];
+  layer?: string;
+}
+
+/** A store's own list of its images. */
+async function listedImages(store: string, driver: StorageDriver): Promise<ListedImage[]> {
+  const text = await readFile(join(store, `${driver}-images/images.json`), "utf8").catch(() => "[]");
+  return JSON.parse(text) as ListedImage[];
+}
+
+function isAbsent(stderr: string): boolean {
+  return /image not known|no such image|image not found|failed to find image|selected from manifest list/iu.test(stderr);
 }
 
 /** Whether an image's layers are (still) where they were: the machine's store isn't ours, its images may be removed. */
