@@ -1,11 +1,10 @@
 /** ClusterRoleBinding (rbac.authorization.k8s.io/v1): Gives a ClusterRole to users, groups and service accounts everywhere. */
 import type { Static } from "typebox";
-import { ageColumn } from "./columns.ts";
 import { object, optional, structural } from "./meta/fields.ts";
 import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
-import { completeBinding, validateBinding, rbacGroup, roleRefSchema, subjectsSchema } from "./rbac.ts";
+import { bindingColumns, completeBinding, validateBinding, rbacGroup, roleRefSchema, subjectsSchema } from "./rbac.ts";
 
 const schema = object("Gives a ClusterRole to users, groups and service accounts everywhere.", {
   roleRef: roleRefSchema,
@@ -26,16 +25,7 @@ export const ClusterRoleBinding: Kind<ClusterRoleBinding> = {
   schema: structural(schema),
   hasStatus: false,
   names: { form: "path", max: 253 },
-  columns: [
-    {
-      name: "Role",
-      type: "string",
-      description: "The role that is given.",
-      priority: 0,
-      value: (object) => `${object.roleRef.kind}/${object.roleRef.name}`,
-    },
-    ageColumn,
-  ],
+  columns: bindingColumns,
   complete: completeBinding,
   validate: guarded<ClusterRoleBinding>(structural(schema), (object, { old }) =>
     validateBinding(object, old, ["ClusterRole"]),

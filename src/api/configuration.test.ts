@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { admit, faultTexts } from "../../test/support/faults.ts";
 import { Configuration } from "./configuration.ts";
+import { objectSchema } from "./meta/object-schema.ts";
+import { unknownFields } from "./meta/schema.ts";
 
 function configuration(container: object, spec: object = {}, metadata?: object): unknown {
   return {
@@ -40,6 +42,13 @@ describe("Configuration", () => {
   ])("pulls %s %s", (image, policy) => {
     const { object } = admit(Configuration, configuration({ image }));
     expect(object.spec.revisionTemplate.spec.container.imagePullPolicy).toBe(policy);
+  });
+
+  test("accepts what typed clients of core/v1 send without meaning it", () => {
+    const container = { name: "", resources: {}, stdin: false, tty: false, securityContext: { privileged: false } };
+    const object = configuration(container, {}, { creationTimestamp: null });
+    expect(faultTexts(Configuration, object)).toEqual([]);
+    expect(unknownFields(objectSchema(Configuration), object)).toEqual([]);
   });
 
   test("reads an empty service account's name as the default", () => {

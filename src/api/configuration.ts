@@ -7,7 +7,7 @@ import type { Static } from "typebox";
 import { ageColumn, readyColumn, reasonColumn } from "./columns.ts";
 import { completeConfiguration, validateConfiguration } from "./configuration.validation.ts";
 import { conditionsSchema } from "./meta/condition-schema.ts";
-import { integer, object, optional, refused, stringMap, text, structural } from "./meta/fields.ts";
+import { dropped, integer, object, optional, refused, stringMap, text, structural } from "./meta/fields.ts";
 import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
@@ -18,6 +18,7 @@ const templateSchema = object("What the next Revision is made from.", {
     object("What is copied to the Revision's metadata.", {
       labels: optional(stringMap("Labels of the Revision.", 256, 63)),
       annotations: optional(stringMap("Annotations of the Revision.", 256, 262_144)),
+      creationTimestamp: dropped("Sent by typed clients as null: never kept."),
       name: refused("the platform names Revisions: the Configuration's name and its generation"),
       generateName: refused("the platform names Revisions: the Configuration's name and its generation"),
     }),

@@ -67,6 +67,20 @@ describe("RoleBinding and ClusterRoleBinding", () => {
     expect(bound.subjects?.map(({ apiGroup }) => apiGroup)).toEqual([group, group, undefined]);
   });
 
+  test("show whom they give what", () => {
+    const { object: bound } = admit(
+      RoleBinding,
+      object("RoleBinding", { roleRef: { kind: "ClusterRole", name: "view" }, subjects }),
+    );
+    const cells = Object.fromEntries(RoleBinding.columns.map((column) => [column.name, column.value(bound)]));
+    expect(cells).toMatchObject({
+      Role: "ClusterRole/view",
+      Users: "alice",
+      Groups: "system:authenticated",
+      ServiceAccounts: "default/default",
+    });
+  });
+
   test.each<[string, object, string[]]>([
     [
       "a role of another group or kind",

@@ -1,6 +1,9 @@
 /** What Role, ClusterRole and their bindings have in common (rbac.authorization.k8s.io/v1). */
 import { isDeepStrictEqual } from "node:util";
 import type { Static } from "typebox";
+import { ageColumn } from "./columns.ts";
+import type { PrinterColumn } from "./meta/kind.ts";
+import type { KubeObject } from "./meta/types.ts";
 import type { Cause } from "./meta/errors.ts";
 import { at, checked, index, invalid, notSupported, required } from "./meta/faults.ts";
 import { choice, list, object, optional, text } from "./meta/fields.ts";
@@ -117,4 +120,33 @@ function subjectFaults({ kind, name, apiGroup = "", namespace = "" }: Subject, p
     ...checked(dns1123Subdomain, name, at(path, "name")),
     ...(namespace === "" ? [required(at(path, "namespace"))] : checked(dns1123Label, namespace, at(path, "namespace"))),
   ];
+}
+
+/** The columns of a binding. */
+export const bindingColumns: readonly PrinterColumn<KubeObject & Binding>[] = [
+  {
+    name: "Role",
+    type: "string",
+    description: "The role that is given.",
+    priority: 0,
+    value: ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`,
+  },
+  ageColumn,
+  subjectColumn("Users", "User"),
+  subjectColumn("Groups", "Group"),
+  subjectColumn("ServiceAccounts", "ServiceAccount"),
+];
+
+function subjectColumn(name: string, kind: Subject["kind"]): PrinterColumn<KubeObject & Binding> {
+  return {
+    name,
+    type: "string",
+    description: `The ${name} that the role is given to.`,
+    priority: 1,
+    value: ({ subjects = [] }) =>
+      subjects
+        .filter((subject) => subject.kind === kind)
+        .map((subject) => (kind === "ServiceAccount" ? `${subject.namespace ?? ""}/${subject.name}` : subject.name))
+        .join(", "),
+  };
 }

@@ -30,7 +30,7 @@ export interface Schema {
   /** How strategic merge treats a list: `map` merges by the keys below, `atomic` (the default) replaces, `set` unites. */
   "x-kubernetes-list-type"?: "atomic" | "set" | "map";
   "x-kubernetes-list-map-keys"?: string[];
-  /** Known to core/v1 but refused by Elafros with a sentence of its own. */
+  /** Known to core/v1 but refused by Elafros with a sentence of its own. An empty string and false, which say nothing, are let pass. */
   "x-elafros-refused"?: string;
   /** Known, so that sending it is no fault, but never kept. */
   "x-elafros-dropped"?: boolean;

@@ -118,9 +118,14 @@ describe("validateSchema()", () => {
       ],
     ],
     [
-      "what is refused, whatever its value",
-      { type: "object", properties: { a: { "x-elafros-refused": "not supported yet" } } },
-      { a: [] },
+      "what is refused, unless it says nothing",
+      {
+        type: "object",
+        properties: Object.fromEntries(
+          ["a", "b", "c"].map((name) => [name, { "x-elafros-refused": "not supported yet" }]),
+        ),
+      },
+      { a: [], b: "", c: false },
       [fault("FieldValueForbidden", "Forbidden: not supported yet", "spec.x.a")],
     ],
     [

@@ -54,7 +54,8 @@ function collect(schema: Schema, value: unknown, path: string, faults: Cause[]):
 /** The first fault of the value itself, without what is in it. */
 function ownFault(schema: Schema, value: unknown, path: string): Cause | undefined {
   const refusal = schema["x-elafros-refused"];
-  if (refusal !== undefined) return forbidden(path, refusal);
+  // Typed clients of core/v1 always send some fields, such as a container's `name: ""`.
+  if (refusal !== undefined) return value === "" || value === false ? undefined : forbidden(path, refusal);
   const type = typeFault(schema, value, path);
   if (type !== undefined) return type;
   if (schema.enum !== undefined && !schema.enum.includes(value)) {
