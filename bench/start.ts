@@ -14,11 +14,15 @@ import { parseArgs } from "node:util";
 import { systemClock } from "../src/lib/clock.ts";
 import { silentLog } from "../src/lib/log.ts";
 import type { OciConfig } from "../src/runtime/oci/bundle.ts";
-import type { Driver } from "../src/runtime/oci/driver.ts";
-import type { Launcher } from "../src/runtime/oci/launcher.ts";
-import type { OciNetwork } from "../src/runtime/oci/network.ts";
+import type * as driverModule from "../src/runtime/oci/driver.ts";
+import type * as launcherModule from "../src/runtime/oci/launcher.ts";
+import type * as networkModule from "../src/runtime/oci/network.ts";
 import { busyboxRoot } from "../test/support/busybox-root.ts";
 import { instanceSpec } from "../test/support/instance-spec.ts";
+
+type Driver = driverModule.Driver;
+type Launcher = launcherModule.Launcher;
+type OciNetwork = networkModule.OciNetwork;
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "40" } } });
 const rounds = Number(values.rounds);
@@ -27,10 +31,9 @@ const rounds = Number(values.rounds);
 const compiled = process.env["ELAFROS_COMPILED"] === "1";
 const from = async <T>(path: string): Promise<T> =>
   (await import(compiled ? `../dist/${path}.js` : `../src/${path}.ts`)) as T;
-const { createDriver } = await from<typeof import("../src/runtime/oci/driver.ts")>("runtime/oci/driver");
-const { createNetwork, destroyNetwork } =
-  await from<typeof import("../src/runtime/oci/network.ts")>("runtime/oci/network");
-const { createLauncher } = await from<typeof import("../src/runtime/oci/launcher.ts")>("runtime/oci/launcher");
+const { createDriver } = await from<typeof driverModule>("runtime/oci/driver");
+const { createNetwork, destroyNetwork } = await from<typeof networkModule>("runtime/oci/network");
+const { createLauncher } = await from<typeof launcherModule>("runtime/oci/launcher");
 
 const dir = `/var/tmp/elafros-bench-${process.pid}`;
 const runDir = join(dir, "run");

@@ -79,8 +79,11 @@ export async function driverBed(options: Partial<DriverOptions> = {}): Promise<D
     },
     restart: async ({ before } = {}) => {
       await bed.driver.close();
-      await before?.();
-      bed.driver = await start();
+      try {
+        await before?.();
+      } finally {
+        bed.driver = await start();
+      }
     },
     close: async () => {
       await bed.driver.stopAll(2_000);

@@ -59,7 +59,7 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
 
   const cgroups = await findCgroups(await readFile("/proc/self/mountinfo", "utf8"));
   const launcher = createLauncher();
-  const ends: (() => void)[] = [launcher.close];
+  const ends: (() => void)[] = [() => launcher.close()];
   try {
     await mkdir(places.memory, { recursive: true, mode: 0o700 });
     const { inMemory } = await mountMemory(launcher, places.memory);
@@ -67,7 +67,7 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
       log.warn({ path: places.memory }, "Cannot mount a tmpfs: instances' records and secrets are kept on disk");
     await Promise.all(["i", "exits", "s", "oci"].map((name) => mkdir(join(places.memory, name), { recursive: true })));
     const exits = watchExits(join(places.memory, "exits"), clock);
-    ends.push(exits.close);
+    ends.push(() => exits.close());
     const [runtime, seccomp, upper, bootId, openFiles] = await Promise.all([
       findRuntime({
         launcher,

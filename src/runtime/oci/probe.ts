@@ -163,9 +163,7 @@ function healthRequest(service: string): Buffer {
 }
 
 function refusal(error: Error, what: string): ProbeResult {
-  const { code } = error as NodeJS.ErrnoException;
-  return failed(
-    `${what}: ${error.message || code}`,
-    ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"].includes(code ?? ""),
-  );
+  const words = `${error.message} ${(error as NodeJS.ErrnoException).code ?? ""}`.trim();
+  // A stream of a session that couldn't connect has the reason in its message only.
+  return failed(`${what}: ${error.message || words}`, /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH/.test(words));
 }

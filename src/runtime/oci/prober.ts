@@ -37,7 +37,7 @@ export function startProbing(options: ProberOptions): () => void {
   const cancels = new Set<() => void>();
   const wait = (ms: number): Promise<void> =>
     new Promise((resolve) => {
-      const cancel = options.clock.after(Math.max(0, ms), () => {
+      const cancel = options.clock.after(Math.max(0, Math.round(ms)), () => {
         cancels.delete(cancel);
         resolve();
       });
@@ -65,7 +65,7 @@ export function startProbing(options: ProberOptions): () => void {
       tries++;
       options.onFailure(result.message);
       if (clock.now() >= nextPeriod) {
-        nextPeriod = clock.now() + probe.periodMs;
+        nextPeriod += probe.periodMs;
         failedOnPeriod(result.message);
         if (!live()) return;
       }
