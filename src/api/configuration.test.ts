@@ -231,6 +231,17 @@ describe("Configuration", () => {
       ],
     ],
     [
+      "limits of nothing and of too much",
+      { resources: { limits: { cpu: "0", memory: 0 }, requests: { cpu: "", memory: "1E" } } },
+      [
+        `${path}.container.resources.limits[cpu]: Invalid value: "0": must be greater than 0: leave it out for no limit`,
+        `${path}.container.resources.limits[memory]: Invalid value: "0": must be greater than 0: leave it out for no limit`,
+        `${path}.container.resources.requests[cpu]: Invalid value: "": quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`,
+        `${path}.container.resources.requests[memory]: Invalid value: "1E": must be less than 8Pi`,
+        `${path}.container.resources.requests: Invalid value: "1E": must be less than or equal to memory limit`,
+      ],
+    ],
+    [
       "probes without, and with two handlers, and other ports",
       {
         livenessProbe: { successThreshold: 2 },

@@ -4,7 +4,7 @@ import { imageWords, parseImage } from "./image.ts";
 import type { Cause } from "./meta/errors.ts";
 import { at, checked, forbidden, index, invalid, notSupported, tooMany } from "./meta/faults.ts";
 import { type Check, dataKey, dns1123Subdomain, envName, qualifiedName } from "./meta/names.ts";
-import { parseQuantity, quantityWords } from "./meta/quantity.ts";
+import { parseQuantity, quantityCheck } from "./meta/quantity.ts";
 import { validateProbes } from "./probe.validation.ts";
 import { absolutePath, validateMounts } from "./volume.validation.ts";
 import type { Volume } from "./volume.ts";
@@ -107,7 +107,10 @@ function portFaults(container: Container, path: string): Cause[] {
 
 function resourceFaults(container: Container, path: string): Cause[] {
   const { limits = {}, requests = {} } = container.resources ?? {};
-  const faults = [...quantityFaults(limits, at(path, "limits")), ...quantityFaults(requests, at(path, "requests"))];
+  const faults = [
+    ...quantityFaults(limits, at(path, "limits"), true),
+    ...quantityFaults(requests, at(path, "requests")),
+  ];
   for (const [name, request] of Object.entries(requests)) {
     const limit = parseQuantity(Object.hasOwn(limits, name) ? (limits[name] ?? "") : "");
     const asked = parseQuantity(request);
@@ -118,13 +121,12 @@ function resourceFaults(container: Container, path: string): Cause[] {
   return faults;
 }
 
-function quantityFaults(quantities: Record<string, string>, path: string): Cause[] {
+function quantityFaults(quantities: Record<string, string>, path: string, limits = false): Cause[] {
   return Object.entries(quantities).flatMap(([name, quantity]) => {
     const field = index(path, name);
     if (name !== "cpu" && name !== "memory") return [notSupported(field, name, ["cpu", "memory"])];
-    const parsed = parseQuantity(quantity);
-    if (parsed === undefined) return [invalid(field, quantity, quantityWords)];
-    return parsed < 0n ? [invalid(field, quantity, "must be greater than or equal to 0")] : [];
+    const check = quantityCheck(limits ? "limit" : "amount");
+    return check(quantity).map((words) => invalid(field, quantity, words));
   });
 }
 

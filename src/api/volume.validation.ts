@@ -3,7 +3,7 @@ import type { Container } from "./container.ts";
 import type { Cause } from "./meta/errors.ts";
 import { at, checked, forbidden, index, invalid, notFound, required } from "./meta/faults.ts";
 import { type Check, dataKey, dns1123Label, dns1123Subdomain } from "./meta/names.ts";
-import { parseQuantity, quantityWords } from "./meta/quantity.ts";
+import { quantityCheck } from "./meta/quantity.ts";
 import type { Volume } from "./volume.ts";
 
 const sources = ["secret", "configMap", "emptyDir", "projected"] as const;
@@ -67,10 +67,7 @@ function itemFaults(items: readonly { key: string; path: string }[] | undefined,
 }
 
 function sizeFaults(size: string | undefined, field: string): Cause[] {
-  if (size === undefined) return [];
-  const parsed = parseQuantity(size);
-  if (parsed === undefined) return [invalid(field, size, quantityWords)];
-  return parsed < 0n ? [invalid(field, size, "must be greater than or equal to 0")] : [];
+  return size === undefined ? [] : quantityCheck("limit")(size).map((words) => invalid(field, size, words));
 }
 
 const relativePath: Check = (value) => {

@@ -3,14 +3,29 @@
  * beyond that, as there.
  */
 
+import type { Check } from "./names.ts";
+
 const grammar = /^([+-]?)(\d+\.?\d*|\.\d+)(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,2}))?$/;
 
 const binary = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 const decimalPower: Record<string, number> = { n: -9, u: -6, m: -3, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
 
 /** What Kubernetes says of a string that is no quantity. */
-export const quantityWords =
-  "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+const quantityWords = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
+/** The largest quantity: what whole numbers of JSON hold exactly. */
+const maxNano = BigInt(Number.MAX_SAFE_INTEGER) * 10n ** 9n;
+
+/** The check of an amount (not negative) or a limit (not zero either: nothing could run, and the system takes 0 for no limit). */
+export function quantityCheck(meaning: "amount" | "limit"): Check {
+  return (text) => {
+    const nano = parseQuantity(text);
+    if (nano === undefined) return [quantityWords];
+    if (nano < 0n) return ["must be greater than or equal to 0"];
+    if (nano === 0n && meaning === "limit") return ["must be greater than 0: leave it out for no limit"];
+    return nano > maxNano ? ["must be less than 8Pi"] : [];
+  };
+}
 
 /** A quantity in units of 10⁻⁹; `undefined` where it is none. Longer than 64 characters is none. */
 export function parseQuantity(text: string): bigint | undefined {
