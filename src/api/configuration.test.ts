@@ -273,6 +273,18 @@ describe("Configuration", () => {
       ],
     ],
     [
+      "last words in place of the root",
+      { terminationMessagePath: "/" },
+      [`${path}.container.terminationMessagePath: Invalid value: "/": must be the path of a file`],
+    ],
+    [
+      "last words in the kernel's files",
+      { terminationMessagePath: "/proc/sysrq-trigger" },
+      [
+        `${path}.container.terminationMessagePath: Invalid value: "/proc/sysrq-trigger": must not be in /proc, which the system makes`,
+      ],
+    ],
+    [
       "privileges",
       {
         securityContext: {
@@ -293,10 +305,11 @@ describe("Configuration", () => {
     ],
     [
       "arguments with a NUL",
-      { command: ["a\0b"], args: ["\0"] },
+      { command: ["a\0b"], args: ["\0"], startupProbe: { exec: { command: ["\0"] } } },
       [
         `${path}.container.command[0]: Invalid value: "a\\u0000b": must not contain a NUL character`,
         `${path}.container.args[0]: Invalid value: "\\u0000": must not contain a NUL character`,
+        `${path}.container.startupProbe.exec.command[0]: Invalid value: "\\u0000": must not contain a NUL character`,
       ],
     ],
   ])("refuses a container with %s", (_, container, expected) => {

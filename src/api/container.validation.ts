@@ -39,7 +39,7 @@ export function validateContainer(container: Container, volumes: readonly Volume
     ...validateMounts(container, volumes, at(path, "volumeMounts")),
     ...securityFaults(container, at(path, "securityContext")),
     ...checked(absolutePath, container.workingDir, at(path, "workingDir")),
-    ...checked(absolutePath, container.terminationMessagePath, at(path, "terminationMessagePath")),
+    ...checked(messagePath, container.terminationMessagePath, at(path, "terminationMessagePath")),
     ...nulFaults(container, path),
   ];
 }
@@ -154,9 +154,25 @@ function securityFaults(container: Container, path: string): Cause[] {
   return faults;
 }
 
+/** A file that the platform makes in the instance. */
+const messagePath: Check = (value) => {
+  const faults = absolutePath(value);
+  if (faults.length > 0) return faults;
+  if (value.endsWith("/")) return ["must be the path of a file"];
+  const system = ["/proc", "/sys"].find((root) => value === root || value.startsWith(`${root}/`));
+  return system === undefined ? [] : [`must not be in ${system}, which the system makes`];
+};
+
 /** Arguments end at a NUL character, so none may hold one. */
 function nulFaults(container: Container, path: string): Cause[] {
-  const lists = { command: container.command ?? [], args: container.args ?? [] };
+  const { command = [], args = [], livenessProbe, readinessProbe, startupProbe } = container;
+  const lists = {
+    command,
+    args,
+    "livenessProbe.exec.command": livenessProbe?.exec?.command ?? [],
+    "readinessProbe.exec.command": readinessProbe?.exec?.command ?? [],
+    "startupProbe.exec.command": startupProbe?.exec?.command ?? [],
+  };
   return Object.entries(lists).flatMap(([name, words]) =>
     words.flatMap((word, position) =>
       word.includes("\0") ? [invalid(index(at(path, name), position), word, "must not contain a NUL character")] : [],
