@@ -37,9 +37,9 @@ export interface DriverBed {
   close(): Promise<void>;
 }
 
-/** Makes a bed on which a driver runs. */
-export async function driverBed(options: Partial<DriverOptions> = {}): Promise<DriverBed> {
-  const dir = await mkdtemp("/var/tmp/elafros-driver-");
+/** Makes a bed on which a driver runs, in a new directory unless `dir` is one. */
+export async function driverBed(options: Partial<DriverOptions> = {}, at?: string): Promise<DriverBed> {
+  const dir = at ?? (await mkdtemp("/var/tmp/elafros-driver-"));
   const base = join(dir, "images/busybox");
   await busyboxRoot(base);
   const images = new Map<string, ImageRoot>();
@@ -92,7 +92,7 @@ export async function driverBed(options: Partial<DriverOptions> = {}): Promise<D
       await destroyNetwork({ dataDir: dir, runDir });
       expect(left).toEqual([]);
       expect(await leftovers(dir)).toEqual([]);
-      await rm(dir, { recursive: true });
+      if (at === undefined) await rm(dir, { recursive: true });
     },
   };
   bed.image("busybox");
@@ -105,7 +105,9 @@ const networkPorts = { gatewayPorts: [], allowHostPorts: [] };
 export async function leftovers(dir: string): Promise<string[]> {
   const { stdout } = await run("ps", ["-eo", "args"]);
   const processes = stdout.split("\n").filter((line) => line.includes(dir));
-  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(dir));
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8"))
+    .split("\n")
+    .filter((line) => line.includes(`${dir}/`) && line.split(" ")[4] !== dir);
   return [...processes, ...mounts];
 }
 

@@ -6,7 +6,7 @@ const spec = { image: "a", env: [{ name: "A", value: "1" }], pullSecrets: [], la
 
 test("specHash() is of what an instance is made from, in whatever order", () => {
   const { image, env, ...rest } = spec;
-  expect(specHash({ ...rest, env, image } as InstanceSpec)).toBe(specHash(spec));
+  expect(specHash({ ...rest, env, image })).toBe(specHash(spec));
   expect(specHash({ ...spec, labels: { a: "b" } })).toBe(specHash(spec));
   expect(specHash({ ...spec, pullSecrets: [{ registry: "r", username: "u", password: "p" }] })).toBe(specHash(spec));
   expect(specHash({ ...spec, image: "b" })).not.toBe(specHash(spec));
