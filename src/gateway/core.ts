@@ -40,6 +40,9 @@ export interface CoreOptions {
   hung(revision: string, instance: string): void;
   /** The instance takes no new request: its idle connections can go. */
   gone(instance: Instance): void;
+  /** While asking: a slot of the Revision is wanted from the next gateway; one that it gave is free again. */
+  ask(revision: string): void;
+  returned(instance: string): void;
 }
 
 export class Core {
@@ -50,6 +53,7 @@ export class Core {
   readonly #queued = new Set<RevisionState>();
   #stopLooking: (() => void) | undefined;
   #start = 0;
+  #asking = false;
 
   constructor(options: CoreOptions) {
     this.#options = options;
@@ -92,6 +96,7 @@ export class Core {
 
   /** Takes a slot of the Revision's instance with the fewest requests; undefined if none is free, or others came first. */
   take(revision: RevisionState): Instance | undefined {
+    if (this.#asksFor(revision)) return undefined;
     if (revision.entry.concurrency > 0 && this.#counters.waiting(revision.index) > 0) return undefined;
     return this.#takeSlot(revision);
   }
@@ -111,8 +116,9 @@ export class Core {
     this.#queued.add(revision);
     if (place === 0) this.#publishHead(revision);
     this.#keepLooking();
+    if (this.#asksFor(revision)) this.#askForAll(revision);
     // A slot may have become free since `take`. If another thread's request is first, whoever freed the slot has woken that thread.
-    if (this.#counters.firstThread(revision.index) === this.#options.thread) this.#dispatch(revision, false);
+    else if (this.#counters.firstThread(revision.index) === this.#options.thread) this.#dispatch(revision, false);
     return true;
   }
 
@@ -162,6 +168,69 @@ export class Core {
     for (const revision of this.#queued) this.#dispatch(revision, false);
   }
 
+  /**
+   * From now on the next gateway gives out the slots of Revisions with a limit. Returns what this thread holds of them, by instance. Each
+   * slot of these that is given back is told by `returned`.
+   */
+  startAsking(): Record<string, number> {
+    this.#asking = true;
+    const held: Record<string, number> = {};
+    for (const revision of this.#table.revisions.values()) {
+      if (revision.entry.concurrency === 0) continue;
+      for (const instance of revision.instances) {
+        instance.told = instance.mine;
+        if (instance.told > 0) held[instance.id] = instance.told;
+      }
+    }
+    for (const revision of this.#queued) if (this.#asksFor(revision)) this.#askForAll(revision);
+    return held;
+  }
+
+  /** The next gateway is gone: this one gives slots out itself again. */
+  stopAsking(): void {
+    this.#asking = false;
+    for (const revision of this.#table.revisions.values()) {
+      revision.asked = 0;
+      for (const instance of revision.instances) instance.told = 0;
+    }
+    for (const revision of this.#queued) this.#dispatch(revision, true);
+  }
+
+  /** The next gateway gives a slot of the instance, for who waits first. */
+  granted(name: string, id: string): void {
+    const revision = this.#table.revisions.get(name);
+    const instance = revision?.instances.find((one) => one.id === id);
+    if (revision !== undefined && revision.asked > 0) revision.asked -= 1;
+    const waiter = revision?.waiters.shift();
+    if (revision === undefined || waiter === undefined || instance === undefined) {
+      if (waiter !== undefined) revision?.waiters.unshift(waiter);
+      this.#options.returned(id);
+      return;
+    }
+    this.#counters.occupy(instance.index, 1);
+    instance.mine += 1;
+    instance.told += 1;
+    this.#leaveQueue(revision);
+    waiter.granted(instance);
+  }
+
+  /** Slots of an instance that the gateway before this one has; undefined if the table has no such instance. */
+  adopt(id: string, count: number): Instance | undefined {
+    for (const { instances } of this.#table.revisions.values()) {
+      const instance = instances.find((one) => one.id === id);
+      if (instance === undefined) continue;
+      this.#counters.occupy(instance.index, count);
+      instance.mine += count;
+      return instance;
+    }
+    return undefined;
+  }
+
+  /** The Revision of that name, for a request that came without a host. */
+  revision(name: string): RevisionState | undefined {
+    return this.#table.revisions.get(name);
+  }
+
   /** Requests of this thread that wait. */
   get waiting(): number {
     let sum = 0;
@@ -188,13 +257,17 @@ export class Core {
         }
       }
       if (best === undefined) return undefined;
-      if (this.#counters.tryAcquire(best.index, limit)) return best;
+      if (this.#counters.tryAcquire(best.index, limit)) {
+        best.mine += 1;
+        return best;
+      }
     }
   }
 
   /** Serves those who wait, first come first served; `anyway` also those whose turn isn't yet by what other threads say. */
   #dispatch(revision: RevisionState, anyway: boolean): void {
     const { thread } = this.#options;
+    if (this.#asksFor(revision)) return this.#askForAll(revision);
     for (;;) {
       const first = this.#counters.firstThread(revision.index);
       if (first !== -1 && first !== thread && !(anyway && revision.waiters.length > 0)) {
@@ -209,10 +282,24 @@ export class Core {
       const instance = this.#takeSlot(revision);
       if (instance === undefined) return;
       revision.waiters.shift();
-      this.#counters.stopWaiting(revision.index);
-      this.#publishHead(revision);
+      this.#leaveQueue(revision);
       waiter.granted(instance);
     }
+  }
+
+  /** The first of those who wait was taken out. */
+  #leaveQueue(revision: RevisionState): void {
+    this.#counters.stopWaiting(revision.index);
+    this.#publishHead(revision);
+  }
+
+  #asksFor(revision: RevisionState): boolean {
+    return this.#asking && revision.entry.concurrency > 0;
+  }
+
+  #askForAll(revision: RevisionState): void {
+    for (; revision.asked < revision.waiters.length; revision.asked++) this.#options.ask(revision.name);
+    if (revision.waiters.length === 0) this.#queued.delete(revision);
   }
 
   #dismissAll(revision: RevisionState): void {
@@ -227,6 +314,11 @@ export class Core {
 
   #giveBack(instance: Instance): void {
     const left = this.#counters.release(instance.index);
+    instance.mine -= 1;
+    if (instance.told > 0) {
+      instance.told -= 1;
+      this.#options.returned(instance.id);
+    }
     if (left === 0 && this.#counters.isLeaving(instance.index)) this.#options.idle(instance.id);
   }
 

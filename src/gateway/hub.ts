@@ -16,6 +16,8 @@ export interface HubOptions {
   log: Log;
   toThread(thread: number, message: ToThread): void;
   toControl(message: GatewayMessage): void;
+  /** A new table, also for the hub's own core; called before the threads have it. */
+  swap(update: TableUpdate): void;
   /** Keeps the table's text for the next start. */
   save(json: string): void;
   /** All threads accept connections. */
@@ -60,7 +62,9 @@ export class Hub {
   begin(table: RouteTable): TableUpdate {
     this.#version = table.version;
     this.#remember(table);
-    return this.#indices.update(table, JSON.stringify(table));
+    const update = this.#indices.update(table, JSON.stringify(table));
+    this.#options.swap(update);
+    return update;
   }
 
   hello(): GatewayMessage & { type: "hello" } {
@@ -111,6 +115,12 @@ export class Hub {
         );
         this.#options.toControl({ type: "hung", revision: message.revision, instance: message.instance });
         break;
+      case "look":
+      case "asking":
+      case "want":
+      case "returned":
+        // About slots: handover.ts.
+        break;
       case "empty":
         this.#full -= 1;
         if (this.#full === 0) this.#options.empty();
@@ -139,6 +149,7 @@ export class Hub {
     // What a gateway that is about to go was told last need not be the newest.
     if (!this.#draining) this.#options.save(json);
     this.#pending = { version: table.version, missing: this.#options.threads };
+    this.#options.swap(update);
     this.#tellAll({ type: "table", table: update });
   }
 

@@ -1,28 +1,50 @@
 /** The gateway process; options.ts says how it is started, hub.ts what its first thread does, core.ts what the others do. */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { systemClock } from "../lib/clock.ts";
+import { serveHandover } from "../lib/listening-socket.ts";
 import { createLog } from "../lib/log.ts";
 import { emptyTable, type RouteTable } from "../routing/table.ts";
+import { Core } from "./core.ts";
+import { Handover } from "./handover.ts";
 import { Hub } from "./hub.ts";
 import { LinkClient } from "./link-client.ts";
 import { Counters, createSharedMemory } from "./memory.ts";
-import type { FromThread, ThreadData } from "./messages.ts";
+import type { FromThread, ThreadData, ToThread } from "./messages.ts";
 import { type FullGatewayOptions, parseGatewayOptions, type ReadyLine } from "./options.ts";
 import { readTableFile, writeTableFile } from "./table-file.ts";
 
 const log = createLog("gateway");
 
-function run(options: FullGatewayOptions): void {
+async function run(options: FullGatewayOptions): Promise<void> {
   const { id, threads } = options;
-  const memory = createSharedMemory(threads);
+  // The hub takes part with a core of its own, as if it were one more thread (handover.ts).
+  const memory = createSharedMemory(threads + 1);
+  const counters = new Counters(memory);
   const workers: Worker[] = [];
   let saving = Promise.resolve();
+  const toThread = (thread: number, message: ToThread): void => workers[thread]?.postMessage(message);
+  const core = new Core({
+    thread: threads,
+    counters,
+    clock: systemClock,
+    queueLength: options.limits.queueLength,
+    wake: (thread) => toThread(thread, { type: "look" }),
+    idle: (instance) => hub.fromThread({ type: "idle", instance }),
+    hung: () => {},
+    gone: () => {},
+    ask: (revision) => handover?.fromThread(threads, { type: "want", revision }),
+    returned: (instance) => handover?.fromThread(threads, { type: "returned", instance }),
+  });
+  const { handover: path } = options;
+  const handover =
+    path === undefined ? undefined : new Handover(core, { path, threads, clock: systemClock, log, toThread });
   const hub = new Hub({
     id,
     threads,
-    counters: new Counters(memory),
+    counters,
     log,
-    toThread: (thread, message) => workers[thread]?.postMessage(message),
+    swap: (update) => core.swap(update),
+    toThread,
     toControl: (message) => link.send(message),
     save: (json) => {
       // One after the other, so that the newest is what stays.
@@ -33,6 +55,7 @@ function run(options: FullGatewayOptions): void {
     serving: () => {
       const line: ReadyLine = { ready: true, id, threads, table: hub.version };
       process.stdout.write(`${JSON.stringify(line)}\n`);
+      handover?.listen();
       link.start();
     },
     empty: () => void saving.then(() => process.exit(0)),
@@ -46,13 +69,18 @@ function run(options: FullGatewayOptions): void {
     received: (message, json) => hub.fromControl(message, json),
   });
   const table = hub.begin(startingTable(options.table));
+  await handover?.follow();
   const ports = connectAll(threads);
   for (let thread = 0; thread < threads; thread++) {
     const own = ports[thread] ?? [];
     const data: ThreadData = { thread, options, memory, table, ports: own };
     const transferList = own.filter((port) => port !== null);
     const worker = new Worker(new URL(import.meta.resolve("./thread.ts")), { workerData: data, transferList });
-    worker.on("message", (message: FromThread) => hub.fromThread(message));
+    worker.on("message", (message: FromThread) => {
+      if (message.type === "look") core.look();
+      handover?.fromThread(thread, message);
+      hub.fromThread(message);
+    });
     worker.on("error", (error) => {
       log.error({ error, thread }, "Thread failed");
       process.exit(1);
@@ -63,6 +91,8 @@ function run(options: FullGatewayOptions): void {
     });
     workers.push(worker);
   }
+  // Never closed: that would unlink the name, which the next gateway may have taken over.
+  if (options.sockets !== undefined) serveHandover(options.sockets.path, options.sockets.fds);
   process.once("SIGTERM", () => {
     log.info({}, "Draining");
     hub.drain();
@@ -103,7 +133,10 @@ function start(): void {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(2);
   }
-  run(options);
+  run(options).catch((error: unknown) => {
+    log.error({ error }, "Gateway failed");
+    process.exit(1);
+  });
 }
 
 start();

@@ -30,6 +30,12 @@ export type ToThread =
   | { type: "drain" }
   /** End streaming and upgraded connections that are older. */
   | { type: "shed"; maxAgeMs: number }
+  /** Ask for slots from now on, and say what you hold; take them yourself again; here is one. See handover.ts. */
+  | { type: "ask" }
+  | { type: "own" }
+  | { type: "granted"; revision: string; instance: string }
+  /** The hub freed a slot: look at your queues. */
+  | { type: "look" }
   /** Drop everything. */
   | { type: "close" };
 
@@ -41,5 +47,11 @@ export type FromThread =
   /** The last slot of an instance that left the table was given back. */
   | { type: "idle"; instance: string }
   | { type: "hung"; revision: string; instance: string }
+  /** The hub should look at its queue. */
+  | { type: "look" }
+  /** In answer to `ask`: slots held by instance; then what is wanted, and what was given back. */
+  | { type: "asking"; held: Record<string, number> }
+  | { type: "want"; revision: string }
+  | { type: "returned"; instance: string }
   /** Drained: no connection is left. */
   | { type: "empty" };

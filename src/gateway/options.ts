@@ -28,6 +28,8 @@ export interface GatewayOptions {
   link: string;
   /** Absolute path of the socket by which gateways that follow each other on this machine share limits; absent: they don't. */
   handover?: string;
+  /** Where the next supervisor gets all listening sockets of the installation, should this one be killed, and their descriptors by name. */
+  sockets?: { path: string; fds: Record<string, number> };
   /** Adds a problem's own message to 503 answers, for development: it may hold secrets. Default false. */
   verboseErrors?: boolean;
   /** Limits of its own; those left out have the values of `defaultLimits`. Milliseconds, bytes, counts. */
@@ -111,9 +113,18 @@ export function parseGatewayOptions(argument: string | undefined): FullGatewayOp
     table: asPath(o["table"], "table"),
     link: asPath(o["link"], "link"),
     ...(handover === undefined ? {} : { handover: asPath(handover, "handover") }),
+    ...(o["sockets"] === undefined ? {} : { sockets: asSockets(o["sockets"]) }),
     verboseErrors: o["verboseErrors"] === true,
     limits: asLimits(o["limits"]),
   };
+}
+
+function asSockets(value: unknown): { path: string; fds: Record<string, number> } {
+  const entry = asRecord(value, "sockets");
+  const fds = Object.entries(asRecord(entry["fds"], "sockets.fds")).map(
+    ([name, fd]) => [name, asInteger(fd, `sockets.fds.${name}`, [0, 2 ** 20])] as const,
+  );
+  return { path: asPath(entry["path"], "sockets.path"), fds: Object.fromEntries(fds) };
 }
 
 function asListeners(value: unknown, threads: number): GatewayOptions["listeners"] {

@@ -15,6 +15,10 @@ export interface Instance {
   ejectedUntil: number;
   /** How long the last such time was. */
   ejectedFor: number;
+  /** Slots that this thread has taken. */
+  mine: number;
+  /** How many of them the next gateway counts as taken, while it is the one that gives slots out (see handover.ts). */
+  told: number;
   /** Slots of this thread that hung work holds, until the instance has left the table. */
   lost: number;
 }
@@ -26,6 +30,8 @@ export interface RevisionState {
   instances: Instance[];
   /** Requests of this thread that wait for an instance, in the order of their tickets. */
   readonly waiters: Waiter[];
+  /** Slots that the next gateway was asked for and hasn't given yet. */
+  asked: number;
   /** False once it has left the table. */
   present: boolean;
 }
@@ -75,7 +81,7 @@ export function nextTable(update: TableUpdate, before: ThreadTable): NextTable {
         old.delete(id);
         return same;
       }
-      return { id, host, port, index: number, revision, ejectedUntil: 0, ejectedFor: 0, lost: 0 };
+      return { id, host, port, index: number, revision, ejectedUntil: 0, ejectedFor: 0, mine: 0, told: 0, lost: 0 };
     });
     gone.push(...old.values());
     revisions.set(name, revision);
@@ -98,7 +104,7 @@ export interface NextTable {
 }
 
 function makeRevision(name: string, index: number, entry: RevisionEntry): RevisionState {
-  return { name, index, entry, instances: [], waiters: [], present: true };
+  return { name, index, entry, instances: [], waiters: [], asked: 0, present: true };
 }
 
 function makeHosts(source: RouteTable, update: TableUpdate): Map<string, HostState> {

@@ -17,7 +17,9 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
     counters: new Counters(memory),
     clock: systemClock,
     queueLength: options.limits.queueLength,
-    wake: (other) => ports[other]?.postMessage(0),
+    wake: (other) => (other === options.threads ? say({ type: "look" }) : ports[other]?.postMessage(0)),
+    ask: (revision) => say({ type: "want", revision }),
+    returned: (instance) => say({ type: "returned", instance }),
     idle: (instance) => say({ type: "idle", instance }),
     hung: (revision, instance) => say({ type: "hung", revision, instance }),
     gone: (instance) => {
@@ -40,6 +42,18 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
         break;
       case "shed":
         for (const front of fronts) front.shed(message.maxAgeMs);
+        break;
+      case "ask":
+        say({ type: "asking", held: core.startAsking() });
+        break;
+      case "own":
+        core.stopAsking();
+        break;
+      case "granted":
+        core.granted(message.revision, message.instance);
+        break;
+      case "look":
+        core.look();
         break;
       case "close":
         for (const front of fronts) front.close();

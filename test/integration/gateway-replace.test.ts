@@ -4,7 +4,7 @@ import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import WebSocket, { WebSocketServer } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import type { RouteTable } from "../../src/routing/table.ts";
 import {
   type App,
@@ -36,17 +36,18 @@ async function serve(...made: Parameters<typeof startApp>): Promise<App> {
   return app;
 }
 
+interface Load {
+  stop: () => Promise<{ served: number; failures: string[] }>;
+}
+
 /** Requests without pause over `connections` kept alive, until stopped. Resolves with what came back, and each failure. */
-function load(
-  connections: number,
-  method: "GET" | "POST",
-): { stop(): Promise<{ served: number; failures: string[] }> } {
+function load(connections: number, { method = "GET", pauseMs = 80 } = {}): Load {
   const pool = new Pool(`http://127.0.0.1:${bench.port}`, { connections, pipelining: 1 });
-  let going = true;
+  const stopped = new AbortController();
   let served = 0;
   const failures: string[] = [];
   const loops = Array.from({ length: connections }, async () => {
-    while (going) {
+    while (!stopped.signal.aborted) {
       try {
         const body = method === "POST" ? "body" : null;
         const { statusCode, body: answer } = await pool.request({ path: "/", method, headers: { host }, body });
@@ -56,12 +57,12 @@ function load(
       } catch (error) {
         failures.push(String(error));
       }
-      await sleep(Math.random() * 40);
+      await sleep(Math.random() * pauseMs);
     }
   });
   return {
-    async stop() {
-      going = false;
+    stop: async () => {
+      stopped.abort();
       await Promise.all(loops);
       await pool.destroy();
       return { served, failures };
@@ -77,9 +78,9 @@ test("gateways are replaced under load without one failed request", async () => 
   await control.settle(simpleTable(host, [app]), 0);
   let gateway = await bench.start();
   await until(() => control.members.has(gateway.ready.id));
-  const loads = [load(100, "GET"), load(100, "POST")];
+  const loads = [load(100), load(100, { method: "POST" })];
   const ended: Promise<number | string | null>[] = [];
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < 8; i++) {
     await sleep(200);
     const next = await bench.start({ limits: { drainIdleMs: 1_000 } });
     gateway.process.kill("SIGTERM");
@@ -93,6 +94,59 @@ test("gateways are replaced under load without one failed request", async () => 
     expect(served).toBeGreaterThan(500);
   }
   expect(await Promise.all(ended)).toEqual(ended.map(() => 0));
+});
+
+test("limits hold over gateways that replace each other", async () => {
+  const most = { one: 0, two: 0 };
+  const made: App[] = [];
+  for (const id of ["one", "two"] as const) {
+    let now = 0;
+    made.push(
+      await serve(id, (req, res) => {
+        req.resume();
+        now += 1;
+        most[id] = Math.max(most[id], now);
+        setTimeout(() => {
+          now -= 1;
+          res.end(id);
+        }, 5);
+      }),
+    );
+  }
+  await control.settle(simpleTable(host, made, { concurrency: 1, timeoutMs: 60_000 }), 0);
+  let gateway = await bench.start();
+  await until(() => [...control.members.values()].some(({ serving }) => serving > 0));
+  const { stop } = load(40, { pauseMs: 1 });
+  const ended: Promise<number | string | null>[] = [];
+  for (let i = 0; i < 6; i++) {
+    const next = await bench.start({ limits: { drainIdleMs: 1_000 } });
+    await sleep(300);
+    gateway.process.kill("SIGTERM");
+    ended.push(gateway.exited);
+    gateway = next;
+  }
+  const { served, failures } = await stop();
+  expect(failures).toEqual([]);
+  expect(served).toBeGreaterThan(200);
+  expect(most).toEqual({ one: 1, two: 1 });
+  expect(await Promise.all(ended)).toEqual(ended.map(() => 0));
+  expect(gateway.log()).toContain("Taking over");
+});
+
+test("a gateway whose successor is killed gives out slots itself again", async () => {
+  const app = await serve("one");
+  await control.settle(simpleTable(host, [app], { concurrency: 1 }), 0);
+  const gateway = await bench.start();
+  await until(() => [...control.members.values()].some(({ serving }) => serving > 0));
+  const next = await bench.start();
+  await until(() => gateway.log().includes("Giving over"));
+  next.process.kill("SIGKILL");
+  await until(() => gateway.log().includes("giving out slots again"));
+  const { stop } = load(5, { pauseMs: 1 });
+  await sleep(300);
+  const { served, failures } = await stop();
+  expect(failures).toEqual([]);
+  expect(served).toBeGreaterThan(5);
 });
 
 test("a gateway that ends finishes what it has: slow answers, uploads, websockets", async () => {
