@@ -11,6 +11,8 @@ export interface DnsSettings {
   dir: string;
   /** The user that it runs as once it has its port. */
   user: string;
+  /** The file that names the machine's resolvers, `/etc/resolv.conf` unless given. */
+  resolvFile?: string;
 }
 
 export const hostsFileName = "hosts";
@@ -28,7 +30,7 @@ export function dnsmasqConfig(settings: DnsSettings): string {
     "bind-interfaces",
     "no-hosts",
     `addn-hosts=${settings.dir}/${hostsFileName}`,
-    "resolv-file=/etc/resolv.conf",
+    `resolv-file=${settings.resolvFile ?? "/etc/resolv.conf"}`,
     `address=/${domain}/${gateway}`,
     // Only an address is given above, so a question for another type would go to the machine's resolvers.
     `local=/${domain}/`,

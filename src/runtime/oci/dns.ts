@@ -17,6 +17,8 @@ export interface DnsOptions {
   gateway: string;
   /** The platform's domain. */
   domain: string;
+  /** The file that names the machine's resolvers, `/etc/resolv.conf` unless given. */
+  resolvFile?: string;
 }
 
 /** How to run the DNS server: in the foreground, logging to standard error, until SIGTERM. */

@@ -34,6 +34,8 @@ export interface Places {
   refill(): void;
   /** Waits for that. */
   settled(): Promise<void>;
+  /** Ends that: makes no more, and waits for what is being made. */
+  close(): Promise<void>;
 }
 
 /** The subnet's first address is its name, the second the bridge's, the last its broadcast address. */
@@ -49,8 +51,10 @@ export async function openPlaces(options: PlacesOptions): Promise<Places> {
   const taken = new Set<number>();
   const held = new Map<string, Slot>();
   const ready: Slot[] = [];
+  const taking = new Map<string, Promise<Attachment>>();
   let cursor = firstIndex;
   let making = 0;
+  let closed = false;
   let refilling: Promise<void> = Promise.resolve();
 
   /** Round the subnet, so that an address rests before it means another instance. */
@@ -79,7 +83,7 @@ export async function openPlaces(options: PlacesOptions): Promise<Places> {
   }
 
   function refill(): void {
-    const missing = Math.min(options.prepared - ready.length - making, indexes - taken.size);
+    const missing = closed ? 0 : Math.min(options.prepared - ready.length - making, indexes - taken.size);
     if (missing <= 0) return;
     making += missing;
     const filled = make(missing)
@@ -114,7 +118,17 @@ export async function openPlaces(options: PlacesOptions): Promise<Places> {
     }
     const before = held.get(id);
     if (before !== undefined) return attachment(before);
-    const slot = ready.shift() ?? (await make(1))[0];
+    const pending = taking.get(id);
+    if (pending !== undefined) return pending;
+    const took = take(id).finally(() => taking.delete(id));
+    taking.set(id, took);
+    return took;
+  }
+
+  async function take(id: string): Promise<Attachment> {
+    let slot = ready.shift();
+    while (slot !== undefined && !(await isNamespace(slot.netnsPath))) slot = ready.shift(); // somebody removed it
+    slot ??= (await make(1))[0];
     if (slot === undefined) throw new Error("Cannot attach an instance: no place was made");
     held.set(id, slot);
     await (await open(join(dir, `${slot.index}.${id}`), "w", 0o600)).close();
@@ -139,7 +153,11 @@ export async function openPlaces(options: PlacesOptions): Promise<Places> {
 
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await serial(adopt);
-  return { attach, attached, release, refill, settled: () => refilling };
+  const close = () => {
+    closed = true;
+    return refilling;
+  };
+  return { attach, attached, release, refill, settled: () => refilling, close };
 }
 
 function attachment(slot: Slot): Attachment {

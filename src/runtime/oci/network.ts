@@ -40,6 +40,8 @@ export interface OciNetwork extends InstanceNetwork {
   setPorts(ports: RulePorts): Promise<void>;
   /** Waits until the places that are made ahead are made. */
   settled(): Promise<void>;
+  /** Lets go of the network, which stays as it is for the next who opens it. */
+  close(): Promise<void>;
 }
 
 /** Makes (or finds) the bridge alone, for binding sockets on its address: one may run while another process has the network open. */
@@ -91,6 +93,7 @@ export async function createNetwork(options: NetworkOptions): Promise<OciNetwork
     attached: () => places.attached(),
     release: (id) => places.release(id),
     settled: () => places.settled(),
+    close: () => places.close(),
     resolvConf: () => instanceResolvConf(gateway, machineResolvConf),
     hosts: (hostname, address) => hostsFile(hostname, address, gateway),
     prepare: async () => {
