@@ -2,6 +2,7 @@
 import type { FastifyReply } from "fastify";
 
 import { ApiError } from "../api/meta/errors.ts";
+import { apiVersionOf, type Kind } from "../api/meta/kind.ts";
 import type { RequestContext, Target } from "../api/meta/service.ts";
 import type { KubeList, KubeObject } from "../api/meta/types.ts";
 import { decodeObject, decodeOptional, decodePatch } from "./body.ts";
@@ -16,6 +17,7 @@ import {
   transformObject,
 } from "./call.ts";
 import type { ServerParts } from "./context.ts";
+import type { JsonObject } from "./json.ts";
 import type { Negotiated } from "./negotiate.ts";
 import { handlePodSubresource } from "./pods.ts";
 import { qualifiedResource, queryOf, type ResourceRequest } from "./request-info.ts";
@@ -94,6 +96,7 @@ async function handleKind(parts: ServerParts, call: KindCall): Promise<FastifyRe
       const options = readWriteOptions(query, "CreateOptions");
       const { name: pathName, ...place } = target;
       const { value, faults } = await decodeObject(rawBody(request), target.kind.kind);
+      completeType(target.kind, value);
       if (pathName !== undefined) checkName(value, pathName);
       const object = await service.create(context, place, value, { ...options, decodeFaults: faults });
       await settle(parts, call, { object, gone: false, dryRun: options.dryRun });
@@ -103,6 +106,7 @@ async function handleKind(parts: ServerParts, call: KindCall): Promise<FastifyRe
       const form = formFor(call);
       const options = readWriteOptions(query, "UpdateOptions");
       const { value, faults } = await decodeObject(rawBody(request), target.kind.kind);
+      completeType(target.kind, value);
       const object = await service.update(context, target, value, { ...options, decodeFaults: faults });
       await settle(parts, call, { object, gone: false, dryRun: options.dryRun });
       return sendOne(parts, call, { object, form });
@@ -160,6 +164,13 @@ async function settle(
   { object, gone, dryRun }: { object: KubeObject; gone: boolean; dryRun: boolean | undefined },
 ): Promise<void> {
   if (call.kind.group === rbacGroup && dryRun !== true) await parts.authorizer.settled(object, gone);
+}
+
+/** Kubernetes' own kinds may be sent without saying what they are (its typed clients do so), others not. */
+function completeType(kind: Kind, body: JsonObject): void {
+  if (kind.group !== "" && !kind.group.endsWith(".k8s.io")) return;
+  if (textOf(body["kind"]) === "") body["kind"] = kind.kind;
+  if (textOf(body["apiVersion"]) === "") body["apiVersion"] = apiVersionOf(kind);
 }
 
 function textOf(value: unknown): string {

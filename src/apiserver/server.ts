@@ -65,7 +65,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const app = fastify({
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
-    keepAliveTimeout: 120_000,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 16_384 },
     frameworkErrors: (error, request, reply) => {
@@ -73,6 +72,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     },
     serverFactory: (handler) => {
       server = createHttpsServer(tlsOptions, handler);
+      server.keepAliveTimeout = 120_000;
       server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
         if (!socket.writable || error.code === "ECONNRESET") return socket.destroy();
         const code = error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request";
