@@ -189,9 +189,9 @@ describe("startHousekeeping() and namespaces", () => {
     const { service, as, store } = bench;
     await service.create(as("ann"), { kind: Namespace }, namespace("busy"));
     const inside = { kind: ConfigMap, namespace: "busy" };
-    let stop = false;
+    const stop = new AbortController();
     const writer = async (id: number): Promise<void> => {
-      for (let n = 0; !stop; n += 1) {
+      for (let n = 0; !stop.signal.aborted; n += 1) {
         const body = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: `w${id}-${n}` } };
         // A refusal comes within the turn: without a pause the writers would let nothing else run.
         await service.create(as("ann"), inside, body).catch(() => nextTurn());
@@ -201,7 +201,7 @@ describe("startHousekeeping() and namespaces", () => {
     await expect.poll(() => store.collection("configmaps").range("busy/").length).toBeGreaterThan(20);
     await service.delete(as("ann"), { kind: Namespace, name: "busy" });
     await expect.poll(() => names(bench), { timeout: 10_000 }).not.toContain("busy");
-    stop = true;
+    stop.abort();
     await Promise.all(writers);
     expect(store.collection("configmaps").range("busy/")).toEqual([]);
   });

@@ -89,6 +89,6 @@ export function tooLargeRevision(asked: number, current: number): ApiError {
 
 /** The number of a resourceVersion. Kubernetes answers 500 to one that is none. */
 export function parseRevision(text: string, prefix = ""): number {
-  if (/^[0-9]{1,15}$/.test(text)) return Number(text);
+  if (/^[0-9]{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   throw new ApiError("InternalError", `${prefix}strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
 }

@@ -50,6 +50,26 @@ export async function patchObject(
   return changeUntilWritten(core, { context, target, change }, { ...options, patching: true });
 }
 
+const patchSchemas = new WeakMap<Schema, Schema>();
+
+/** The schema that strategic merge goes by: as the object's, with finalizers united, as Kubernetes does. */
+function patchSchema(schema: Schema): Schema {
+  let merged = patchSchemas.get(schema);
+  if (merged === undefined) {
+    const metadata = schema.properties?.["metadata"] ?? {};
+    const finalizers: Schema = { ...metadata.properties?.["finalizers"], "x-kubernetes-list-type": "set" };
+    merged = {
+      ...schema,
+      properties: {
+        ...schema.properties,
+        metadata: { ...metadata, properties: { ...metadata.properties, finalizers } },
+      },
+    };
+    patchSchemas.set(schema, merged);
+  }
+  return merged;
+}
+
 type Applier = (stored: KubeObject) => JsonObject;
 
 /** What makes a body of each type of patch a function of the stored object. */
@@ -67,7 +87,7 @@ const appliers: Record<PatchType, (schema: Schema, body: unknown) => Applier> = 
     const patch = foldNames(schema, decoded(body)) as JsonObject;
     return (stored) => {
       try {
-        return strategicMerge(stored as KubeObject & JsonObject, patch, schema);
+        return strategicMerge(stored as KubeObject & JsonObject, patch, patchSchema(schema));
       } catch (error) {
         if (error instanceof PatchFailure) throw badRequest(`invalid strategic merge patch: ${error.message}`);
         throw error;

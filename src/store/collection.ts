@@ -20,6 +20,22 @@ function lowerBound<T, K extends string | number>(list: readonly T[], wanted: K,
   return low;
 }
 
+const byKey = <V extends object>(a: Entry<V>, b: Entry<V>): number => (a.key < b.key ? -1 : 1);
+
+/** Two lists in key order as one. */
+function mergeSorted<V extends object>(left: readonly Entry<V>[], right: readonly Entry<V>[]): Entry<V>[] {
+  const merged: Entry<V>[] = [];
+  let at = 0;
+  for (const entry of left) {
+    for (let next = right[at]; next !== undefined && next.key < entry.key; next = right[at]) {
+      merged.push(next);
+      at += 1;
+    }
+    merged.push(entry);
+  }
+  return [...merged, ...right.slice(at)];
+}
+
 const keyOf = <V extends object>(entry: Entry<V>): string => entry.key;
 const revisionOf = <V extends object>(change: Change<V>): number => change.revision;
 
@@ -61,14 +77,18 @@ export class Collection<V extends object> implements CollectionView<V> {
   rangeAt(prefix: string, revision: number): readonly Entry<V>[] | undefined {
     const undo = this.changesAfter(revision, Number.POSITIVE_INFINITY);
     if (undo === undefined) return undefined;
-    const touched = undo.filter((change) => change.key.startsWith(prefix));
-    if (touched.length === 0) return this.range(prefix);
-    const entries = new Map(this.range(prefix).map((entry) => [entry.key, entry]));
-    for (const { key, previous, previousRevision, previousCreated } of touched.toReversed()) {
-      if (previous === undefined) entries.delete(key);
-      else entries.set(key, { key, value: previous, revision: previousRevision, created: previousCreated });
+    // What each touched key held at `revision` is what its first change after that replaced.
+    const before = new Map<string, Entry<V> | undefined>();
+    for (const { key, previous, previousRevision, previousCreated } of undo) {
+      if (!key.startsWith(prefix) || before.has(key)) continue;
+      const entry = { key, revision: previousRevision, created: previousCreated };
+      before.set(key, previous === undefined ? undefined : { ...entry, value: previous });
     }
-    return [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const now = this.range(prefix);
+    if (before.size === 0) return now;
+    const kept = now.filter(({ key }) => !before.has(key));
+    const restored = [...before.values()].filter((entry) => entry !== undefined).sort(byKey);
+    return mergeSorted(kept, restored);
   }
 
   changesAfter(revision: number, limit: number): readonly Logged<V>[] | undefined {

@@ -25,8 +25,8 @@ export interface StoreOptions {
 
 /** As etcd's limit on one request. */
 const maxObjectBytes = 1_572_864;
-/** One group's limits: what it costs to prepare on the caller's thread stays near a millisecond. */
-const maxGroup = { writes: 64, bytes: 262_144 };
+/** One group's limits: what it costs to prepare on the caller's thread stays below two milliseconds. */
+const maxGroup = { writes: 32, bytes: 131_072 };
 
 interface Pending<V extends object> {
   write: Write<V>;
