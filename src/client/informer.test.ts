@@ -151,12 +151,15 @@ describe("startInformer()", () => {
   it("reads the list whole when its pages expire", async () => {
     const server = scriptedServer();
     server.items = [map("a", 1), map("b", 2), map("c", 3)];
-    const failPage = server.client.list;
+    const { client } = server;
     let calls = 0;
-    server.client.list = ((kind: never, options: never) => {
-      calls += 1;
-      return calls === 2 ? Promise.reject(new ApiError("Expired", "expired")) : failPage(kind, options);
-    }) as Client["list"];
+    server.client = {
+      ...client,
+      list: (kind, options) => {
+        calls += 1;
+        return calls === 2 ? Promise.reject(new ApiError("Expired", "expired")) : client.list(kind, options);
+      },
+    };
     const { names } = await follow(server, { pageSize: 2 });
     expect(names()).toEqual(["a", "b", "c"]);
     expect(calls).toBe(3);

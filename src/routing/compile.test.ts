@@ -54,6 +54,19 @@ describe("compile()", () => {
     expect(revisions).toEqual({});
   });
 
+  it("tells why a Revision without instances can't be served, its instances' reason before its own", () => {
+    const problem = { reason: "ContainerMissing", message: "no" };
+    const of = (instances: { instances: []; problem?: typeof problem } | undefined) =>
+      compile({
+        version: 1,
+        assignments: new Map([assign("ns/r", { hosts: ["h"], targets: [{ revision: "b", percent: 100 }] })]),
+        revisions: new Map([["ns/b", { ...limits("ns/b"), problem }]]),
+        instances: instances === undefined ? new Map() : new Map([["ns/b", instances]]),
+      }).revisions["ns/b"]?.problem;
+    expect(of(undefined)).toEqual(problem);
+    expect(of({ instances: [], problem: { reason: "ExitCode1", message: "x" } })?.reason).toBe("ExitCode1");
+  });
+
   it("gives a host that two Routes claim to the one that splits it, then to the first by name, in whatever order", () => {
     const named = assign("ns/a", { named: [{ host: "h", revision: "a" }] });
     const splits = assign("ns/b", { hosts: ["h"], targets: [{ revision: "b", percent: 100 }] });

@@ -45,7 +45,9 @@ export function compile(input: CompileInput): RouteTable {
   for (const key of used) {
     const limits = input.revisions.get(key);
     if (limits === undefined) continue;
-    const { instances, problem } = input.instances.get(key) ?? { instances: [] };
+    const known = input.instances.get(key);
+    const instances = known?.instances ?? [];
+    const problem = known?.problem ?? limits.problem;
     revisions[key] = {
       configuration: limits.configuration,
       protocol: limits.protocol,

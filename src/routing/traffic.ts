@@ -22,6 +22,8 @@ export interface RevisionTraffic {
   protocol: "http1" | "h2c";
   concurrency: number;
   timeoutMs: number;
+  /** Why it can't be served, as the reason word of a 503 and its detail; counts while it has no instance. */
+  problem?: { reason: string; message: string };
 }
 
 export interface TrafficPort {

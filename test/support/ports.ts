@@ -56,6 +56,8 @@ export function playWorkloads(clock: Clock): PlayedWorkloads {
     state.instances.push({
       id: `${state.key.name}-${made}`,
       phase: "starting",
+      image: "localhost/app@sha256:0",
+      labels: {},
       address: { host: `10.0.0.${made % 250}`, port: 8080 },
       createdAt: clock.now(),
       restarts: 0,

@@ -9,7 +9,7 @@ import { Event } from "../../src/api/event.ts";
 import { Configuration } from "../../src/api/configuration.ts";
 import { Route } from "../../src/api/route.ts";
 import type { RouteTarget } from "../../src/api/route.ts";
-import { Revision } from "../../src/api/revision.ts";
+import type { Revision } from "../../src/api/revision.ts";
 import { decide } from "../../src/autoscaler/decide.ts";
 import { startHousekeeping } from "../../src/apiserver/housekeeping.ts";
 import type { Client } from "../../src/client/client.ts";

@@ -11,11 +11,14 @@ export function startConfigurationController(deps: ReconcilerDeps): Controller {
   const { informers, client, ledger } = deps;
   const { configurations, revisions, routes } = informers;
 
-  const create = async (revision: Revision) => {
+  const create = async (revision: Revision, key: string) => {
     try {
       revisions.observed(await client.create(Revision, revision));
     } catch (error) {
       if (isReason(error, "Invalid", "Forbidden", "BadRequest")) {
+        const configuration = configurations.get(key);
+        const event = { type: "Warning", reason: "CreateFailed", message: error.message } as const;
+        if (configuration !== undefined) deps.events.record(configuration, event);
         throw new TerminalError(`Cannot create Revision "${revision.metadata.name}"`, { cause: error });
       }
       if (!isReason(error, "AlreadyExists")) throw error;
@@ -38,7 +41,7 @@ export function startConfigurationController(deps: ReconcilerDeps): Controller {
         ledger.routesOf(keyOf(revision)).length > 0 || routes.by("revision", keyOf(revision)).length > 0,
     }),
     plan: planConfiguration,
-    execute: (action: ConfigurationAction) => create(action.revision),
+    execute: (action: ConfigurationAction, key) => create(action.revision, key),
     watch: (enqueue) =>
       revisions.subscribe(({ object }) => {
         const configuration = object.metadata.labels?.[configurationLabel];

@@ -108,7 +108,7 @@ describe("planConfiguration()", () => {
     ["is ready", "ready", "True", undefined, "app-00001"],
     ["starts", "new", "Unknown", undefined, undefined],
     ["failed", "failed", "False", "ExitCode1", undefined],
-  ] as const)("tells that the latest Revision %s", (_, state, status, reason, ready) => {
+  ] as const)("tells that the latest Revision %s", (...[, state, status, reason, ready]) => {
     const plan = planTwice(observe({ configuration: configuration(1), revisions: [revision(1, state)] }));
     expect(plan.status?.conditions?.find(({ type }) => type === "Ready")).toMatchObject({ status });
     expect(plan.status?.conditions?.find(({ type }) => type === "LatestRevisionReady")?.reason).toBe(reason);

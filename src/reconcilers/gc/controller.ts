@@ -1,6 +1,7 @@
 /** Wiring of the garbage collector of Revisions. */
 import { isReason } from "../../api/meta/errors.ts";
 import { configurationLabel } from "../../api/labels.ts";
+import { wasReady } from "../../api/revision.conditions.ts";
 import { Revision } from "../../api/revision.ts";
 import { type Controller, keyOf, splitKey, startController } from "../../controller/index.ts";
 import { isOwnedBy } from "../configuration/plan.ts";
@@ -17,8 +18,10 @@ export function startGarbageCollector(deps: ReconcilerDeps, rules: GarbageRules)
     observe: (configuration) => ({
       configuration,
       revisions: revisions.by("configuration", keyOf(configuration)).filter((one) => isOwnedBy(one, configuration)),
+      // One that never was ready and has a successor isn't waited for by the Routes that follow its Configuration.
       isRouted: (revision: Revision) =>
-        routesNaming(revision, informers, ledger).length > 0 || isFollowed(revision, informers),
+        routesNaming(revision, informers, ledger).length > 0 ||
+        (wasReady(revision.status?.conditions) && isFollowed(revision, informers)),
       rules,
     }),
     plan: (observed, now) => planGarbage(observed, now),

@@ -72,7 +72,7 @@ export function planRevision(seen: RevisionObserved, now: number): Plan<Revision
 
   return {
     actions: [
-      { do: "setTraffic", traffic: trafficOf(revision) },
+      { do: "setTraffic", traffic: trafficOf(revision, conditions) },
       ...imageActions(seen, exact, now),
       ...scaleActions(made, count),
       ...problemActions(seen),
@@ -126,15 +126,21 @@ function deadlineAfter(conditions: RevisionStatus["conditions"], deadlineMs: num
   return left > 0 ? left : undefined;
 }
 
-function trafficOf(revision: Revision): RevisionTraffic {
+function trafficOf(revision: Revision, conditions: RevisionStatus["conditions"]): RevisionTraffic {
   const { metadata, spec } = revision;
   const namespace = metadata.namespace ?? "";
+  const fault = conditions?.find(
+    ({ type, status }) => status === "False" && (type === "ContainerHealthy" || type === "ResourcesAvailable"),
+  );
   return {
     revision: `${namespace}/${metadata.name}`,
     configuration: `${namespace}/${metadata.labels?.[configurationLabel] ?? ""}`,
     protocol: protocolOf(spec.container),
     concurrency: requestLimit(spec),
     timeoutMs: (spec.timeoutSeconds ?? defaultTimeoutSeconds) * 1000,
+    ...(fault === undefined
+      ? {}
+      : { problem: { reason: fault.reason ?? "StartFailed", message: fault.message ?? "" } }),
   };
 }
 

@@ -85,17 +85,17 @@ export function createLedger(traffic: TrafficPort, clock: Clock): Ledger {
     for (const listener of listeners) listener(route, concerned);
   };
   const isSettled = (entry: Entry) => entry.assigned.length <= 1 && entry.serving?.confirmed === true;
-  const confirm = () => {
-    for (const [route, entry] of entries) {
-      const last = entry.assigned.at(-1);
-      if (last === undefined || isSettled(entry) || !traffic.confirmed(last.version)) continue;
-      change(route, entry, () => {
-        entry.assigned = [last];
-        if (entry.serving !== undefined) entry.serving = { ...entry.serving, confirmed: true };
-      });
-    }
+  const confirm = (route: string, entry: Entry) => {
+    const last = entry.assigned.at(-1);
+    if (last === undefined || isSettled(entry) || !traffic.confirmed(last.version)) return;
+    change(route, entry, () => {
+      entry.assigned = [last];
+      if (entry.serving !== undefined) entry.serving = { ...entry.serving, confirmed: true };
+    });
   };
-  const unsubscribe = traffic.subscribe(confirm);
+  const unsubscribe = traffic.subscribe(() => {
+    for (const [route, entry] of entries) confirm(route, entry);
+  });
 
   return {
     get: (route) => entries.get(route)?.serving,
@@ -111,6 +111,7 @@ export function createLedger(traffic: TrafficPort, clock: Clock): Ledger {
         entry.assigned.push({ version, revisions: revisionsIn(split.assignment) });
         entry.serving = { split, wanted, confirmed: false, since: clock.now() };
       });
+      confirm(route, entry);
     },
     unassign(route) {
       const entry = entries.get(route);
@@ -120,7 +121,7 @@ export function createLedger(traffic: TrafficPort, clock: Clock): Ledger {
         entry.serving = undefined;
         entry.assigned.push({ version, revisions: new Set() });
       });
-      confirm();
+      confirm(route, entry);
     },
     routesOf: (revision) => [...(routesByRevision.get(revision) ?? [])],
     subscribe(listener) {

@@ -189,11 +189,11 @@ describe("planRoute() protects what works", () => {
     serving: serving.serving,
   });
 
-  it.each([
+  it.each<[string, Record<string, number>]>([
     ["doesn't exist", { "app-1": 1 }],
     ["was never ready", { "app-1": 1, "app-2": -1 }],
   ])("keeps the last good split while a target %s", (_, revisions) => {
-    const { plan } = confirm(next({ traffic: split(50), revisions: revisions as Record<string, number> }));
+    const { plan } = confirm(next({ traffic: split(50), revisions }));
     expect(plan.status?.traffic).toEqual(all("app-1"));
     expect(condition(plan, "AllTrafficAssigned").slice(0, 2)).toEqual(["False", "RevisionMissing"]);
   });
