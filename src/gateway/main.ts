@@ -1,4 +1,5 @@
 /** The gateway process; options.ts says how it is started, hub.ts what its first thread does, core.ts what the others do. */
+import { extname } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { systemClock } from "../lib/clock.ts";
 import { serveHandover } from "../lib/listening-socket.ts";
@@ -75,7 +76,10 @@ async function run(options: FullGatewayOptions): Promise<void> {
     const own = ports[thread] ?? [];
     const data: ThreadData = { thread, options, memory, table, ports: own };
     const transferList = own.filter((port) => port !== null);
-    const worker = new Worker(new URL(import.meta.resolve("./thread.ts")), { workerData: data, transferList });
+    const worker = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), {
+      workerData: data,
+      transferList,
+    });
     worker.on("message", (message: FromThread) => {
       if (message.type === "look") core.look();
       handover?.fromThread(thread, message);

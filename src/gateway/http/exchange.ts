@@ -1,10 +1,5 @@
 /**
  * One request and its answer: from the client's connection to the instance's and back, both ways as streams with back-pressure.
- *
- * When the client was answered by the gateway (504) or has gone, the app may still be at work. On a Revision without a concurrency limit
- * its connection is then closed at once. With a limit, the slot stays taken until the work has ended: the rest of the answer is read and
- * dropped, for a while without telling the app, since many servers close at the first sign of a closed client while their handler works on;
- * then the connection is half-closed, which tells the app; and what doesn't end `hungMs` later is lost, and control replaces the instance.
  */
 import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -12,12 +7,12 @@ import { type Answer, answers, renderAnswer } from "../answers.ts";
 import { readTarget, type Target } from "../match.ts";
 import { Placement } from "../placement.ts";
 import type { Instance } from "../state.ts";
+import { Body } from "./body.ts";
 import type { FrontContext } from "./context.ts";
 import { answerFields, fieldFault, isSaneRequestId, requestFields, trailerFields } from "./headers.ts";
 import { joinSockets } from "./join.ts";
+import { outlast } from "./outlast.ts";
 
-/** How long an answer that has begun may go on for a client that has gone, before the app is told. */
-const quietAfterBeginMs = 1_000;
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
 export interface Incoming {
@@ -35,6 +30,7 @@ export class Exchange {
   readonly #in: Incoming;
   readonly #requestId: string;
   readonly #hasBody: boolean;
+  readonly #body: Body;
   #target: Target | undefined;
   #placement: Placement | undefined;
   #instance: Instance | undefined;
@@ -44,9 +40,7 @@ export class Exchange {
   #abandoned = false;
   #connected = false;
   #continued = false;
-  #cancelTimer: (() => void) | undefined;
-  /** When the client last sent a piece of the body, or began to be waited for. */
-  #bodyAt: number | undefined;
+  #stopOutlasting: (() => void) | undefined;
   /** Since when the client has been taking nothing of the answer. */
   #stalledAt: number | undefined;
 
@@ -55,6 +49,7 @@ export class Exchange {
     this.#in = incoming;
     this.began = context.clock.now();
     const { req, res } = incoming;
+    this.#body = new Body(req, context.clock);
     const id = req.headers["x-request-id"];
     this.#requestId = isSaneRequestId(id) ? id : context.newId();
     const length = req.headers["content-length"];
@@ -88,8 +83,8 @@ export class Exchange {
     const { stallMs } = this.#context.limits;
     const { req, res } = this.#in;
     if (this.#stalledAt !== undefined && now - this.#stalledAt > stallMs) res.destroy();
-    if (this.#bodyAt === undefined || req.complete || now - this.#bodyAt <= stallMs) return;
-    if (res.headersSent) res.destroy();
+    if (this.#body.stalledFor(now) <= stallMs) return;
+    if (res.headersSent) req.destroy();
     else this.#refuse(answers.slowRequest);
   }
 
@@ -162,7 +157,7 @@ export class Exchange {
       this.#connected = true;
       if (this.#instance !== undefined) this.#context.core.reached(this.#instance);
       // The body only begins to flow now, so a connection that can't be made costs none of it.
-      if (this.#hasBody) this.#pumpBody(upstream);
+      if (this.#hasBody && !this.#abandoned) this.#body.sendTo(upstream);
     };
     if (!socket.connecting) return ready();
     const { clock, limits } = this.#context;
@@ -172,32 +167,6 @@ export class Exchange {
     socket.once("connect", ready);
     socket.once("connect", cancel);
     socket.once("close", cancel);
-  }
-
-  #pumpBody(upstream: ClientRequest): void {
-    const { req } = this.#in;
-    if (this.#abandoned) return;
-    upstream.flushHeaders();
-    this.#bodyAt = this.#context.clock.now();
-    req.on("data", (piece: Buffer) => {
-      if (upstream.destroyed || upstream.writableEnded) return;
-      this.#bodyAt = this.#context.clock.now();
-      if (upstream.write(piece)) return;
-      req.pause();
-      // It is the app that is slow now, not the client.
-      this.#bodyAt = undefined;
-    });
-    upstream.on("drain", () => {
-      this.#bodyAt = this.#context.clock.now();
-      req.resume();
-    });
-    req.on("end", () => {
-      this.#bodyAt = undefined;
-      if (upstream.destroyed || upstream.writableEnded) return;
-      const trailers = trailerFields(req.rawTrailers);
-      if (trailers.length > 0) upstream.addTrailers(trailers);
-      upstream.end();
-    });
   }
 
   #onContinue(): void {
@@ -253,7 +222,6 @@ export class Exchange {
   #onAnswerEnd(answer: IncomingMessage): void {
     const { req, res } = this.#in;
     this.#free();
-    this.#cancelTimer?.();
     if (!this.#abandoned) {
       const trailers = trailerFields(answer.rawTrailers);
       if (trailers.length > 0) res.addTrailers(trailers);
@@ -262,8 +230,7 @@ export class Exchange {
     // The app answered without the whole body: it gets no more of it, and the client's connection is read on to the next request.
     if (this.#hasBody && !req.complete) {
       this.#upstream?.destroy();
-      req.removeAllListeners("data");
-      req.resume();
+      this.#body.drop();
     }
   }
 
@@ -325,6 +292,7 @@ export class Exchange {
     if (this.#context.draining() || (this.#in.expects && !this.#continued)) res.shouldKeepAlive = false;
     res.writeHead(answer.status, fields);
     res.end(req.method === "HEAD" ? undefined : body);
+    if (this.#hasBody) this.#body.drop();
   }
 
   /** As `#fail`, for a request that the gateway doesn't want to read on from. */
@@ -333,7 +301,7 @@ export class Exchange {
     this.#fail(answer);
   }
 
-  /** Nobody takes the answer any more; see the head of this file. `late`: the app has overrun its time. */
+  /** Nobody takes the answer any more; see outlast.ts. `late`: the app has overrun its time. */
   #abandon(late = false): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
@@ -344,27 +312,23 @@ export class Exchange {
       upstream.destroy();
       return;
     }
-    this.#answer?.resume();
-    const { clock, limits } = this.#context;
-    const giveUp = (): void => {
-      this.#instance = undefined;
-      this.#context.core.lose(instance);
-      upstream.destroy();
-    };
-    const tell = (): void => {
-      upstream.socket?.end();
-      this.#cancelTimer = clock.after(limits.hungMs, giveUp);
-    };
-    if (this.#hasBody && !this.#in.req.complete) return tell();
-    if (this.#answer !== undefined) this.#cancelTimer = clock.after(quietAfterBeginMs, tell);
-    else this.#cancelTimer = clock.after(limits.hungMs, late ? giveUp : tell);
+    this.#stopOutlasting = outlast(this.#context, {
+      upstream,
+      answer: this.#answer,
+      whole: !this.#hasBody || this.#in.req.complete,
+      late,
+      lost: () => {
+        this.#instance = undefined;
+        this.#context.core.lose(instance);
+      },
+    });
   }
 
   #free(): void {
     const instance = this.#instance;
     if (instance === undefined) return;
     this.#instance = undefined;
-    this.#cancelTimer?.();
+    this.#stopOutlasting?.();
     this.#context.core.release(instance);
   }
 }

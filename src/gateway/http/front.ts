@@ -4,7 +4,7 @@
  * is refused by headers.ts.
  */
 import { randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from "node:http";
 import { type Socket, Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Answer, answers, renderAnswer } from "../answers.ts";
@@ -183,7 +183,7 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket, connections
 /** Answers on the bare connection and closes it. */
 function sayGoodbye(socket: Duplex, answer: Answer): void {
   const { fields, body } = renderAnswer(answer, { accept: undefined, requestId: randomUUID(), verbose: false });
-  let head = `HTTP/1.1 ${answer.status} ${answer.reason}\r\nConnection: close\r\n`;
+  let head = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\nConnection: close\r\n`;
   for (let i = 0; i < fields.length; i += 2) head += `${fields[i] ?? ""}: ${fields[i + 1] ?? ""}\r\n`;
   socket.on("error", () => {});
   socket.end(`${head}\r\n${body}`);

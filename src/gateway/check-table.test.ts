@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { checkTable } from "./check-table.ts";
+
+const good = {
+  version: 3,
+  hosts: {
+    "a.b": { route: "b/a", targets: [{ revision: "b/a-1", percent: 100 }] },
+    "c.b": { route: "b/c", targets: [] },
+  },
+  revisions: {
+    "b/a-1": {
+      configuration: "b/a",
+      protocol: "http1",
+      concurrency: 0,
+      timeoutMs: 1000,
+      instances: [{ id: "i", host: "127.0.0.1", port: 80 }],
+      problem: { reason: "ExitCode1", message: "" },
+    },
+  },
+};
+
+test("checkTable() takes a good table", () => {
+  expect(checkTable(structuredClone(good))).toEqual(good);
+});
+
+/** The good table with the value at the path replaced. */
+function bend(path: string, value: unknown): unknown {
+  const table = structuredClone(good) as unknown as Record<string, unknown>;
+  const steps = path.split("/");
+  let at = table;
+  for (const step of steps.slice(0, -1)) at = at[step.replace("~", "/")] as Record<string, unknown>;
+  at[(steps.at(-1) ?? "").replace("~", "/")] = value;
+  return table;
+}
+
+const instance = "revisions/b~a-1/instances/0";
+
+test.each([
+  ["version", -1, "version must be"],
+  ["hosts", [], "hosts must be an object"],
+  ["hosts/a.b/targets/0/percent", 99, "percents that total 100, not 99"],
+  ["hosts/a.b/targets/0/percent", 50.5, "percent must be a whole number"],
+  ["hosts/a.b/targets/0/revision", "", "revision must be"],
+  ["hosts/a.b/route", 1, "route must be"],
+  ["revisions/b~a-1/protocol", "spdy", "protocol must be"],
+  ["revisions/b~a-1/concurrency", -1, "concurrency must be"],
+  ["revisions/b~a-1/timeoutMs", "1", "timeoutMs must be"],
+  ["revisions/b~a-1/instances", {}, "instances must be a list"],
+  [`${instance}/port`, 0, "port must be a port"],
+  [`${instance}/port`, 70_000, "port must be"],
+  [`${instance}/id`, null, "id must be"],
+  ["revisions/b~a-1/problem", { reason: "a b\r\n", message: "" }, "reason must be a reason word"],
+])("checkTable() refuses %s = %j", (path, value, sentence) => {
+  expect(() => checkTable(bend(path, value))).toThrow(sentence);
+});
+
+test("checkTable() refuses an instance that stands twice", () => {
+  const twice = bend("revisions/b~a-1/instances/1", { id: "i", host: "h", port: 1 });
+  expect(() => checkTable(twice)).toThrow('"i" stands twice');
+});
+
+test.each([null, 1, "x", [], {}])("checkTable() refuses %j", (value) => {
+  expect(() => checkTable(value)).toThrow("Cannot use the route table");
+});

@@ -1,0 +1,43 @@
+/**
+ * What becomes of an app's work when the client was answered by the gateway (504) or has gone. On a Revision without a concurrency limit
+ * the app's connection is closed at once. With a limit, the slot stays taken until the work has ended: the rest of the answer is read
+ * and dropped, for a while without telling the app, since many servers close at the first sign of a closed client while their handler works on;
+ * then the connection is half-closed, which tells the app; and what doesn't end `hungMs` later is lost, and control replaces the instance.
+ */
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Clock } from "../../lib/clock.ts";
+import type { GatewayLimits } from "../options.ts";
+
+/** How long an answer that has begun may go on for a client that has gone, before the app is told. */
+const quietAfterBeginMs = 1_000;
+
+export interface Work {
+  upstream: ClientRequest;
+  /** The answer, if it has begun. */
+  answer: IncomingMessage | undefined;
+  /** The app has the whole request. Without, it waits for what never comes, and is told at once. */
+  whole: boolean;
+  /** The app has overrun its time, so it gets no second one. */
+  late: boolean;
+  /** Called if the work doesn't end; its connection is closed then. */
+  lost(): void;
+}
+
+/** Lets work on a limited instance end; the returned function says that it has. */
+export function outlast({ clock, limits }: { clock: Clock; limits: GatewayLimits }, work: Work): () => void {
+  const { upstream, answer } = work;
+  let cancel = (): void => {};
+  const giveUp = (): void => {
+    work.lost();
+    upstream.destroy();
+  };
+  const tell = (): void => {
+    upstream.socket?.end();
+    cancel = clock.after(limits.hungMs, giveUp);
+  };
+  answer?.resume();
+  if (!work.whole) tell();
+  else if (answer !== undefined) cancel = clock.after(quietAfterBeginMs, tell);
+  else cancel = clock.after(limits.hungMs, work.late ? giveUp : tell);
+  return () => cancel();
+}
