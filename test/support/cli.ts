@@ -18,8 +18,8 @@ export interface CliResult {
   stderr: string;
 }
 
-export interface CliHarness {
-  api: ApiStub;
+/** A directory, a kubeconfig, and command lines run in them. */
+export interface Cli {
   /** The working directory of the commands: empty at first. */
   cwd: string;
   run(
@@ -27,6 +27,10 @@ export interface CliHarness {
     options?: { terminal?: boolean; env?: Record<string, string>; input?: string; signal?: AbortSignal },
   ): Promise<CliResult>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface CliHarness extends Cli {
+  api: ApiStub;
 }
 
 export const elafrosPath = "/apis/elafros.dev/v1alpha1/namespaces/default";
@@ -44,12 +48,26 @@ const noPlatform: Platform = { up: notHere, down: notHere, status: notHere, doct
 /** A stub API server, an empty directory and a kubeconfig whose context is `us-central1`. */
 export async function startCli(platform: Platform = noPlatform): Promise<CliHarness> {
   const api = await startApiStub();
+  const home = await mkdtemp(join(tmpdir(), "elafros-cli-home-"));
+  const kubeconfig = join(home, "kubeconfig");
+  await writeFile(kubeconfig, kubeconfigOf(api.url));
+  const cli = await runningCli(kubeconfig, platform);
+  return {
+    ...cli,
+    api,
+    [Symbol.asyncDispose]: async () => {
+      await cli[Symbol.asyncDispose]();
+      await api[Symbol.asyncDispose]();
+      await rm(home, { recursive: true });
+    },
+  };
+}
+
+/** Command lines against the server of a kubeconfig, in an empty directory. */
+export async function runningCli(kubeconfig: string, platform: Platform = noPlatform): Promise<Cli> {
   const clock = testClock();
   const cwd = await mkdtemp(join(tmpdir(), "elafros-cli-"));
-  const kubeconfig = join(cwd, "kubeconfig.json");
-  await writeFile(kubeconfig, kubeconfigOf(api.url));
   return {
-    api,
     cwd,
     async run(argv, { terminal = false, env = {}, input = "", signal = new AbortController().signal } = {}) {
       let stdout = "";
@@ -74,10 +92,7 @@ export async function startCli(platform: Platform = noPlatform): Promise<CliHarn
       const code = await runCli(argv, factory);
       return { code, stdout, stderr };
     },
-    [Symbol.asyncDispose]: async () => {
-      await api[Symbol.asyncDispose]();
-      await rm(cwd, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => rm(cwd, { recursive: true, force: true }),
   };
 }
 

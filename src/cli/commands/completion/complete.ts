@@ -58,7 +58,9 @@ interface Place {
 
 async function candidatesOf(command: Command, place: Place): Promise<Candidate[]> {
   const last = place.rest.at(-1) ?? "";
-  const option = command.options.find((one) => (one.short === last || one.long === last) && (one.required || one.optional));
+  const option = command.options.find(
+    (one) => (one.short === last || one.long === last) && (one.required || one.optional),
+  );
   if (option !== undefined) return valuesOf(option, place);
   if (place.typed.startsWith("-")) {
     return command.options

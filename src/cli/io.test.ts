@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { createIo, createProgress } from "./io.ts";
+import { printable } from "./run.ts";
+
+function capture(terminal: boolean, env: Record<string, string> = {}) {
+  let text = "";
+  const stream = { write: (part: string) => void (text += part), isTTY: terminal };
+  const io = createIo({ stdout: stream, stderr: { write: () => {} }, stdin: (async function* () {})(), env });
+  const timers: (() => void)[] = [];
+  const clock = {
+    now: () => 0,
+    after: (_: number, callback: () => void) => {
+      timers.push(callback);
+      return () => void timers.splice(timers.indexOf(callback), 1);
+    },
+  };
+  return { progress: createProgress(io, clock), tick: () => timers.shift()?.(), text: () => text, timers };
+}
+
+describe("createProgress", () => {
+  it("createProgress() prints only ticked lines on a pipe", () => {
+    const { progress, text, timers } = capture(false);
+    progress.start("Starting");
+    progress.done("Starting");
+    progress.start("Promoting");
+    progress.fail();
+    expect(text()).toBe("✓ Starting\n✗ Promoting\n");
+    expect(timers).toEqual([]);
+  });
+
+  it("createProgress() turns a spinner on a terminal, then ticks in green", () => {
+    const { progress, tick, text, timers } = capture(true);
+    progress.start("Starting");
+    tick();
+    progress.done("Starting");
+    expect(text()).toBe(
+      "\r\u001B[K\u001B[2m⠋\u001B[0m Starting\r\u001B[K\u001B[2m⠙\u001B[0m Starting\r\u001B[K\u001B[32m✓\u001B[0m Starting\n",
+    );
+    expect(timers).toEqual([]);
+  });
+
+  it("createProgress() has no colours where NO_COLOR is set", () => {
+    const { progress, text } = capture(true, { NO_COLOR: "1" });
+    progress.done("Starting");
+    expect(text()).toBe("✓ Starting\n");
+  });
+});
+
+describe("printable", () => {
+  it("printable() takes what could rewrite the terminal out of texts", () => {
+    expect(printable("a\u001B[2Jb\u0007\u009Bc\td\ne\r")).toBe("a[2Jbc\td\ne");
+  });
+});
