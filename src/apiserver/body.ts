@@ -152,7 +152,7 @@ function summary(bytes: Buffer): string {
 export function checkShape(value: unknown): void {
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > maxDepth) throw new ApiError("BadRequest", `the body nests deeper than ${maxDepth} levels`);
+    if (depth >= maxDepth) throw new ApiError("BadRequest", `the body nests deeper than ${maxDepth} levels`);
     const next: unknown[] = [];
     for (const item of level) {
       if (typeof item !== "object" || item === null) continue;

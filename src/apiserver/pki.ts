@@ -100,7 +100,7 @@ export async function openPki(options: PkiOptions): Promise<Pki> {
       await writePair(dir, "apiserver", serving);
       return true;
     },
-    issueClient: (identity, days = 365) => {
+    issueClient: async (identity, days = 365) => {
       checkIdentity(identity);
       const subject = [{ CN: [identity.user] }, ...identity.groups.map((group) => ({ O: [group] }))];
       return issue(authority, { subject, days, now: clock.now() });
