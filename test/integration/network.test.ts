@@ -102,7 +102,7 @@ test("an instance reaches nothing else of the machine", async () => {
   const addresses = (await execute("ip", ["-4", "-o", "addr", "show", "scope", "global"])).stdout;
   const all = [...addresses.matchAll(/inet ([\d.]+)/gu)].map((match) => match[1] ?? "");
   expect(all).toContain(network.gateway);
-  for (const host of all) expect(await from(a, host, wide.port)).toBe("EHOSTUNREACH");
+  for (const host of all) expect(await from(a, host, wide.port)).toBe("ECONNREFUSED");
   expect(await connectFrom("/proc/self/ns/net", { host: network.gateway, port: wide.port })).toContain("machine");
 });
 
@@ -113,7 +113,7 @@ test("an instance reaches what the machine reaches, with the machine's address",
 test("an instance doesn't reach another, by its address or through the machine", async () => {
   expect(await from(a, b.address, 8080)).not.toContain("b ");
   await runIn(a.netns, "ip", ["route", "add", b.address, "via", network.gateway]);
-  expect(await from(a, b.address, 8080)).toBe("EHOSTUNREACH");
+  expect(await from(a, b.address, 8080)).toBe("ECONNREFUSED");
   // Not by knowing the other's hardware address either.
   const mac = await macOf(b);
   await runIn(a.netns, "ip", ["route", "replace", b.address, "dev", "eth0"]);
@@ -128,14 +128,14 @@ test("an instance doesn't reach link-local addresses, where clouds keep credenti
   await execute("ip", ["route", "add", "169.254.169.254", "via", "198.51.100.2"]);
   try {
     expect(await connectFrom("/proc/self/ns/net", { host: "169.254.169.254", port: 80 })).toContain("internet");
-    expect(await from(a, "169.254.169.254", 80)).toBe("EHOSTUNREACH");
+    expect(await from(a, "169.254.169.254", 80)).toBe("ECONNREFUSED");
   } finally {
     await execute("ip", ["route", "del", "169.254.169.254"]);
   }
 });
 
 test("nobody outside reaches an instance, nor another network by what egress switched on", async () => {
-  expect(await from(internet, b.address, 8080)).toBe("EHOSTUNREACH");
+  expect(await from(internet, b.address, 8080)).toBe("ECONNREFUSED");
   expect(await from(internet, "198.51.100.1", wide.port)).toContain("machine");
   expect((await readFile("/proc/sys/net/ipv4/conf/tinet/forwarding", "utf8")).trim()).toBe("1");
   expect(await from(internet, "203.0.113.2", 80)).toBe("timeout");
@@ -204,6 +204,19 @@ test("IPv6 leads nowhere", async () => {
   expect(await connectFrom(a.netns, { host: "fe80::2%eth0", port: 18_778 })).toMatch(/timeout|EHOSTUNREACH/u);
 });
 
+test("the gateway's hardware address stays as places come and go", async () => {
+  const address = async () => {
+    const shown = (await execute("ip", ["-o", "link", "show", "dev", network.bridge])).stdout;
+    return /link\/ether (\S+)/u.exec(shown)?.[1];
+  };
+  const before = await address();
+  const ids = Array.from({ length: 8 }, (_, index) => `port-${index}`);
+  for (const id of ids) await network.attach(id);
+  expect(await address()).toBe(before);
+  for (const id of ids) await network.release(id);
+  expect(await address()).toBe(before);
+});
+
 test("createNetwork() finds what an earlier control left: holders keep their places, unheld ones are made anew", async () => {
   await network.settled();
   const before = await network.attached();
@@ -226,7 +239,7 @@ test("prepare() makes anew what somebody removed: rules, bridge", async () => {
   await nft("delete", "table", "inet", table());
   expect(await from(a, network.gateway, wide.port)).toContain("machine");
   await network.prepare();
-  expect(await from(a, network.gateway, wide.port)).toBe("EHOSTUNREACH");
+  expect(await from(a, network.gateway, wide.port)).toBe("ECONNREFUSED");
   await execute("ip", ["link", "del", network.bridge]);
   await network.prepare();
   expect(await from(a, "198.51.100.2", 80)).toContain("internet");
@@ -237,9 +250,9 @@ test("prepare() makes anew what somebody removed: rules, bridge", async () => {
 test("setPorts() opens and closes ports", async () => {
   await network.setPorts({ gatewayPorts: [80], gatewayTarget: gatewayPort, allowHostPorts: [wide.port] });
   expect(await from(a, network.gateway, wide.port)).toContain("machine");
-  expect(await from(a, network.gateway, hostPort)).toBe("EHOSTUNREACH");
+  expect(await from(a, network.gateway, hostPort)).toBe("ECONNREFUSED");
   await network.setPorts(options);
-  expect(await from(a, network.gateway, wide.port)).toBe("EHOSTUNREACH");
+  expect(await from(a, network.gateway, wide.port)).toBe("ECONNREFUSED");
 });
 
 test("attach() after a reboot forgets holders whose namespaces are gone", async () => {

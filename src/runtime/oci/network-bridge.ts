@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../lib/files.ts";
 import { defaultInterfaces, holdForwarding, routedInterfaces } from "./network-forwarding.ts";
-import { formatAddress, type NetworkNames } from "./network-names.ts";
+import { formatAddress, type NetworkNames, slotAt } from "./network-names.ts";
 import { ipBatch, connectedSlots, joinBridge, type SlotContext } from "./network-slots.ts";
 import { chooseSubnet, formatRange, parseRange, prefixLength, type Range, usedRanges } from "./network-subnet.ts";
 import { runTool } from "./storage-run.ts";
@@ -15,7 +15,7 @@ export interface Bridge {
 }
 
 /** Keeps the chosen subnet, in the data directory. */
-export const subnetFile = "network.json";
+const subnetFile = "network.json";
 
 /** The bridge with its address. Idempotent; costs one process where all is there. */
 export async function prepareBridge(dataDir: string, names: NetworkNames): Promise<Bridge> {
@@ -31,8 +31,12 @@ export async function prepareBridge(dataDir: string, names: NetworkNames): Promi
   const gateway = formatAddress(subnet.base + 1);
   const [mtu, ipv6] = await Promise.all([egressMtu(), hasIpv6()]);
   if (current === undefined) {
+    // An address of its own: else it takes the lowest of its ports', and instances lose the gateway whenever that changes.
+    const { mac } = slotAt(names, subnet.base, 1);
     await ipBatch([
-      ...(shown.code === 0 ? [] : [`link add ${bridge} mtu ${mtu} type bridge stp_state 0 forward_delay 0`]),
+      ...(shown.code === 0
+        ? []
+        : [`link add ${bridge} mtu ${mtu} address ${mac} type bridge stp_state 0 forward_delay 0`]),
       ...(ipv6 ? [`link set ${bridge} addrgenmode none`] : []),
       `addr replace ${gateway}/${prefixLength} dev ${bridge}`,
     ]);
@@ -53,12 +57,14 @@ async function readSubnet(dataDir: string): Promise<Range | undefined> {
   return subnet === undefined ? undefined : parseRange(subnet);
 }
 
-/** Switches on the forwarding that egress needs; gives the interfaces that forward only for installations like this one. */
-export async function forward(names: NetworkNames): Promise<string[]> {
+/**
+ * Switches on the forwarding that egress needs; gives the interfaces that forward only for installations like this one.
+ * @param loopback whether opened ports of the machine lead to its loopback, where databases listen; the rules keep all else from there
+ */
+export async function forward(names: NetworkNames, loopback: boolean): Promise<string[]> {
   const settings = `/proc/sys/net/ipv4/conf/${names.bridge}`;
   await writeFile(`${settings}/forwarding`, "1");
-  // What instances send to an opened port of the machine is led to its loopback, where databases listen; nothing else gets there.
-  await writeFile(`${settings}/route_localnet`, "1");
+  await writeFile(`${settings}/route_localnet`, loopback ? "1" : "0");
   return holdForwarding(names.hash, await routedInterfaces());
 }
 

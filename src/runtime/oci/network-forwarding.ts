@@ -4,9 +4,10 @@
  */
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { withMachineLock } from "./network-lock.ts";
 
 /** Where it is kept what was switched on, for all installations of the machine; gone after a reboot, like what it tells about. */
-export const forwardingDir = "/run/elafros/forwarding";
+const forwardingDir = "/run/elafros/forwarding";
 
 const sysctlFile = (name: string) => `/proc/sys/net/ipv4/conf/${name}/forwarding`;
 
@@ -35,7 +36,11 @@ async function interfaces(wanted: (route: string[]) => boolean): Promise<string[
  * Lets `names` forward for the installation `holder`. Gives the interfaces that forward only because of us: whatever else comes in
  * by them must not be forwarded. Where something else has made the machine a router, that is none.
  */
-export async function holdForwarding(holder: string, names: readonly string[], dir = forwardingDir): Promise<string[]> {
+export async function holdForwarding(holder: string, names: readonly string[]): Promise<string[]> {
+  return withMachineLock(() => hold(holder, names, forwardingDir));
+}
+
+async function hold(holder: string, names: readonly string[], dir: string): Promise<string[]> {
   const guarded: string[] = [];
   for (const name of names) {
     const held = join(dir, name);
@@ -62,7 +67,11 @@ async function isRouter(): Promise<boolean> {
 }
 
 /** Ends what `holdForwarding` did for `holder`; the last holder's end restores the value, unless the machine has become a router. */
-export async function releaseForwarding(holder: string, dir = forwardingDir): Promise<void> {
+export async function releaseForwarding(holder: string): Promise<void> {
+  await withMachineLock(() => release(holder, forwardingDir));
+}
+
+async function release(holder: string, dir: string): Promise<void> {
   for (const name of await readdir(dir).catch(() => [])) {
     const held = join(dir, name);
     await rm(join(held, holder), { force: true });

@@ -51,7 +51,7 @@ export function removeScript(names: NetworkNames): string {
 }
 
 /** A slot as an element of the set of what each port may send as. */
-export function portElement(slot: Slot): string {
+function portElement(slot: Slot): string {
   return `"${slot.port}" . ${slot.mac} . ${slot.address}`;
 }
 
@@ -99,7 +99,12 @@ function inetTable(rules: RuleSet): string {
   const guards = rules.guarded.map(
     (name) => `iifname "${name}" oifname != "${bridge}" ct state new drop comment "forwards only for instances"`,
   );
+  // TCP gets a reset, so that a program knows at once: the kernel limits how often it sends ICMP errors.
   return `table inet ${table} {
+  chain refuse {
+    meta l4proto tcp reject with tcp reset
+    reject with icmpx admin-prohibited
+  }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
     ${redirects.map((rule) => `iifname "${bridge}" ${rule}`).join("\n    ")}
@@ -117,7 +122,7 @@ function inetTable(rules: RuleSet): string {
     ip daddr ${gateway} udp dport ${dnsPort} accept
     ip daddr ${gateway} tcp dport ${portSet([dnsPort, gatewayTarget ?? gatewayPorts].flat())} accept
     ${hostPorts.length === 0 ? "" : `ip daddr 127.0.0.1 ct original ip daddr ${gateway} tcp dport ${portSet(hostPorts)} accept`}
-    reject with icmpx admin-prohibited
+    jump refuse
   }
   chain forward {
     type filter hook forward priority filter; policy accept;
@@ -125,9 +130,9 @@ function inetTable(rules: RuleSet): string {
     iifname != "${bridge}" oifname != "${bridge}" accept
     meta nfproto ipv6 drop
     ct state established,related accept
-    oifname "${bridge}" reject with icmpx admin-prohibited
+    oifname "${bridge}" jump refuse
     ip saddr != ${subnet} drop
-    ip daddr { ${denied.join(", ")} } reject with icmpx admin-prohibited
+    ip daddr { ${denied.join(", ")} } jump refuse
     accept
   }
 }`;

@@ -82,7 +82,7 @@ export async function listPorts(names: NetworkNames): Promise<string[]> {
 }
 
 /** The installation's network namespaces, by name; also files that a reboot left without one. */
-export async function listNamespaces(names: NetworkNames): Promise<string[]> {
+async function listNamespaces(names: NetworkNames): Promise<string[]> {
   const all = await readdir(netnsDir).catch(() => []);
   return all.filter((name) => name.startsWith(names.netnsPrefix));
 }

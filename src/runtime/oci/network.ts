@@ -77,7 +77,7 @@ export async function createNetwork(options: NetworkOptions): Promise<OciNetwork
       gateway,
       subnet,
       slots: await existingSlots(names, bridge.subnet.base),
-      guarded: await forward(names),
+      guarded: await forward(names, ports.allowHostPorts.length > 0),
     });
     await needTool("nft", ["-f", "-"], { input: script });
   }
