@@ -30,7 +30,7 @@ export interface Housekeeping {
 }
 
 /** How long an Event stays after it happened last. */
-export const eventLifetimeMs = 3_600_000;
+const eventLifetimeMs = 3_600_000;
 const eventCheckMs = 60_000;
 const housekeeper = { username: "system:elafros:housekeeping", groups: ["system:masters"] };
 

@@ -18,11 +18,6 @@ export function setOwn(object: JsonObject, name: string, value: unknown): void {
   } else object[name] = value;
 }
 
-/** The object's own property, never one of its prototype's. */
-export function getOwn(object: JsonObject, name: string): unknown {
-  return Object.hasOwn(object, name) ? object[name] : undefined;
-}
-
 /** A deep copy. */
 export function copyJson<T>(value: T): T {
   if (Array.isArray(value)) return value.map((item: unknown) => copyJson(item)) as T;

@@ -9,7 +9,7 @@ import { forbidden } from "./service-errors.ts";
 /** The namespaces that are always there. */
 export const standingNamespaces: readonly string[] = ["default", "build-templates"];
 /** The finalizer in a namespace's `spec` that holds it until everything in it is gone. */
-export const namespaceFinalizer = "kubernetes";
+const namespaceFinalizer = "kubernetes";
 const nameLabel = "kubernetes.io/metadata.name";
 /** The name of the Namespaces' collection. */
 export const namespaceCollection = "namespaces";

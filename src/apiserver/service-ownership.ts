@@ -9,7 +9,7 @@ import { isCustom } from "./service-names.ts";
 export const controllerGroup = "system:elafros:controller";
 
 /** Whether the user is one of the platform's controllers. */
-export function isController(user: UserInfo): boolean {
+function isController(user: UserInfo): boolean {
   return user.groups.includes(controllerGroup);
 }
 

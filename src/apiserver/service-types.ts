@@ -1,5 +1,5 @@
 import type { Kind } from "../api/meta/kind.ts";
-import type { ApiService, Verb } from "../api/meta/service.ts";
+import type { Verb } from "../api/meta/service.ts";
 import type { KubeObject, UserInfo } from "../api/meta/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -63,5 +63,3 @@ export interface ServiceCore {
   source(kind: Kind): Source;
   isVirtual(kind: Kind): boolean;
 }
-
-export type { ApiService };

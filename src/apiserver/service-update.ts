@@ -192,7 +192,7 @@ function stampSystem(
 }
 
 /** Writes the object; deletes it where the change took away the last thing that held it. */
-export async function writeChange(
+async function writeChange(
   core: ServiceCore,
   { target, object, stored }: { target: Target; object: KubeObject; stored: Entry },
 ): Promise<KubeObject> {

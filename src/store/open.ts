@@ -6,9 +6,11 @@ import type { Log } from "../lib/log.ts";
 import { Collection } from "./collection.ts";
 import { writeFailure } from "./failure.ts";
 import { deepFreeze } from "./freeze.ts";
+import { formGroup } from "./group.ts";
+import type { Group, Pending } from "./group.ts";
 import { HistoryKeeper } from "./history.ts";
 import type { Reply, Row, WorkerOptions } from "./protocol.ts";
-import { defaultHistory, RevisionMismatch } from "./store.ts";
+import { defaultHistory } from "./store.ts";
 import type { CollectionView, Entry, History, Store, Write } from "./store.ts";
 
 export interface StoreOptions {
@@ -21,31 +23,6 @@ export interface StoreOptions {
   maxBytes?: number;
   /** Told once where the store can't go on (its thread died): restart the process. */
   onFatal?: (error: Error) => void;
-}
-
-/** As etcd's limit on one request. */
-const maxObjectBytes = 1_572_864;
-/** One group's limits: what it costs to prepare on the caller's thread stays below two milliseconds. */
-const maxGroup = { writes: 32, bytes: 131_072 };
-
-interface Pending<V extends object> {
-  write: Write<V>;
-  resolve: (entry: Entry<V>) => void;
-  reject: (error: unknown) => void;
-}
-
-/** One write of the group that is being committed. */
-interface Prepared<V extends object> {
-  pending: Pending<V>;
-  row: Row;
-  value: V;
-}
-
-interface Group<V extends object> {
-  prepared: Prepared<V>[];
-  refused: { pending: Pending<V>; error: unknown }[];
-  drop: number[];
-  revision: number;
 }
 
 /**
@@ -156,7 +133,9 @@ class SqliteStore<V extends object> implements Store<V> {
       return;
     }
     const drop = this.#history.takeDropped(this.#queue.length === 0 ? 4096 : 256);
-    const group = this.#form(drop);
+    const read = (collection: string, key: string): Entry<V> | undefined => this.#collections.get(collection)?.get(key);
+    const { group, rest } = formGroup(this.#queue, { read, revision: this.#revision, drop });
+    this.#queue = rest;
     if (group.prepared.length === 0 && drop.length === 0) {
       this.#settle(group);
       return;
@@ -171,46 +150,6 @@ class SqliteStore<V extends object> implements Store<V> {
       revision: group.revision,
       forgotten: this.#history.forgotten,
     });
-  }
-
-  /** Takes writes from the queue, deciding each against the committed state and the writes before it in the group. */
-  #form(drop: number[]): Group<V> {
-    const group: Group<V> = { prepared: [], refused: [], drop, revision: this.#revision };
-    const ahead = new Map<string, Entry<V> | undefined>();
-    const read = (collection: string, key: string): Entry<V> | undefined => {
-      const id = `${collection}\0${key}`;
-      return ahead.has(id) ? ahead.get(id) : this.#collections.get(collection)?.get(key);
-    };
-    let bytes = 0;
-    let taken = 0;
-    for (const pending of this.#queue) {
-      if (taken >= maxGroup.writes || bytes >= maxGroup.bytes) break;
-      taken += 1;
-      const { collection, key, action, expect, guard, value: make } = pending.write;
-      try {
-        guard?.(read);
-        const before = read(collection, key);
-        const found = before?.revision ?? 0;
-        if (found !== expect) throw new RevisionMismatch(key, expect, found);
-        const revision = group.revision + 1;
-        const text = JSON.stringify(make(revision));
-        if (text.length > maxObjectBytes) {
-          throw new ApiError("RequestEntityTooLarge", `Request entity too large: limit is ${maxObjectBytes}`);
-        }
-        // Parsed anew, memory holds exactly what a restart would read, and nothing that a caller could still change.
-        const value = deepFreeze(JSON.parse(text) as V);
-        const created = before?.created ?? revision;
-        const deleted = action === "delete" ? 1 : 0;
-        group.prepared.push({ pending, value, row: { revision, collection, key, created, deleted, value: text } });
-        ahead.set(`${collection}\0${key}`, deleted ? undefined : { key, value, revision, created });
-        group.revision = revision;
-        bytes += text.length;
-      } catch (error) {
-        group.refused.push({ pending, error });
-      }
-    }
-    this.#queue = this.#queue.slice(taken);
-    return group;
   }
 
   #receive(reply: Reply, loaded: PromiseWithResolvers<void>): void {
@@ -273,8 +212,8 @@ class SqliteStore<V extends object> implements Store<V> {
     }
     this.#revision = group.revision;
     this.#history.trim();
-    for (const collection of touched) collection.notify();
     this.#settle(group);
+    for (const collection of touched) collection.notify();
   }
 
   #settle(group: Group<V>): void {
