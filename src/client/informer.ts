@@ -31,7 +31,7 @@ export interface CacheChange<T> {
 }
 
 /** Reads of the copy. Answers are shared objects: don't change them. */
-export interface Cache<T extends KubeObject> {
+interface Cache<T extends KubeObject> {
   get(key: string): T | undefined;
   list(): readonly T[];
   /** Objects for which the index of that name gave `value`. Unknown index names throw. */

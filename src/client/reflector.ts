@@ -14,7 +14,7 @@ import type { Log } from "../lib/log.ts";
 import type { Client } from "./client.ts";
 
 /** Who is told. Objects passed in belong to the receiver. */
-export interface ReflectorSink<T extends KubeObject> {
+interface ReflectorSink<T extends KubeObject> {
   /** The whole collection, as of `resourceVersion`. */
   replace(items: readonly T[], resourceVersion: string): void;
   /** One change after it. Bookmarks are told too: they move the position on. */

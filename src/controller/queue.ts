@@ -6,7 +6,7 @@
 import { type Backoff, backoffMs } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 
-export type Lane = "fast" | "slow";
+type Lane = "fast" | "slow";
 
 export interface QueueOptions {
   clock: Clock;

@@ -53,7 +53,7 @@ export function namedBy(route: Route): string[] {
 }
 
 /** The names of the Secrets that a Revision refers to, but for its ServiceAccount's. */
-export function secretsOf({ spec }: Revision): string[] {
+function secretsOf({ spec }: Revision): string[] {
   return [
     ...(spec.imagePullSecrets ?? []).map(({ name }) => name),
     ...(spec.container.envFrom ?? []).flatMap(({ secretRef }) => secretRef?.name ?? []),
@@ -66,7 +66,7 @@ export function secretsOf({ spec }: Revision): string[] {
 }
 
 /** The names of the ConfigMaps that a Revision refers to. */
-export function configMapsOf({ spec }: Revision): string[] {
+function configMapsOf({ spec }: Revision): string[] {
   return [
     ...(spec.container.envFrom ?? []).flatMap(({ configMapRef }) => configMapRef?.name ?? []),
     ...(spec.container.env ?? []).flatMap(({ valueFrom }) => valueFrom?.configMapKeyRef?.name ?? []),

@@ -18,14 +18,14 @@ import { type RouteTable, emptyTable } from "./table.ts";
 import type { RevisionTraffic, RouteAssignment, TrafficPort } from "./traffic.ts";
 
 /** A gateway's end of the link. */
-export interface Member {
+interface Member {
   id: string;
   /** Hands it a table. Must not throw; where the connection is down the table is dropped: the next hello brings it. */
   send(table: RouteTable): void;
 }
 
 /** What a gateway says of itself: the version that all its threads serve, and instances that left its table but have requests. */
-export interface MemberReport {
+interface MemberReport {
   serving: number;
   draining: readonly string[];
 }

@@ -4,7 +4,7 @@
  */
 
 /** Slots of a sequence. */
-export const splitSlots = 100;
+const splitSlots = 100;
 
 /**
  * The target (index into `percents`) of each of 100 slots, by smooth weighted round robin: each slot goes to the target that is
