@@ -17,8 +17,10 @@ interface ApiResource {
   storageVersionHash?: string;
 }
 
-const allVerbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-const statusVerbs = ["get", "patch", "update"];
+/** What may be done with every stored kind. */
+export const allVerbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/** And with its status. */
+export const statusVerbs = ["get", "patch", "update"];
 
 /** Everything that discovery answers. */
 export interface Discovery {

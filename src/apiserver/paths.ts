@@ -3,10 +3,11 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 
 import { ApiError } from "../api/meta/errors.ts";
 import type { ServerParts } from "./context.ts";
+import { aggregatedGroups, aggregatedType, aggregatedVersion } from "./discovery-aggregated.ts";
 import { negotiate } from "./negotiate.ts";
 import { sendOpenApi } from "./openapi-answer.ts";
 import { type PathRequest, queryOf } from "./request-info.ts";
-import { sendNoPage, sendObject, sendText } from "./respond.ts";
+import { commonHeaders, sendNoPage, sendObject, sendText } from "./respond.ts";
 
 const health = ["/livez", "/readyz", "/healthz"];
 
@@ -31,10 +32,28 @@ export function handlePath(
   const query = queryOf(request.raw.url);
   if (isOpenPath(path) && path !== "/version") return sendHealth(parts, reply, { path, verbose: query.has("verbose") });
   if (path.startsWith("/openapi/")) return sendOpenApi(parts.openapi, request, { reply, path, query });
+  if (path === "/api" || path === "/apis") {
+    const version = aggregatedVersion(request.headers.accept);
+    if (version !== undefined) return sendAggregated(parts, reply, { core: path === "/api", version });
+  }
   const answer = known(parts, path);
   if (answer === undefined) return sendNoPage(reply);
   const pretty = query.get("pretty") === "true";
   return sendObject(reply, answer, { form: negotiate(request.headers.accept, { pretty, transformable: false }) });
+}
+
+function sendAggregated(
+  parts: ServerParts,
+  reply: FastifyReply,
+  options: { core: boolean; version: string },
+): FastifyReply {
+  const answer = aggregatedGroups(parts.kinds, parts.discovery.groupVersions, options);
+  const type = aggregatedType(options.version);
+  // As bytes: the framework would change the type of text, and clients compare it.
+  return reply
+    .headers({ ...commonHeaders(), vary: "Accept" })
+    .header("content-type", type)
+    .send(Buffer.from(JSON.stringify(answer)));
 }
 
 function known(parts: ServerParts, path: string): object | undefined {

@@ -5,6 +5,7 @@ import type { FastifyReply } from "fastify";
 
 import { ApiError, type Cause } from "../api/meta/errors.ts";
 import { type KindCall, notFound } from "./call.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { ServerParts } from "./context.ts";
 import type { LogOptions } from "./logs.ts";
 import { readInteger } from "./query.ts";
@@ -86,6 +87,15 @@ export function readLogOptions(query: URLSearchParams): LogOptions {
   return options;
 }
 
+/** Long enough for a source to find that it has nothing to read. */
+const headersWithinMs = 100;
+
+function soon(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(headersWithinMs, resolve);
+  });
+}
+
 async function streamLog(parts: ServerParts, call: KindCall): Promise<FastifyReply> {
   const { reply, info, query, context, target } = call;
   const options = readLogOptions(query);
@@ -95,15 +105,16 @@ async function streamLog(parts: ServerParts, call: KindCall): Promise<FastifyRep
   await parts.service.get({ ...context, user: systemUser }, target);
   const signal = AbortSignal.any([parts.closing.signal, ...(context.signal === undefined ? [] : [context.signal])]);
   const chunks = parts.logs.open(info.namespace, info.name, options, signal)[Symbol.asyncIterator]();
-  let next: IteratorResult<string | Uint8Array> | undefined;
-  // A log that is followed may be silent for long: the client gets its headers at once.
-  if (options.follow !== true) next = await chunks.next();
+  const first = chunks.next();
+  // A log that is followed may be silent for long: its reader gets headers soon, others with the first chunk or an error.
+  if (options.follow === true) await Promise.race([first, soon(parts.clock)]);
+  else await first;
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(200, { ...commonHeaders(), "content-type": "text/plain" });
   raw.flushHeaders();
   try {
-    for (next ??= await chunks.next(); next.done !== true; next = await chunks.next()) {
+    for (let next = await first; next.done !== true; next = await chunks.next()) {
       if (raw.destroyed) break;
       if (!raw.write(next.value)) await once(raw, "drain", { signal });
     }
