@@ -6,13 +6,15 @@
  * Node has no public call that binds without accepting; `net._createServerHandle` is what its own cluster module uses for exactly
  * this (docs/decisions/0001-listening-sockets.md).
  */
+import { rmSync } from "node:fs";
 import net from "node:net";
 import { spawn } from "node:child_process";
 
 /** Node's TCP wrap: only what is used of it here. */
 interface TcpHandle {
   readonly fd: number;
-  listen(backlog: number): number;
+  /** Gives the bound address into `out`; the error of a bind that libuv keeps for later. */
+  getsockname(out: object): number;
   close(): void;
 }
 
@@ -25,10 +27,7 @@ type CreateServerHandle = (
 
 const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle;
 
-/** The kernel caps it at net.core.somaxconn. */
-const backlog = 4096;
-
-/** A bound and listening socket that this process doesn't accept on. */
+/** A bound socket that this process doesn't accept on. It listens from when the first process that got it does. */
 export interface ListeningSocket {
   readonly fd: number;
   /** Closes this process's descriptor; others keep theirs. */
@@ -49,7 +48,7 @@ export function parseHostPort(text: string): { host: string; port: number } {
 }
 
 /**
- * Binds and listens.
+ * Binds. It doesn't listen: in libuv that is to accept as well, and connections would be lost in this process.
  * @param address an IP address, or `localhost`, which is 127.0.0.1
  * @throws Error with `code` (EADDRINUSE, EACCES, EADDRNOTAVAIL) and a sentence
  */
@@ -59,7 +58,8 @@ export function bindSocket(address: string, port: number): ListeningSocket {
   if (family === 0) throw new Error(`Cannot listen on "${address}": give an IP address, such as 127.0.0.1 or 0.0.0.0`);
   const handle = createServerHandle(ip, port, family);
   if (typeof handle === "number") throw bindError(handle, address, port);
-  const failure = handle.listen(backlog);
+  // libuv keeps EADDRINUSE of `bind` to itself until somebody asks.
+  const failure = handle.getsockname({});
   if (failure !== 0) {
     handle.close();
     throw bindError(failure, address, port);
@@ -104,6 +104,8 @@ export function serveHandover(path: string, fds: Readonly<Record<string, number>
     child.on("exit", () => connection.destroy());
     connection.on("error", () => {});
   });
+  // What an earlier process left there; its successor takes the name over.
+  rmSync(path, { force: true });
   server.listen(path);
   return server;
 }

@@ -2,11 +2,16 @@
 import { adoptSocket } from "./listening-socket.ts";
 
 const names = process.argv.slice(2);
+/** As in Node's documentation: message, handle, options, callback. Its types know no bare handles. */
+type Send = (message: object, handle: unknown, options: object, done: () => void) => void;
+const send = process.send?.bind(process) as Send | undefined;
+if (send === undefined || process.disconnect === undefined) throw new Error("Start it with an IPC channel");
+const disconnect = process.disconnect.bind(process);
 let left = names.length;
 for (const [index, name] of names.entries()) {
   // A bare handle isn't accepted on by the receiver, where a net.Server would be.
-  process.send?.({ socket: name, of: names.length }, adoptSocket(4 + index) as never, {}, () => {
+  send({ socket: name, of: names.length }, adoptSocket(4 + index), {}, () => {
     left -= 1;
-    if (left === 0) process.disconnect();
+    if (left === 0) disconnect();
   });
 }

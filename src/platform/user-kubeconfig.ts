@@ -41,7 +41,7 @@ export async function userKubeconfig(options: {
 }
 
 /** The names in the API server's certificate: its address and what `--api-san` adds. */
-function servingNames(config: PlatformConfig): string[] {
+export function servingNames(config: PlatformConfig): string[] {
   const host = config.api.slice(0, config.api.lastIndexOf(":")).replace(/^\[|\]$/g, "");
   return [...(["0.0.0.0", "::"].includes(host) ? [] : [host]), ...config.apiSans];
 }

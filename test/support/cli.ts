@@ -4,6 +4,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Command } from "commander";
 import { connect } from "../../src/cli/connect.ts";
 import type { Factory } from "../../src/cli/factory.ts";
 import { createIo } from "../../src/cli/io.ts";
@@ -203,4 +204,33 @@ function addPullEvents(api: ApiStub, revision: string): void {
 
 function routeNames(api: ApiStub): string[] {
   return ["my-service", "my-service-2"].filter((name) => api.read(`${elafrosPath}/routes/${name}`) !== undefined);
+}
+
+/** The options that a command line gives a command's `run`; rejects with commander's words where it is wrong. */
+export async function parseOptions<O>(
+  make: (factory: Factory, run: (options: O, factory: Factory) => Promise<void>) => Command,
+  argv: readonly string[],
+): Promise<O> {
+  const sink = { write: () => {} };
+  const factory: Factory = {
+    io: createIo({ stdout: sink, stderr: sink, stdin: (async function* () {})(), env: {} }),
+    clock: systemClock,
+    env: {},
+    cwd: "/",
+    signal: new AbortController().signal,
+    platform: noPlatform,
+    connect: notHere,
+  };
+  const seen: O[] = [];
+  const command = make(factory, (options) => {
+    seen.push(options);
+    return Promise.resolve();
+  });
+  await command
+    .exitOverride()
+    .configureOutput({ writeErr: () => {}, writeOut: () => {} })
+    .parseAsync(argv, { from: "user" });
+  const [options] = seen;
+  if (options === undefined) throw new Error(`"${argv.join(" ")}" ran nothing`);
+  return options;
 }

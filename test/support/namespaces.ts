@@ -18,17 +18,21 @@ export async function connectFrom(
   const script = `
     const { host, port, from, timeoutMs } = JSON.parse(process.argv[1]);
     const socket = require("node:net").connect({ host, port, localAddress: from });
-    socket.setTimeout(timeoutMs ?? 1500, () => { console.log("timeout"); process.exit(); });
+    socket.setTimeout(timeoutMs ?? 10000, () => { console.log("timeout"); process.exit(); });
     socket.once("error", (error) => console.log(error.code));
     socket.once("data", (data) => { process.stdout.write(data); socket.destroy(); });`;
   return (await runIn(netns, process.execPath, ["-e", script, JSON.stringify(target)])).trim();
 }
 
-export interface Listener {
+export interface Closable {
   close(): Promise<void>;
 }
 
-/** Listens in a namespace (undefined: this machine's own) and tells everyone who connects its name and their address. */
+export interface Listener extends Closable {
+  port: number;
+}
+
+/** Listens in a namespace (undefined: this machine's own) and tells everyone who connects its name and their address. Port 0 is a free one. */
 export async function listenIn(
   netns: string | undefined,
   at: { host: string; port: number; name: string },
@@ -38,12 +42,13 @@ export async function listenIn(
     require("node:net").createServer((socket) => {
       socket.on("error", () => {});
       socket.end(name + " " + socket.remoteAddress + "\\n");
-    }).listen(port, host, () => console.log("listening"));`;
+    }).listen(port, host, function () { console.log(this.address().port); });`;
   const node = [process.execPath, "-e", script, JSON.stringify(at)];
   const [program = "", ...args] = netns === undefined ? node : ["nsenter", `--net=${netns}`, "--", ...node];
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  await firstOutput(child);
+  const port = Number(await firstOutput(child));
   return {
+    port,
     close: async () => {
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGKILL");
@@ -52,14 +57,14 @@ export async function listenIn(
   };
 }
 
-function firstOutput(child: ChildProcess): Promise<void> {
+function firstOutput(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
-    child.stdout?.once("data", () => resolve());
+    child.stdout?.once("data", (data: Buffer) => resolve(data.toString()));
     child.once("exit", (code) => reject(new Error(`Listener ended with ${code}`)));
   });
 }
 
-export interface Neighbour extends Listener {
+export interface Neighbour extends Closable {
   netns: string;
 }
 

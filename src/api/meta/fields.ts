@@ -45,6 +45,11 @@ export function list<S extends TSchema>(description: string, max: number, items:
   return Type.Array(items, { ...extra, description, maxItems: max, "x-kubernetes-list-type": "atomic" });
 }
 
+/** A list without duplicates, united by strategic merge. */
+export function set<S extends TSchema>(description: string, max: number, items: S) {
+  return Type.Array(items, { description, maxItems: max, "x-kubernetes-list-type": "set" });
+}
+
 /** A list that strategic merge merges by one field, its key. */
 export function keyed<S extends TSchema>(description: string, max: number, key: string, items: S) {
   return Type.Array(items, {

@@ -30,20 +30,20 @@ export async function launchSupervisor(dataDir: string, settings: Partial<Platfo
   });
   connection?.socket.destroy();
   await logFile.close();
+  const { stdout } = child;
+  if (stdout === null) throw new Error("The supervisor has no standard output");
   let output = "";
-  child.stdout.setEncoding("utf8").on("data", (part: string) => (output += part));
+  stdout.setEncoding("utf8").on("data", (part: string) => (output += part));
   await new Promise<void>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", () => resolve());
-    child.stdout.on("data", () => output.includes("\n") && resolve());
-    child.stdout.once("end", () => resolve());
+    stdout.on("data", () => output.includes("\n") && resolve());
+    stdout.once("end", () => resolve());
   });
   child.unref();
-  child.stdout.destroy();
-  const answer = JSON.parse(output.split("\n")[0] === "" ? "{}" : (output.split("\n")[0] ?? "{}")) as {
-    ready?: boolean;
-    error?: string;
-  };
+  stdout.destroy();
+  const [line = ""] = output.split("\n");
+  const answer = JSON.parse(line === "" ? "{}" : line) as { ready?: boolean; error?: string };
   if (answer.ready === true && child.pid !== undefined) return child.pid;
   throw new Error(answer.error ?? `The supervisor ended at once: see ${join(paths.logs, "supervisor.log")}`);
 }

@@ -1,4 +1,5 @@
 /** How each of the platform's processes is started. */
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { version } from "../../lib/version.ts";
 import { type PlatformConfig, platformPaths } from "../config.ts";
@@ -51,12 +52,15 @@ export function gatewayProcess(config: PlatformConfig, sockets: Sockets, threads
   ];
   const handover = Object.fromEntries(Object.entries(socketFds(sockets)).map(([name, fd]) => [name, take(fd)]));
   const options: GatewayOptions = {
+    id: `gateway-${randomBytes(4).toString("hex")}`,
+    version,
     threads,
     listeners,
     table: paths.table,
     link: paths.gatewaySocket,
     verboseErrors: config.verboseErrors,
-    handover: { path: paths.handoverSocket("gateway"), fds: handover },
+    handover: join(paths.run, "gateway-limits.sock"),
+    sockets: { path: paths.handoverSocket("gateway"), fds: handover },
   };
   return {
     name: "gateway",

@@ -9,7 +9,9 @@ import type { PlatformConfig } from "../config.ts";
 export interface Prepared {
   /** The bridge's address. */
   bridgeAddress: string;
-  /** How to run the instances' DNS server. */
+  /** The port of the instances' DNS server. */
+  dnsPort?: number;
+  /** How to run it. */
   dns?: { command: string; args: string[] };
 }
 

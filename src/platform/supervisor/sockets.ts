@@ -24,14 +24,10 @@ export function bindPublicSockets(config: PlatformConfig): Omit<Sockets, "instan
   }
 }
 
-/** Binds port 80 and the gateway's own port on the bridge, so that instances reach services by their inside and their public name. */
+/** Binds the gateway's port on the bridge, for the instances; a gateway on all addresses has it already. */
 export function bindInstanceSockets(config: PlatformConfig, bridgeAddress: string): ListeningSocket[] {
   const { host, port } = parseHostPort(config.http);
-  // A gateway on all addresses has its port on the bridge already.
-  const everywhere = host === "0.0.0.0" || host === "::";
-  const ports = new Set(everywhere ? [80] : [80, port]);
-  if (everywhere && port === 80) return [];
-  return [...ports].map((each) => bindSocket(bridgeAddress, each));
+  return host === "0.0.0.0" || host === "::" ? [] : [bindSocket(bridgeAddress, port)];
 }
 
 /** The sockets as a flat map, for handing over. */

@@ -1,7 +1,7 @@
 /** Plays recorded requests against an API server and tells how its answers differ from the recorded ones. */
 import { readFileSync } from "node:fs";
 
-import type { Answer, ApiBench } from "../../support/api-server.ts";
+import type { Answer, ApiBench, Ask } from "../../support/api-server.ts";
 
 type Json = Record<string, unknown>;
 
@@ -25,6 +25,9 @@ export interface Exchange {
   /** What was written while the watch ran. */
   writes?: (RecordedRequest & { resourceVersion?: string })[];
 }
+
+/** Who sends a request. */
+export type Sender = Pick<Ask, "as" | "token"> & { headers?: Record<string, string> };
 
 /** The exchanges of a file beside this one. */
 export function readExchanges(name: string): Exchange[] {
@@ -50,12 +53,13 @@ export class Replay {
   }
 
   /** Sends a recorded request with the values of this run. */
-  send(request: RecordedRequest): Promise<Answer> {
+  send(request: RecordedRequest, sender: Sender = {}): Promise<Answer> {
     const { body, headers = {} } = request;
     const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
     const translated = text === undefined ? undefined : this.#translate(text);
     return this.#bench.ask(request.method, this.translatePath(request.path), {
-      headers: { accept: "application/json", ...headers },
+      ...sender,
+      headers: { accept: "application/json", ...headers, ...sender.headers },
       ...(translated === undefined ? {} : { body: translated }),
     });
   }

@@ -1,0 +1,171 @@
+/** Composes control from its parts. The order of starting is that of `startControl`; stopping goes backwards. */
+import { join } from "node:path";
+import { allKinds } from "../../api/kinds.ts";
+import { Pod } from "../../api/pod.ts";
+import { type ListenOptions, createApiServer } from "../../apiserver/server.ts";
+import { createAuthorizer } from "../../apiserver/authorizer.ts";
+import { startHousekeeping } from "../../apiserver/housekeeping.ts";
+import { writeKubeconfig } from "../../apiserver/kubeconfig.ts";
+import { openPki } from "../../apiserver/pki.ts";
+import { ensureDefaultRoles } from "../../apiserver/rbac-defaults.ts";
+import { createApiService } from "../../apiserver/service.ts";
+import { controllerGroup } from "../../apiserver/service-ownership.ts";
+import { tokenFinder } from "../../apiserver/token-finder.ts";
+import { createTokens } from "../../apiserver/tokens.ts";
+import { decide } from "../../autoscaler/decide.ts";
+import { inProcessClient } from "../../client/in-process.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { readJson } from "../../lib/files.ts";
+import { parseHostPort } from "../../lib/listening-socket.ts";
+import type { Log } from "../../lib/log.ts";
+import { version } from "../../lib/version.ts";
+import { startControllers } from "../../reconcilers/start.ts";
+import { createPublisher } from "../../routing/publisher.ts";
+import type { RouteTable } from "../../routing/table.ts";
+import { createDriver } from "../../runtime/oci/driver.ts";
+import { dnsPort, publishDnsNames } from "../../runtime/oci/dns.ts";
+import { createImageStore } from "../../runtime/oci/images.ts";
+import { createNetwork } from "../../runtime/oci/network.ts";
+import { openStore } from "../../store/open.ts";
+import { type PlatformConfig, platformPaths } from "../config.ts";
+import { networkOptions } from "../network-options.ts";
+import { servingNames } from "../user-kubeconfig.ts";
+import { createLinkServer } from "./link-server.ts";
+import { podLogs } from "./pod-logs.ts";
+import { podsOf } from "./pods.ts";
+import { keepStatusFile } from "./status-file.ts";
+import { connectWorkloads } from "./traffic.ts";
+
+export interface Control {
+  /** Ends it; instances and gateways go on. */
+  stop(): Promise<void>;
+}
+
+/** Starts everything; resolves when the API answers and every Route and Revision was looked at once. */
+export async function startControl(config: PlatformConfig, listen: ListenOptions, log: Log): Promise<Control> {
+  const clock = systemClock;
+  const paths = platformPaths(config.dataDir);
+  const { port } = parseHostPort(config.http);
+  const hostPort = port === 80 ? "" : `:${port}`;
+
+  const [store, pki, images] = await Promise.all([
+    openStore({ path: paths.store, log, clock }),
+    openPki({ dir: paths.pki, names: servingNames(config), clock }),
+    createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), log }),
+  ]);
+  const dns = await dnsPort(config.dataDir);
+  const network = await createNetwork({
+    ...networkOptions(config, log),
+    ...(dns === undefined ? {} : { dnsPort: dns }),
+  });
+
+  const publisher = createPublisher({ clock, log, startVersion: await lastVersion(paths.table) });
+  const driver = await createDriver({
+    dir: paths.instances,
+    runDir: join(paths.run, "oci"),
+    images,
+    network,
+    drain: (_, instanceId) => publisher.drained(instanceId),
+    clock,
+    log,
+  });
+  const disconnect = connectWorkloads(driver, publisher);
+
+  const pods = {
+    kind: Pod,
+    list: () => driver.list().flatMap(podsOf),
+    subscribe: (listener: () => void) => driver.subscribe(listener),
+  };
+  const authorizer = createAuthorizer({ kinds: allKinds, clock, log });
+  const service = createApiService({
+    store,
+    kinds: allKinds,
+    clock,
+    log,
+    authorize: authorizer.authorize,
+    admit: authorizer.admit,
+    virtual: [pods],
+  });
+  const stored = allKinds.filter((kind) => kind.kind !== Pod.kind);
+  const housekeeping = await startHousekeeping({ store, kinds: stored, clock, log });
+  await authorizer.start(service);
+  await ensureDefaultRoles(service, allKinds);
+
+  const link = await createLinkServer({
+    path: paths.gatewaySocket,
+    publisher,
+    clock,
+    log,
+    onHung: ({ instance }) => driver.replace(instance, "It did not end work that nobody waits for any more"),
+  });
+  const controllers = startControllers({
+    client: inProcessClient(service, {
+      username: "system:elafros:controller",
+      groups: [controllerGroup, "system:masters"],
+    }),
+    workloads: driver,
+    images,
+    traffic: publisher,
+    clock,
+    log,
+    domain: config.domain,
+    urlOf: (host) => `http://${host}${hostPort}`,
+    decide,
+  });
+  await controllers.synced;
+  publisher.start();
+  const unsubscribeDns = publisher.subscribe(() => {
+    const names = Object.keys(publisher.table().hosts).filter((host) => !host.endsWith(`.${config.domain}`));
+    publishDnsNames({ dataDir: config.dataDir, gateway: network.gateway }, names).catch((error: unknown) => {
+      log.warn({ error }, "names for the instances' DNS server can't be published");
+    });
+  });
+
+  const server = await createApiServer({
+    service,
+    kinds: allKinds,
+    authorizer,
+    tokens: createTokens({ key: pki.tokenKey, clock, find: tokenFinder(service, allKinds) }),
+    tls: { ...pki.serving(), ca: pki.ca },
+    logs: podLogs(driver),
+    version,
+    clock,
+    log,
+  });
+  await server.listen(listen);
+  await writeKubeconfig(paths.kubeconfig, { pki, server: `https://${reachable(config.api)}`, region: config.region });
+  const renewal = setInterval(() => {
+    void pki.renew().then((renewed) => renewed && server.setCertificate(pki.serving()));
+  }, certificateCheckMs);
+  renewal.unref();
+  const statusFile = keepStatusFile({ paths, driver, clock, log });
+
+  return {
+    async stop() {
+      clearInterval(renewal);
+      await server.close();
+      unsubscribeDns();
+      await controllers.stop();
+      await link.close();
+      disconnect();
+      await driver.close();
+      await statusFile.stop();
+      await housekeeping.stop();
+      authorizer.stop();
+      await store.close();
+    },
+  };
+}
+
+const certificateCheckMs = 12 * 3_600_000;
+
+/** The address to call where the server listens on all of them. */
+function reachable(api: string): string {
+  return api.replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
+}
+
+/** At least the highest version that any gateway may have: versions grow by less than one a millisecond. */
+async function lastVersion(path: string): Promise<number> {
+  const table = (await readJson(path).catch(() => undefined)) as Partial<RouteTable> | undefined;
+  return Math.max(Date.now(), table?.version ?? 0);
+}

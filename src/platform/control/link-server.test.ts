@@ -1,0 +1,154 @@
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import net, { type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { manualClock, type ManualClock } from "../../../test/support/manual-clock.ts";
+import { readLines, writeLine } from "../../gateway/lines.ts";
+import { silentLog } from "../../lib/log.ts";
+import { emptyTable, type RouteTable } from "../../routing/table.ts";
+import { createLinkServer, type LinkServer } from "./link-server.ts";
+
+let dir: string;
+let path: string;
+let clock: ManualClock;
+let server: LinkServer;
+let said: string[];
+let send: Map<string, (table: RouteTable) => void>;
+const sockets: Socket[] = [];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "elafros-link-"));
+  path = join(dir, "gateway.sock");
+  clock = manualClock();
+  said = [];
+  send = new Map();
+  server = await createLinkServer({
+    path,
+    clock,
+    log: silentLog,
+    onHung: ({ revision, instance }) => said.push(`hung ${revision} ${instance}`),
+    publisher: {
+      addMember(member, { serving, draining }) {
+        said.push(`add ${member.id} ${serving} ${draining.join()}`);
+        send.set(member.id, (table) => member.send(table));
+      },
+      removeMember: (id) => said.push(`remove ${id}`),
+      leaseExpired: (id) => said.push(`expired ${id}`),
+      ack: (id, version, draining) => said.push(`ack ${id} ${version} ${draining.join()}`),
+      instanceDrained: (id, instance) => said.push(`drained ${id} ${instance}`),
+    },
+  });
+});
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await server.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Gateway {
+  socket: Socket;
+  got: unknown[];
+  ended: () => boolean;
+}
+
+async function connect(): Promise<Gateway> {
+  const socket = net.connect({ path });
+  sockets.push(socket);
+  const got: unknown[] = [];
+  let ended = false;
+  readLines(socket, (line) => got.push(JSON.parse(line)));
+  socket.on("error", () => {});
+  socket.on("close", () => (ended = true));
+  await new Promise((resolve) => socket.once("connect", resolve));
+  return { socket, got, ended: () => ended };
+}
+
+const hello = (gateway: string, pid = process.pid): object => ({
+  type: "hello",
+  gateway,
+  pid,
+  serving: 3,
+  draining: ["i"],
+});
+const see = (...lines: string[]): Promise<void> => expect.poll(() => said).toEqual(lines);
+
+test("a gateway that says hello is a member, gets tables, and what it says is passed on", async () => {
+  const { socket, got } = await connect();
+  writeLine(socket, hello("g1"));
+  writeLine(socket, { type: "ack", version: 4, draining: [] });
+  writeLine(socket, { type: "drained", instance: "i" });
+  writeLine(socket, { type: "hung", revision: "r", instance: "j" });
+  writeLine(socket, { type: "of a newer gateway" });
+  writeLine(socket, { type: "alive" });
+  await see("add g1 3 i", "ack g1 4 ", "drained g1 i", "hung r j");
+  send.get("g1")?.({ ...emptyTable, version: 5 });
+  server.shed(30_000);
+  await expect
+    .poll(() => got)
+    .toEqual([
+      { type: "table", table: { ...emptyTable, version: 5 } },
+      { type: "shed", maxConnectionAgeMs: 30_000 },
+    ]);
+  expect(server.gateways()).toEqual([{ id: "g1", pid: process.pid, connected: true }]);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+});
+
+test("a member without connection stays until its lease is over; each message renews it", async () => {
+  const { socket } = await connect();
+  writeLine(socket, hello("g1"));
+  await see("add g1 3 i");
+  await clock.advance(9_000);
+  writeLine(socket, { type: "ack", version: 4, draining: [] });
+  await see("add g1 3 i", "ack g1 4 ");
+  await clock.advance(9_000);
+  socket.destroy();
+  await expect.poll(() => server.gateways()[0]?.connected).toBe(false);
+  expect(said).toHaveLength(2);
+  await clock.advance(1_000);
+  await see("add g1 3 i", "ack g1 4 ", "expired g1");
+  expect(server.gateways()).toEqual([]);
+});
+
+test("a gateway that doesn't say anything any more is cut off with its lease", async () => {
+  const { socket, ended } = await connect();
+  writeLine(socket, hello("g1"));
+  await see("add g1 3 i");
+  await clock.advance(10_000);
+  await expect.poll(ended).toBe(true);
+  expect(said).toEqual(["add g1 3 i", "expired g1"]);
+});
+
+test("a gateway whose process has ended is removed at once", async () => {
+  const { socket } = await connect();
+  // No process can have this number: it is over the kernel's limit.
+  writeLine(socket, hello("g1", 2 ** 30));
+  await see("add g1 3 i");
+  socket.destroy();
+  await see("add g1 3 i", "remove g1");
+});
+
+test("a gateway that comes back on a new connection takes its place again", async () => {
+  const old = await connect();
+  writeLine(old.socket, hello("g1"));
+  await see("add g1 3 i");
+  const fresh = await connect();
+  writeLine(fresh.socket, hello("g1"));
+  await see("add g1 3 i", "add g1 3 i");
+  await expect.poll(old.ended).toBe(true);
+  expect(server.gateways()).toEqual([{ id: "g1", pid: process.pid, connected: true }]);
+});
+
+test.each([
+  ["no JSON", "{"],
+  ["no object", "1"],
+  ["an ack before hello", JSON.stringify({ type: "ack", version: 1, draining: [] })],
+  ["a hello without name", JSON.stringify({ ...hello(""), gateway: "" })],
+  ["a hello with a bad pid", JSON.stringify({ ...hello("g"), pid: "1" })],
+  ["a hello with bad instances", JSON.stringify({ ...hello("g"), draining: [1] })],
+])("a connection that says %s is ended", async (_what, line) => {
+  const { socket, ended } = await connect();
+  socket.write(`${line}\n`);
+  await expect.poll(ended).toBe(true);
+  expect(said).toEqual([]);
+});

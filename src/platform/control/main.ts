@@ -1,0 +1,41 @@
+/**
+ * Control: the API server over its store, the controllers, the driver of instances and the end of the gateways' link, in one process.
+ * It may be killed at any moment: what was acknowledged is on disk, instances and gateways go on without it, and the next control
+ * adopts them.
+ *
+ * Started by the supervisor with ControlOptions as JSON in its first argument; prints one JSON line when it serves. SIGTERM ends it
+ * and leaves the instances running.
+ */
+import { createLog } from "../../lib/log.ts";
+import { serveHandover } from "../../lib/listening-socket.ts";
+import { startControl } from "./control.ts";
+import type { ControlOptions } from "./options.ts";
+
+const log = createLog("control");
+
+async function main(): Promise<void> {
+  const { config, apiFd, handover } = JSON.parse(process.argv[2] ?? "") as ControlOptions;
+  const sockets = serveHandover(handover.path, handover.fds);
+  const control = await startControl(config, { fd: apiFd }, log);
+  let stopping = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      sockets.close();
+      control.stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ error }, "control did not stop cleanly");
+          process.exit(1);
+        },
+      );
+    });
+  }
+  process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
+}
+
+main().catch((error: unknown) => {
+  log.error({ error }, "control did not start");
+  process.exit(1);
+});

@@ -1,0 +1,29 @@
+import { describe, expect, test } from "vitest";
+import { unitName, unitText } from "./systemd.ts";
+
+const print = () => {};
+
+describe("unitName()", () => {
+  test("is elafros.service for the default directory, and one per other directory", () => {
+    expect(unitName("/var/lib/elafros")).toBe("elafros.service");
+    expect(unitName("/srv/team a/elafros")).toBe("elafros-srv-team-a-elafros.service");
+  });
+});
+
+describe("unitText()", () => {
+  test("runs up with the given settings, quoted as systemd reads them", () => {
+    const text = unitText("/opt/e/bin/elafros", {
+      dataDir: '/srv/50% "x"',
+      api: "0.0.0.0:6443",
+      apiSans: ["a.example.com", "192.0.2.7"],
+      allowHostPorts: [5432],
+      verboseErrors: false,
+      print,
+    });
+    expect(text).toContain(
+      String.raw`ExecStart=/opt/e/bin/elafros up --data-dir "/srv/50%% \"x\"" --api 0.0.0.0:6443 --api-san a.example.com --api-san 192.0.2.7 --allow-host 5432`,
+    );
+    expect(text).toContain("KillMode=process");
+    expect(text).not.toContain("--verbose-errors");
+  });
+});
