@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { assert, property, string } from "fast-check";
 import { expect, test } from "vitest";
 import { normalizeHost, readTarget } from "./match.ts";
 
@@ -39,8 +39,8 @@ test.each([
 });
 
 test("normalizeHost() never throws, and reads what it gave the same again", () => {
-  fc.assert(
-    fc.property(fc.string(), (value) => {
+  assert(
+    property(string(), (value) => {
       const once = normalizeHost(value);
       if (once !== undefined) expect(normalizeHost(once)).toBe(once);
     }),

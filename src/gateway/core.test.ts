@@ -1,0 +1,267 @@
+import { expect, test } from "vitest";
+import { manualClock, type ManualClock } from "../../test/support/manual-clock.ts";
+import type { RevisionEntry, RouteTable } from "../routing/table.ts";
+import { Core } from "./core.ts";
+import { Indices } from "./indices.ts";
+import { Counters, createSharedMemory } from "./memory.ts";
+import type { Instance, RevisionState, Waiter } from "./state.ts";
+
+const names = { host: "a.x", revision: "x/a-1" };
+
+interface Setup {
+  cores: Core[];
+  counters: Counters;
+  clock: ManualClock;
+  said: string[];
+  swap: (table: RouteTable) => void;
+}
+
+/** Cores of some threads in one thread, with wake-ups delivered at once unless `deaf`. */
+function setup({ threads = 1, queueLength = 10, deaf = false } = {}): Setup {
+  const counters = new Counters(createSharedMemory(threads));
+  const indices = new Indices(counters);
+  const clock = manualClock();
+  const said: string[] = [];
+  const cores: Core[] = [];
+  for (let thread = 0; thread < threads; thread++) {
+    const wake = (other: number): void => void (deaf || queueMicrotask(() => cores[other]?.look()));
+    const core = new Core({
+      thread,
+      counters,
+      clock,
+      queueLength,
+      wake,
+      idle: (instance) => said.push(`idle ${instance}`),
+      hung: (_revision, instance) => said.push(`hung ${instance}`),
+      gone: (instance) => said.push(`gone ${instance.id}`),
+      ask: (revision) => said.push(`ask ${revision}`),
+      returned: (instance) => said.push(`returned ${instance}`),
+    });
+    cores.push(core);
+  }
+  let version = 0;
+  const swap = (table: RouteTable): void => {
+    const update = indices.update({ ...table, version: ++version }, JSON.stringify(table));
+    for (const core of cores) core.swap(update);
+    for (const id of indices.settled()) said.push(`settled ${id}`);
+  };
+  return { cores, counters, clock, said, swap };
+}
+
+function table(instances: string[], more: Partial<RevisionEntry> = {}): RouteTable {
+  return {
+    version: 0,
+    hosts: { [names.host]: { route: "x/a", targets: [{ revision: names.revision, percent: 100 }] } },
+    revisions: {
+      [names.revision]: {
+        configuration: "x/a",
+        protocol: "http1",
+        concurrency: 1,
+        timeoutMs: 1000,
+        instances: instances.map((id) => ({ id, host: "h", port: id.charCodeAt(0) })),
+        ...more,
+      },
+    },
+  };
+}
+
+function revisionOf(core: Core | undefined): { core: Core; revision: RevisionState } {
+  const entry = core?.match(names.host);
+  const revision = entry === undefined ? undefined : core?.pick(entry);
+  if (core === undefined || revision === undefined) throw new Error("No revision");
+  return { core, revision };
+}
+
+/** Takes a slot or waits, and writes what happens to `into`. */
+function request(
+  core: Core | undefined,
+  name: string,
+  into: string[],
+): { instance: Instance | undefined; waiter: Waiter | undefined } {
+  const found = revisionOf(core);
+  const got: { instance: Instance | undefined; waiter: Waiter | undefined } = {
+    instance: undefined,
+    waiter: undefined,
+  };
+  got.instance = found.core.take(found.revision);
+  if (got.instance !== undefined) {
+    into.push(`${name} ${got.instance.id}`);
+    return got;
+  }
+  got.waiter = {
+    ticket: found.core.ticket(),
+    granted: (instance) => {
+      got.instance = instance;
+      into.push(`${name} ${instance.id}`);
+    },
+    dismissed: () => into.push(`${name} dismissed`),
+  };
+  if (!found.core.wait(found.revision, got.waiter)) into.push(`${name} full`);
+  return got;
+}
+
+test("take() prefers the instance with the fewest requests", () => {
+  const { cores, swap } = setup();
+  swap(table(["a", "b", "c"], { concurrency: 0 }));
+  const { core, revision } = revisionOf(cores[0]);
+  const taken = Array.from({ length: 9 }, () => core.take(revision)?.id);
+  const counts = ["a", "b", "c"].map((id) => taken.filter((one) => one === id).length);
+  expect(counts).toEqual([3, 3, 3]);
+});
+
+test("wait() serves in the order of arrival over threads, whichever thread frees the slot", async () => {
+  const { cores, swap } = setup({ threads: 3 });
+  swap(table(["a"]));
+  const log: string[] = [];
+  const running = [request(cores[0], "r0", log)];
+  for (let i = 1; i <= 6; i++) running.push(request(cores[(i * 2) % 3], `r${i}`, log));
+  for (const one of running) {
+    // The slot's owner gives it back; the wake-up then runs.
+    if (one.instance !== undefined)
+      cores[running.indexOf(one) === 0 ? 0 : (running.indexOf(one) * 2) % 3]?.release(one.instance);
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+  expect(log).toEqual([0, 1, 2, 3, 4, 5, 6].map((i) => `r${i} a`));
+});
+
+test("a request doesn't overtake those who wait, though a slot is free", () => {
+  const { cores, swap } = setup({ threads: 2, deaf: true });
+  swap(table(["a"]));
+  const log: string[] = [];
+  const first = request(cores[0], "first", log);
+  request(cores[1], "waits", log);
+  if (first.instance !== undefined) cores[0]?.release(first.instance);
+  request(cores[0], "late", log);
+  expect(log).toEqual(["first a"]);
+  cores[1]?.look();
+  expect(log).toEqual(["first a", "waits a"]);
+});
+
+test("a wake-up that is lost costs at most 100 ms", async () => {
+  const { cores, swap, clock } = setup({ threads: 2, deaf: true });
+  swap(table(["a"]));
+  const log: string[] = [];
+  const first = request(cores[0], "first", log);
+  request(cores[1], "waits", log);
+  if (first.instance !== undefined) cores[0]?.release(first.instance);
+  await clock.advance(100);
+  expect(log).toEqual(["first a", "waits a"]);
+});
+
+test("the queue is bounded over threads, and a request that gives up makes room", () => {
+  const { cores, swap } = setup({ threads: 2, queueLength: 2 });
+  swap(table(["a"]));
+  const log: string[] = [];
+  request(cores[0], "r0", log);
+  const one = request(cores[0], "r1", log);
+  request(cores[1], "r2", log);
+  request(cores[1], "r3", log);
+  expect(log).toEqual(["r0 a", "r3 full"]);
+  const { core, revision } = revisionOf(cores[0]);
+  if (one.waiter !== undefined) core.giveUp(revision, one.waiter);
+  request(cores[1], "r4", log);
+  expect(log).toEqual(["r0 a", "r3 full"]);
+});
+
+test("swap() serves those who wait when instances come, and dismisses them when the Revision goes or fails", () => {
+  const { cores, swap } = setup();
+  swap(table([]));
+  const log: string[] = [];
+  request(cores[0], "r0", log);
+  request(cores[0], "r1", log);
+  swap(table(["a"]));
+  expect(log).toEqual(["r0 a"]);
+  swap({ version: 0, hosts: {}, revisions: {} });
+  expect(log).toEqual(["r0 a", "r1 dismissed"]);
+  swap(table([]));
+  request(cores[0], "r2", log);
+  swap(table([], { problem: { reason: "X", message: "" } }));
+  expect(log.at(-1)).toBe("r2 dismissed");
+});
+
+test("counters of instances that stay are kept over tables, and one that left is idle with its last request", () => {
+  const { cores, swap, said, counters } = setup();
+  swap(table(["a", "b"], { concurrency: 2 }));
+  const log: string[] = [];
+  const running = [1, 2, 3, 4].map((i) => request(cores[0], `r${i}`, log).instance);
+  swap(table(["b"], { concurrency: 2 }));
+  request(cores[0], "r5", log);
+  expect(log).toHaveLength(4);
+  expect(said).toEqual(["gone a"]);
+  const [core] = cores;
+  for (const instance of running.filter((one) => one?.id === "a")) if (instance !== undefined) core?.release(instance);
+  expect(said).toEqual(["gone a", "idle a"]);
+  const b = running.find((one) => one?.id === "b");
+  if (b !== undefined) core?.release(b);
+  expect(log.at(-1)).toBe("r5 b");
+  expect(counters.inFlight(b?.index ?? -1)).toBe(2);
+});
+
+test("an instance that refuses is left alone for a time that doubles, up to a second", async () => {
+  const { cores, swap, clock } = setup();
+  swap(table(["a"], { concurrency: 0 }));
+  const { core, revision } = revisionOf(cores[0]);
+  const waits: number[] = [];
+  for (let i = 0; i < 7; i++) {
+    const instance = core.take(revision);
+    if (instance === undefined) throw new Error("Not there again");
+    core.release(instance);
+    core.eject(instance);
+    const since = clock.now();
+    while (core.take(revision) === undefined) await clock.advance(10);
+    core.release(instance);
+    waits.push(clock.now() - since);
+  }
+  expect(waits).toEqual([50, 100, 200, 400, 800, 1000, 1000]);
+});
+
+test("lose() keeps the slot until the instance has left the table", () => {
+  const { cores, swap, said } = setup();
+  swap(table(["a"]));
+  const { core, revision } = revisionOf(cores[0]);
+  const instance = core.take(revision);
+  if (instance === undefined) throw new Error("No slot");
+  core.lose(instance);
+  expect([said, core.take(revision)]).toEqual([["hung a"], undefined]);
+  swap(table(["b"]));
+  expect(said).toEqual(["hung a", "gone a", "settled a"]);
+});
+
+test("pick() gives each target its percent exactly, over threads", () => {
+  const { cores, swap } = setup({ threads: 2 });
+  const targets = [90, 9, 1].map((percent, i) => ({ revision: `x/${i}`, percent }));
+  const entry: RevisionEntry = { configuration: "x/a", protocol: "http1", concurrency: 0, timeoutMs: 0, instances: [] };
+  swap({
+    version: 0,
+    hosts: { [names.host]: { route: "x/a", targets } },
+    revisions: { "x/0": entry, "x/1": entry, "x/2": entry },
+  });
+  const picked = Array.from({ length: 1000 }, (_, i) => revisionOf(cores[i % 3 === 0 ? 0 : 1]).revision.name);
+  for (const start of [0, 1, 37, 99, 500, 900]) {
+    const window = picked.slice(start, start + 100);
+    expect(["x/0", "x/1", "x/2"].map((name) => window.filter((one) => one === name).length)).toEqual([90, 9, 1]);
+  }
+});
+
+test("while asking, slots come from the next gateway, and each is told when it is free", () => {
+  const { cores, swap, said } = setup();
+  swap(table(["a", "b"]));
+  const log: string[] = [];
+  const [core] = cores;
+  const held = request(core, "r0", log).instance;
+  expect(core?.startAsking()).toEqual({ [held?.id ?? ""]: 1 });
+  const waits = request(core, "r1", log);
+  expect([log.length, said]).toEqual([1, [`ask ${names.revision}`]]);
+  core?.granted(names.revision, "b");
+  expect(log[1]).toBe("r1 b");
+  if (waits.instance !== undefined) core?.release(waits.instance);
+  if (held !== undefined) core?.release(held);
+  expect(said.slice(1)).toEqual(["returned b", `returned ${held?.id}`]);
+  // Nobody waits any more: it goes back at once.
+  core?.granted(names.revision, "a");
+  expect(said.at(-1)).toBe("returned a");
+  request(core, "r2", log);
+  core?.stopAsking();
+  expect(log[2]).toMatch(/^r2 /);
+});
