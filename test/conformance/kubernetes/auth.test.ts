@@ -13,7 +13,7 @@ interface AuthExchange extends Exchange {
 const expected: Readonly<Record<string, string>> = {
   "anonymous without RBAC: 403": "there is no anonymous user: 401",
   "bad scheme": "there is no anonymous user: 401",
-  "bad bearer token on /version": "",
+  "anonymous /version": "the versions differ",
   "allowed: discovery": "the recorded server had a kind of that group",
   SelfSubjectRulesReview: "the paths and reviews that everybody may use are Elafros'",
 };

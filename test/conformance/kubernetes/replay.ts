@@ -39,7 +39,16 @@ export function readExchanges(name: string): Exchange[] {
 }
 
 /** Values that differ in every run; what stood for what is learned from the answers, and put into later requests. */
-const changing = new Set(["uid", "resourceVersion", "continue", "creationTimestamp", "deletionTimestamp", "selfLink"]);
+const changing = new Set([
+  "uid",
+  "resourceVersion",
+  "continue",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "expirationTimestamp",
+  "token",
+  "selfLink",
+]);
 /** What Elafros adds to every object. */
 const addedAnnotations = new Set(["elafros.dev/creator", "elafros.dev/last-modifier"]);
 
