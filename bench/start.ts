@@ -147,6 +147,7 @@ async function prepareBare(driver: Driver, network: OciNetwork, launcher: Launch
   await launcher.run(["mount", "-t", "overlay", "overlay", "-o", overlay, join(at, "root")]);
   const { netns, address } = await network.attach("bare");
   bundle.root.path = join(at, "root");
+  bundle.mounts = bundle.mounts.filter((mount) => mount.destination !== "/"); // mounted before, not by the run
   bundle.linux.cgroupsPath = `/${bareId}`;
   for (const space of bundle.linux.namespaces) if (space.type === "network") Object.assign(space, { path: netns });
   for (const mount of bundle.mounts) {

@@ -126,7 +126,7 @@ test("a driver killed at any moment of starting leaves nothing twice, nothing lo
   const roots = mountPoints(await readFile("/proc/self/mountinfo", "utf8")).filter((point) =>
     point.startsWith(`${bed.dir}/run/mem/`),
   );
-  expect(roots.sort()).toEqual(ids.map((id) => join(bed.dir, "run/mem/i", id, "root")));
+  expect(roots.sort()).toEqual([]);
   expect((await readdir(join(bed.dir, "run/mem/oci"))).map((cid) => cid.replace(/\.\d+$/, "")).sort()).toEqual(ids);
   expect((await readdir(join(bed.dir, "run/network"))).map((name) => name.replace(/^\d+\./, "")).sort()).toEqual(ids);
   const { stdout } = await promisify(execFile)("ps", ["-eo", "args"]);

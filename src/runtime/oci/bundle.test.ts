@@ -54,6 +54,7 @@ function input(spec: Partial<InstanceSpec> = {}, more: Partial<BundleInput> = {}
     root: "/root-of-it",
     netns: "/run/netns/n",
     cgroup: "/elafros-1/i",
+    rootMounts: [],
     mounts: [],
     pids: 9,
     machine,

@@ -33,12 +33,14 @@ export interface BundleInput {
   image: Pick<ImageRoot, "config">;
   user: ResolvedUser;
   hostname: string;
-  /** Path of the mounted root. */
+  /** Path of the root, or of the directory on which the first mount puts it. */
   root: string;
   /** Path of the network namespace. */
   netns: string;
   /** Absolute below the cgroup mount, `/elafros-…/id`. */
   cgroup: string;
+  /** Mounts of the root itself, before all others. */
+  rootMounts: BundleMount[];
   /** Files and volumes, outermost first. */
   mounts: BundleMount[];
   pids: number;
@@ -92,7 +94,7 @@ export function makeBundle(input: BundleInput) {
     hostname: input.hostname,
     root: { path: input.root, readonly: spec.security.readOnlyRootFilesystem },
     process,
-    mounts: [...systemMounts(machine), ...input.mounts],
+    mounts: [...input.rootMounts, ...systemMounts(machine), ...input.mounts],
     linux: {
       namespaces: [
         { type: "pid" },

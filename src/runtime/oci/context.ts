@@ -8,7 +8,7 @@ import type { Launcher } from "./launcher.ts";
 import type { DriverLimits } from "./limits.ts";
 import type { OciRuntime } from "./oci-runtime.ts";
 import type { ImageStore, InstanceNetwork } from "./parts.ts";
-import type { UpperKind } from "./rootfs.ts";
+import type { RootMounter, UpperKind } from "./rootfs.ts";
 import type { Places } from "./record.ts";
 import type { ResolvedUser } from "./users.ts";
 
@@ -29,6 +29,7 @@ export interface DriverContext {
   parentGroup: string;
   machine: MachineFacts;
   upper: UpperKind;
+  mounter: RootMounter;
   bootId: string;
   /** Users of images, by image and `USER`: an image never changes. */
   users: Map<string, ResolvedUser>;

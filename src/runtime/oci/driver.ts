@@ -21,7 +21,7 @@ import { readLog } from "./logs.ts";
 import { findRuntime } from "./oci-runtime.ts";
 import type { ImageStore, InstanceNetwork } from "./parts.ts";
 import { instancePaths, type Places } from "./record.ts";
-import { findUpperKind, mountMemory, unmountBelow } from "./rootfs.ts";
+import { findRootMounter, findUpperKind, mountMemory, unmountBelow } from "./rootfs.ts";
 import { readSeccomp } from "./seccomp.ts";
 import { createWorkloads } from "./workload-set.ts";
 
@@ -88,6 +88,7 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
     }
     const parentGroup = `/elafros-${createHash("sha256").update(dir).digest("hex").slice(0, 10)}`;
     await makeParent(cgroups, parentGroup, limits.memoryBytes);
+    const mounter = await findRootMounter(runtime, places.memory, `${parentGroup}/trial`);
     const ctx: DriverContext = {
       places,
       images: options.images,
@@ -102,6 +103,7 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
       cgroups,
       parentGroup,
       upper,
+      mounter,
       bootId: bootId.trim(),
       machine: {
         arch: process.arch,

@@ -4,6 +4,7 @@
  * leaves nothing that `cleanRun` and `destroy` don't find.
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { ImageError } from "../images.ts";
 import type { InstanceSpec } from "../workloads.ts";
 import { makeBundle } from "./bundle.ts";
@@ -13,7 +14,7 @@ import { readText } from "./files.ts";
 import { removeLog } from "./logs.ts";
 import type { Attachment, ImageRoot } from "./parts.ts";
 import { containerId, type InstancePaths, instancePaths, type InstanceRecord, saveRecord } from "./record.ts";
-import { mountRoot, unmountBelow, removeTree } from "./rootfs.ts";
+import { makeRoot, removeTree, unmountBelow, withLayers } from "./rootfs.ts";
 import { readInside, resolveUser, type ResolvedUser } from "./users.ts";
 import { makeEtc, makeVolumes } from "./volumes.ts";
 
@@ -83,13 +84,15 @@ export async function launch(ctx: DriverContext, record: InstanceRecord, image: 
     });
     return { attachment, etc };
   };
-  const [network, user, volumes] = await together(
+  const [network, rootMounts, user, volumes] = await together(
     ctx.network.attach(record.id).then(files),
-    mountRoot(ctx.launcher, paths, {
+    makeRoot(ctx.launcher, paths, {
       layers: image.layers,
       upper: ctx.upper,
+      mounter: ctx.mounter,
       sizeBytes: Math.min(ctx.limits.tmpfsRootBytes, spec.resources.memoryBytes ?? Number.POSITIVE_INFINITY),
-    }).then(() => findUser(ctx, paths, { spec, image })),
+    }),
+    findUser(ctx, paths, { spec, image }),
     makeVolumes(ctx.launcher, spec, paths),
     mkdir(paths.logs, { recursive: true, mode: 0o700 }),
   );
@@ -101,6 +104,7 @@ export async function launch(ctx: DriverContext, record: InstanceRecord, image: 
     root: paths.root,
     netns: network.attachment.netns,
     cgroup: instanceGroup(ctx, record.id),
+    rootMounts,
     mounts: [...network.etc, ...volumes],
     pids: ctx.limits.pids,
     machine: ctx.machine,
@@ -128,10 +132,8 @@ async function findUser(
   const key = JSON.stringify([image.id, runAsUser, runAsGroup, runAsNonRoot]);
   const known = ctx.users.get(key);
   if (known !== undefined) return known;
-  const [passwd, group] = await Promise.all([
-    readInside(paths.root, "/etc/passwd"),
-    readInside(paths.root, "/etc/group"),
-  ]);
+  const read = (root: string) => Promise.all([readInside(root, "/etc/passwd"), readInside(root, "/etc/group")]);
+  const [passwd, group] = await withLayers(ctx.launcher, { layers: image.layers, at: join(paths.base, "look") }, read);
   const user = resolveUser({ user: image.config.user, passwd, group }, spec.security);
   if (ctx.users.size > 1000) ctx.users.clear();
   ctx.users.set(key, user);

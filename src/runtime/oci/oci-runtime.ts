@@ -16,6 +16,8 @@ export interface OciRuntime {
   readonly exits: string;
   /** Creates the container of the record's run and gives the pid of its first process, which waits for `start`. @throws CommandError */
   create(record: InstanceRecord, paths: InstancePaths): Promise<number>;
+  /** Runs a bundle to its end. */
+  run(bundle: string, cid: string): Promise<CommandResult>;
   /** Lets the first process go on to the instance's own program. */
   start(cid: string, alive: () => boolean): Promise<void>;
   /** Whether it was created and not started: control died in between. */
@@ -109,6 +111,8 @@ function makeRuntime(
       if (answer.pid === undefined) throw createError(program.name, answer.message);
       return answer.pid;
     },
+
+    run: (bundle, cid) => launcher.run([...call, "run", "--bundle", bundle, cid], { mode: "capped" }),
 
     start: async (cid, alive) => {
       if (program.name === "runc") return release(fifo(cid), alive);

@@ -2,49 +2,121 @@
  * An instance's root: an overlay of the image's layers, read-only and shared, with a directory of the instance's own on top. Where the data directory's
  * file system can't be an upper layer (overlay on overlay), a tmpfs of limited size is.
  */
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { BundleMount } from "./bundle.ts";
 import type { Launcher } from "./launcher.ts";
+import type { OciRuntime } from "./oci-runtime.ts";
 import type { InstancePaths } from "./record.ts";
 
 /** Where upper layers are kept. */
 export type UpperKind = "disk" | "tmpfs";
 
+/**
+ * Who mounts the overlay: the OCI runtime, as the container's first mount, inside its own mount namespace, so that no process is needed for it and nothing
+ * has to be unmounted; or the driver on the machine, where the runtime can't.
+ */
+export type RootMounter = "runtime" | "host";
+
 interface OverlayOptions {
   layers: readonly string[];
   upper: UpperKind;
+  mounter: RootMounter;
   /** For a tmpfs. */
   sizeBytes: number;
 }
 
 /**
- * Mounts the root. Layers get short names, by symbolic links in the instance's directory: mount options must fit a page, and paths may
- * hold what the option syntax takes for its own.
+ * Makes the root, and gives the mounts that the bundle needs for it. Layers get short names, by symbolic links: mount options must fit a page,
+ * and paths may hold what the option syntax takes for its own. The runtime resolves them from the root's directory, in which it starts.
  */
-export async function mountRoot(launcher: Launcher, paths: InstancePaths, options: OverlayOptions): Promise<void> {
+export async function makeRoot(
+  launcher: Launcher,
+  paths: InstancePaths,
+  options: OverlayOptions,
+): Promise<BundleMount[]> {
   const below = { recursive: true, mode: 0o700 };
   if (options.upper === "tmpfs") {
     await mkdir(paths.rw, below);
     await mountTmpfs(launcher, paths.rw, { sizeBytes: options.sizeBytes, mode: "0700" });
   }
   const upper = join(paths.rw, "u");
+  const links = options.mounter === "runtime" ? paths.root : paths.layers;
   await Promise.all([
     mkdir(upper, below).then(() => chmod(upper, 0o755)), // the root directory's own mode inside
     mkdir(join(paths.rw, "w"), below),
-    mkdir(paths.root),
-    mkdir(paths.layers).then(() =>
-      Promise.all([
-        symlink(paths.rw, join(paths.layers, "rw")),
-        ...options.layers.map((layer, index) => symlink(layer, join(paths.layers, String(index)))),
-      ]),
-    ),
+    linkLayers(links, options.layers, paths.rw),
   ]);
-  const lower = options.layers.map((_, index) => index).join(":");
-  await must(
-    launcher,
-    ["mount", "-t", "overlay", "overlay", "-o", `lowerdir=${lower},upperdir=rw/u,workdir=rw/w`, "../root"],
-    paths.layers,
-  );
+  const parts = overlayOptions(options.layers);
+  if (options.mounter === "runtime") {
+    return [{ destination: "/", type: "overlay", source: "overlay", options: parts }];
+  }
+  await mkdir(paths.root);
+  await must(launcher, ["mount", "-t", "overlay", "overlay", "-o", parts.join(","), paths.root], links);
+  return [];
+}
+
+async function linkLayers(dir: string, layers: readonly string[], rw?: string): Promise<void> {
+  await mkdir(dir, { mode: 0o700 });
+  await Promise.all([
+    ...(rw === undefined ? [] : [symlink(rw, join(dir, "rw"))]),
+    ...layers.map((layer, index) => symlink(layer, join(dir, String(index)))),
+  ]);
+}
+
+function overlayOptions(layers: readonly string[]): string[] {
+  return [lowerOf(layers), "upperdir=rw/u", "workdir=rw/w"];
+}
+
+function lowerOf(layers: readonly string[]): string {
+  return `lowerdir=${layers.map((_, index) => index).join(":")}`;
+}
+
+/** Lets `read` look at an image's layers as one tree, which is gone afterwards. `at` is a directory that isn't there yet. */
+export async function withLayers<T>(
+  launcher: Launcher,
+  { layers, at }: { layers: readonly string[]; at: string },
+  read: (root: string) => Promise<T>,
+): Promise<T> {
+  const [only, ...more] = layers;
+  if (only !== undefined && more.length === 0) return read(only);
+  const links = join(at, "l");
+  const root = join(at, "m");
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  try {
+    await linkLayers(links, layers);
+    await must(launcher, ["mount", "-t", "overlay", "overlay", "-o", `ro,${lowerOf(layers)}`, root], links);
+    return await read(root);
+  } finally {
+    await removeTree(launcher, at);
+  }
+}
+
+/** Tries whether the runtime can mount the root: it then finds everything but the program. */
+export async function findRootMounter(runtime: OciRuntime, dir: string, cgroup: string): Promise<RootMounter> {
+  const trial = await mkdtemp(join(dir, "trial-"));
+  const root = join(trial, "root");
+  try {
+    const layers = [join(trial, "layer")];
+    const rw = join(trial, "rw");
+    for (const path of [...layers, rw, join(rw, "u"), join(rw, "w")]) await mkdir(path);
+    await linkLayers(root, layers, rw);
+    const process = { user: { uid: 0, gid: 0 }, args: ["/none"], cwd: "/", noNewPrivileges: true };
+    const mount = { destination: "/", type: "overlay", source: "overlay", options: overlayOptions(layers) };
+    const namespaces = [{ type: "mount" }, { type: "pid" }];
+    const config = {
+      ociVersion: "1.0.2",
+      root: { path: root },
+      process,
+      mounts: [mount, { destination: "/proc", type: "proc", source: "proc" }],
+      linux: { namespaces, cgroupsPath: cgroup },
+    };
+    await writeFile(join(trial, "config.json"), JSON.stringify(config));
+    const { output } = await runtime.run(trial, basename(trial));
+    return /\/none.*(no such file|not found)/i.test(output) ? "runtime" : "host";
+  } finally {
+    await rm(trial, { recursive: true });
+  }
 }
 
 export async function mountTmpfs(
