@@ -7,7 +7,7 @@ import type { CollectionView, Store } from "../store/store.ts";
 import type { VirtualKind } from "./virtual-kinds.ts";
 
 /** What a request wants to do, as authorization sees it. `resource` is the plural, `subresource` such as `status`. */
-export interface RequestAttributes {
+interface RequestAttributes {
   verb: Verb;
   group: string;
   version: string;

@@ -20,7 +20,7 @@ import { updateObject } from "./service-update.ts";
 import { watchObjects } from "./service-watch.ts";
 import { VirtualSource } from "./virtual-kinds.ts";
 
-export type { Admission, ApiServiceOptions, Authorize, RequestAttributes } from "./service-types.ts";
+export type { ApiServiceOptions } from "./service-types.ts";
 
 /** Makes the API's operations over a store. Nothing runs by itself: see `startHousekeeping` for what must. */
 export function createApiService(options: ApiServiceOptions): ApiService {

@@ -38,6 +38,8 @@ export class Database {
     closeSync(openSync(options.path, "a", 0o600));
     this.#db = new DatabaseSync(options.path, { timeout: 5000 });
     this.#db.exec(`PRAGMA page_size=${pageSize}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;`);
+    // After a burst the log file shrinks back to this.
+    this.#db.exec("PRAGMA journal_size_limit=8388608");
     if (options.maxBytes !== undefined) {
       this.#db.exec(`PRAGMA max_page_count=${Math.ceil(options.maxBytes / pageSize)}`);
     }
