@@ -109,13 +109,13 @@ export function kubeconfigOf(server: string): string {
   });
 }
 
-/** What the controllers would do, at once: a Revision per generation, and the traffic that the Route asks for. */
+/** What the controllers would do, at once after each write, and after a call of what is returned: a Revision per generation, and the traffic that the Route asks for. */
 export function playControllers(
   api: ApiStub,
   { fail, pulls = false }: { fail?: { reason: string; message: string }; pulls?: boolean } = {},
-): void {
+): (path: string) => void {
   const trueCondition = (type: string) => ({ type, status: "True" });
-  api.onWrite((path, object) => {
+  const react = (path: string, object: StubObject) => {
     if (object.kind === "Configuration") {
       const revision = makeRevision(api, object, fail);
       if (pulls) addPullEvents(api, revision.metadata.name);
@@ -157,7 +157,12 @@ export function playControllers(
       if (JSON.stringify(route["status"]) !== JSON.stringify(status))
         api.put(`${elafrosPath}/routes`, { ...route, status });
     }
-  });
+  };
+  api.onWrite(react);
+  return (path) => {
+    const object = api.read(path);
+    if (object !== undefined) react(path, object);
+  };
 }
 
 const created = ["2018-01-17T10:32:00Z", "2018-01-18T20:34:00Z", "2018-01-19T12:16:00Z"];
@@ -226,10 +231,9 @@ export async function parseOptions<O>(
     seen.push(options);
     return Promise.resolve();
   });
-  await command
-    .exitOverride()
-    .configureOutput({ writeErr: () => {}, writeOut: () => {} })
-    .parseAsync(argv, { from: "user" });
+  command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  for (const child of command.commands) child.copyInheritedSettings(command);
+  await command.parseAsync(argv, { from: "user" });
   const [options] = seen;
   if (options === undefined) throw new Error(`"${argv.join(" ")}" ran nothing`);
   return options;

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { corePath, parseOptions, startCli, type CliHarness } from "../../../../test/support/cli.ts";
+import { CancelledError } from "../../errors.ts";
+import { logsCommand, type LogsOptions } from "./logs.ts";
+
+function addPod(cli: CliHarness, name: string): void {
+  cli.api.put(`${corePath}/pods`, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name,
+      labels: { "elafros.dev/configuration": "my-service", "elafros.dev/revision": "my-service-00001" },
+    },
+  });
+}
+
+function answerLogs(cli: CliHarness): void {
+  cli.api.intercept((request) => {
+    const match = /\/pods\/([^/]+)\/log/.exec(request.url);
+    return match === null ? undefined : { status: 200, type: "text/plain", body: `hello from ${match[1] ?? ""}\n` };
+  });
+}
+
+describe("logs", () => {
+  it.each<[string[], Partial<LogsOptions>]>([
+    [[], {}],
+    [["-f", "--tail", "10", "--since", "5m"], { follow: true, tail: 10, since: 300 }],
+    [["-p", "--revision", "v3", "--timestamps"], { previous: true, revision: "v3", timestamps: true }],
+  ])("logsCommand() reads %j", async (argv, expected) => {
+    const defaults = { follow: false, previous: false, timestamps: false };
+    expect(await parseOptions<LogsOptions>(logsCommand, argv)).toEqual({ ...defaults, ...expected });
+  });
+
+  it("logs prints the lines of one instance as they are, and passes what to read", async () => {
+    await using cli = await startCli();
+    addPod(cli, "a");
+    answerLogs(cli);
+    const argv = ["logs", "--service", "my-service", "--tail", "5", "--since", "1m", "--previous"];
+    expect(await cli.run(argv)).toEqual({ code: 0, stdout: "hello from a\n", stderr: "" });
+    expect(cli.api.requests.at(-1)?.url).toBe(`${corePath}/pods/a/log?previous=true&tailLines=5&sinceSeconds=60`);
+  });
+
+  it("logs says which instance wrote a line where there are several", async () => {
+    await using cli = await startCli();
+    addPod(cli, "a");
+    addPod(cli, "b");
+    answerLogs(cli);
+    const { stdout } = await cli.run(["logs", "--revision", "my-service-00001"]);
+    expect(stdout).toBe("[a] hello from a\n[b] hello from b\n");
+  });
+
+  it("logs says where to look where no instance runs", async () => {
+    await using cli = await startCli();
+    const result = await cli.run(["logs", "--service", "my-service"]);
+    expect(result.code).toBe(0);
+    expect(result.stderr).toContain('No instances of service "my-service" run now');
+  });
+
+  it("logs -f follows instances that come later, until it is interrupted", async () => {
+    await using cli = await startCli();
+    const stop = new AbortController();
+    addPod(cli, "a");
+    cli.api.intercept((request) => {
+      if (request.url.includes("watch=true")) addPod(cli, "b");
+      if (request.url.includes("/pods/b/log")) setTimeout(() => stop.abort(new CancelledError("Cancelled")), 100);
+      return undefined;
+    });
+    answerLogs(cli);
+    const result = await cli.run(["logs", "-f", "--service", "my-service"], { signal: stop.signal });
+    expect(result.code).toBe(130);
+    expect(result.stdout).toContain("[a] hello from a\n");
+    expect(result.stdout).toContain("[b] hello from b\n");
+  });
+});

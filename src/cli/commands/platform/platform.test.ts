@@ -1,0 +1,183 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { parseOptions, startCli } from "../../../../test/support/cli.ts";
+import type { DownOptions, Finding, StatusReport, UpOptions } from "../../../platform/types.ts";
+import type { Platform } from "../../platform.ts";
+import { kubeconfigCommand, type KubeconfigOptions } from "../kubeconfig/kubeconfig.ts";
+import { upCommand, type UpCommandOptions } from "./up.ts";
+
+const report: StatusReport = {
+  dataDir: "/d",
+  running: true,
+  url: "http://127.0.0.1:8080",
+  api: "https://127.0.0.1:6443",
+  processes: [{ name: "control", pid: 7, since: "2018-01-19T12:14:00Z", version: "0.1.0", running: true }],
+  instances: [
+    {
+      id: "i-1",
+      namespace: "default",
+      revision: "r-00001",
+      phase: "ready",
+      since: "2018-01-19T12:15:00Z",
+      restarts: 2,
+    },
+  ],
+  problems: ["The disk is full: free some space"],
+};
+
+function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] } = {}) {
+  const calls: unknown[] = [];
+  const platform: Platform = {
+    up: (options: UpOptions) => {
+      options.print("ready");
+      calls.push(options);
+      return Promise.resolve();
+    },
+    down: (options: DownOptions) => Promise.resolve(void calls.push(options)),
+    status: (options) => {
+      calls.push(options);
+      return Promise.resolve(given.report ?? report);
+    },
+    doctor: () => Promise.resolve(given.findings ?? []),
+    userKubeconfig: (options) => {
+      calls.push(options);
+      return Promise.resolve("kind: Config\n");
+    },
+  };
+  return { platform, calls };
+}
+
+describe("up", () => {
+  it("upCommand() reads every setting", async () => {
+    const argv =
+      "--data-dir /d --api 0.0.0.0:7443 --http [::1]:80 --domain apps.example.com --api-san a --api-san b --region home " +
+      "--allow-host 5432 --allow-host 6379 --verbose-errors --detach --install";
+    expect(await parseOptions<UpCommandOptions>(upCommand, argv.split(" "))).toEqual({
+      dataDir: "/d",
+      api: "0.0.0.0:7443",
+      http: "[::1]:80",
+      domain: "apps.example.com",
+      apiSan: ["a", "b"],
+      region: "home",
+      allowHost: [5432, 6379],
+      verboseErrors: true,
+      detach: true,
+      install: true,
+    });
+  });
+
+  it.each([
+    [["--api", "6443"], "Give an address and a port"],
+    [["--http", "127.0.0.1:70000"], "Give an address and a port"],
+    [["--domain", "Apps"], "Give a DNS name in lower case"],
+    [["--allow-host", "0"], "Give a port from 1 to 65535."],
+    [["--region", "a b"], "Give at most 63 letters"],
+  ])("upCommand() refuses %j", async (argv, message) => {
+    await expect(parseOptions<UpCommandOptions>(upCommand, argv)).rejects.toThrow(message);
+  });
+
+  it("up gives the platform only the settings that were given", async () => {
+    const { platform, calls } = recordingPlatform();
+    await using cli = await startCli(platform);
+    const result = await cli.run(["up", "--data-dir", "data", "--api", "127.0.0.1:1"]);
+    expect(result).toEqual({ code: 0, stdout: "ready\n", stderr: "" });
+    expect(calls).toEqual([
+      {
+        dataDir: join(cli.cwd, "data"),
+        api: "127.0.0.1:1",
+        detach: false,
+        install: false,
+        print: expect.any(Function) as unknown,
+      },
+    ]);
+  });
+
+  it("down passes --purge", async () => {
+    const { platform, calls } = recordingPlatform();
+    await using cli = await startCli(platform);
+    expect((await cli.run(["down", "--purge"])).code).toBe(0);
+    expect(calls).toEqual([{ dataDir: "/var/lib/elafros", purge: true, print: expect.any(Function) as unknown }]);
+  });
+});
+
+describe("status", () => {
+  it("status prints processes, instances and problems", async () => {
+    await using cli = await startCli(recordingPlatform().platform);
+    expect(await cli.run(["status", "--data-dir", "/d"])).toEqual({
+      code: 0,
+      stderr: "",
+      stdout: `Data directory: /d
+API:            https://127.0.0.1:6443
+Gateway:        http://127.0.0.1:8080
+
+Process   Pid   State     Since   Version
+control   7     running   2m      0.1.0
+
+Instance   Namespace   Revision   Phase   Since   Restarts
+i-1        default     r-00001    ready   61s     2
+
+Problems:
+  The disk is full: free some space
+`,
+    });
+  });
+
+  it("status -o json gives the whole report", async () => {
+    await using cli = await startCli(recordingPlatform().platform);
+    expect(JSON.parse((await cli.run(["status", "-o", "json"])).stdout)).toEqual(report);
+  });
+
+  it("status fails where Elafros doesn't run", async () => {
+    await using cli = await startCli(recordingPlatform({ report: { ...report, running: false } }).platform);
+    const result = await cli.run(["status"]);
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain("Elafros doesn't run on /d: start it with 'elafros up'");
+  });
+});
+
+describe("doctor", () => {
+  const findings: Finding[] = [
+    { check: "runc", ok: true, message: "1.1.5", required: true },
+    { check: "conmon", ok: false, message: "not found", fix: "apt-get install conmon", required: true },
+    { check: "crun", ok: false, message: "not found", required: false },
+  ];
+
+  it("doctor marks what is there and says how to get what is missing", async () => {
+    await using cli = await startCli(recordingPlatform({ findings }).platform);
+    expect(await cli.run(["doctor"])).toEqual({
+      code: 1,
+      stdout: "✓ runc: 1.1.5\n✗ conmon: not found\n    apt-get install conmon\n! crun: not found\n",
+      stderr: "Error: This machine can't run Elafros yet: conmon\n",
+    });
+  });
+
+  it("doctor succeeds where nothing that is required is missing", async () => {
+    const optional = findings.filter((finding) => finding.check !== "conmon");
+    await using cli = await startCli(recordingPlatform({ findings: optional }).platform);
+    expect((await cli.run(["doctor"])).code).toBe(0);
+  });
+});
+
+describe("kubeconfig", () => {
+  it("kubeconfig prints another person's access, or writes it for its owner alone", async () => {
+    const { platform, calls } = recordingPlatform();
+    await using cli = await startCli(platform);
+    const argv = ["kubeconfig", "--server", "https://192.0.2.1:6443/", "--user", "alice", "--group", "devs"];
+    expect((await cli.run(argv)).stdout).toBe("kind: Config\n");
+    expect(calls).toEqual([
+      { dataDir: "/var/lib/elafros", server: "https://192.0.2.1:6443", user: "alice", groups: ["devs"] },
+    ]);
+    expect((await cli.run([...argv, "--file", "alice"])).code).toBe(0);
+    expect(await readFile(join(cli.cwd, "alice"), "utf8")).toBe("kind: Config\n");
+    expect((await stat(join(cli.cwd, "alice"))).mode & 0o777).toBe(0o600);
+  });
+
+  it.each([
+    [["--user", "a"], "required option '--server <url>' not specified"],
+    [["--server", "http://h:1", "--user", "a"], "Give a URL such as https://192.0.2.10:6443."],
+    [["--server", "https://h:1", "--user", "system:admin"], "doesn't begin with system:"],
+  ])("kubeconfigCommand() refuses %j", async (argv, message) => {
+    await expect(parseOptions<KubeconfigOptions>(kubeconfigCommand, argv)).rejects.toThrow(message);
+  });
+});
