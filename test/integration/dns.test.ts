@@ -135,6 +135,12 @@ test("publishDnsNames() adds and takes away names of a running server, and leave
   expect(await readFile(join(dnsDirectory(dataDir), "hosts"), "utf8")).toBe(`${network.gateway} new.default\n`);
 });
 
+test("publishDnsNames() called several times at once leaves the last names", async () => {
+  const calls = Array.from({ length: 20 }, (_, index) => publishDnsNames(options, [`n${index}.default`]));
+  await Promise.all(calls);
+  expect(await readFile(join(dnsDirectory(dataDir), "hosts"), "utf8")).toBe(`${network.gateway} n19.default\n`);
+});
+
 test("the server runs as an ordinary user and answers on the bridge only", async () => {
   const pid = (await readFile(join(dnsDirectory(dataDir), "pid"), "utf8")).trim();
   const uid = /^Uid:\s+(\d+)/mu.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1];

@@ -59,10 +59,19 @@ export async function dnsPort(dataDir: string): Promise<number | undefined> {
  * Makes exactly these names mean the gateway, besides the platform's domain: `service.namespace` and the other hosts of the routes.
  * Costs nothing where they are the same as before. A server that isn't running reads them when it starts.
  */
-export async function publishDnsNames(
+export function publishDnsNames(
   options: Pick<DnsOptions, "dataDir" | "gateway">,
   names: readonly string[],
 ): Promise<void> {
+  const next = publishing.then(() => publish(options, names));
+  publishing = next.catch(() => {});
+  return next;
+}
+
+/** One after the other, so that the last names given are the ones that stay. */
+let publishing: Promise<void> = Promise.resolve();
+
+async function publish(options: Pick<DnsOptions, "dataDir" | "gateway">, names: readonly string[]): Promise<void> {
   const dir = dnsDirectory(options.dataDir);
   const file = join(dir, hostsFileName);
   const text = dnsmasqHosts(options.gateway, names);
