@@ -176,6 +176,23 @@ test("an instance that doesn't end its work is reported, gets nothing more, and 
   expect([...(control.members.get(gateway.ready.id)?.draining ?? [])]).toEqual([]);
 });
 
+test("a request that can't be sent to its instance gives the slot back", async () => {
+  const { app } = await startBusyApp("one");
+  await bench.start();
+  await control.settle(simpleTable(host, [app], { concurrency: 1, protocol: "h2c" }));
+  for (let i = 0; i < 3; i++) expect((await send(client())).reason).toBe("ProtocolUnsupported");
+  await control.settle(simpleTable(host, [app], { concurrency: 1 }));
+  for (const odd of ["X-A: a\x01b", "X-A: a\x7fb", "X-\x80: a"]) {
+    const socket = net.connect(bench.port, "127.0.0.1");
+    let got = "";
+    socket.on("data", (piece: Buffer) => (got += piece.toString()));
+    socket.write(`GET /1 HTTP/1.1\r\nHost: ${host}\r\n${odd}\r\n\r\n`, "latin1");
+    await until(() => got.startsWith("HTTP/1.1 "));
+    socket.destroy();
+    expect((await send(client(), { path: "/1" })).status).toBe(200);
+  }
+});
+
 test("an instance that left the table gets nothing new, keeps what it has, and is reported drained at its end", async () => {
   const { app: old, busy } = await startBusyApp("old");
   const { app: next } = await startBusyApp("next");

@@ -100,7 +100,7 @@ export class Exchange {
     const special = !pooled || this.#in.upgrade !== undefined;
     this.#instance = instance;
     this.#connected = false;
-    if (instance.revision.entry.protocol === "h2c") return this.#fail(answers.unsupported);
+    if (instance.revision.entry.protocol === "h2c") return this.#unsent(answers.unsupported);
     let upstream: ClientRequest;
     try {
       upstream = request({
@@ -115,7 +115,7 @@ export class Exchange {
       });
     } catch {
       // A field or path that Node's parser lets in but its writer doesn't let out.
-      return this.#refuse(answers.badRequest);
+      return this.#unsent(answers.badRequest);
     }
     upstream.maxHeadersCount = 0;
     this.#upstream = upstream;
@@ -293,6 +293,13 @@ export class Exchange {
     res.writeHead(answer.status, fields);
     res.end(req.method === "HEAD" ? undefined : body);
     if (this.#hasBody) this.#body.drop();
+  }
+
+  /** As `#fail`, for a request of which the app gets nothing though it has a slot. */
+  #unsent(answer: Answer): void {
+    this.#upstream = undefined;
+    this.#free();
+    this.#fail(answer);
   }
 
   /** As `#fail`, for a request that the gateway doesn't want to read on from. */
