@@ -114,11 +114,13 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   });
   await controllers.synced;
   publisher.start();
+  let naming = Promise.resolve();
   const unsubscribeDns = publisher.subscribe(() => {
     const names = Object.keys(publisher.table().hosts).filter((host) => !host.endsWith(`.${config.domain}`));
-    publishDnsNames({ dataDir: config.dataDir, gateway: network.gateway }, names).catch((error: unknown) => {
-      log.warn({ error }, "names for the instances' DNS server can't be published");
-    });
+    // One after the other, so that the newest is what stays.
+    naming = naming
+      .then(() => publishDnsNames({ dataDir: config.dataDir, gateway: network.gateway }, names))
+      .catch((error: unknown) => log.warn({ error }, "names for the instances' DNS server can't be published"));
   });
 
   const server = await createApiServer({
