@@ -3,7 +3,7 @@
  */
 import type { Clock } from "../lib/clock.ts";
 
-export interface Stream {
+interface Stream {
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number;
@@ -23,7 +23,7 @@ export interface Io {
   readInput(): Promise<string>;
 }
 
-export interface Paint {
+interface Paint {
   green(text: string): string;
   red(text: string): string;
   yellow(text: string): string;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { readJson, writeFileAtomic } from "../lib/files.ts";
 import { UsageError } from "./errors.ts";
 
-export const memoryFile = ".elafros.json";
+const memoryFile = ".elafros.json";
 
 export interface Memory {
   /** The last `--service` that was given here. */

@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type OutputFormat, outputFormats } from "./print.ts";
 
 /** Seconds to wait for the platform, where `--timeout` isn't given. */
-export const defaultWaitSeconds = 600;
+const defaultWaitSeconds = 600;
 
 /** Adds `--region`, `--namespace` and `--kubeconfig`. */
 export function serverOptions(command: Command): Command {

@@ -14,7 +14,7 @@ interface Entry {
 }
 
 /** All commands, in the order of the help. */
-export const entries: readonly Entry[] = [
+const entries: readonly Entry[] = [
   {
     name: "deploy",
     summary: "deploy an image as a new revision of a service",

@@ -6,7 +6,7 @@ import { Revision } from "./objects.ts";
 import { plainName } from "./print.ts";
 
 /** `v{generation}`, which is a Revision's Id within its service. */
-export const revisionId = /^v(\d{1,10})$/;
+const revisionId = /^v(\d{1,10})$/;
 
 /**
  * Finds the name of a Revision from its name or its Id.

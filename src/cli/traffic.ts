@@ -4,7 +4,7 @@
 import type { TrafficTarget } from "./objects.ts";
 
 /** The target that gets requests, by convention. */
-export const currentName = "current";
+const currentName = "current";
 /** The target that is being tried, by convention. */
 export const nextName = "next";
 

@@ -6,7 +6,7 @@ import { ApiError } from "../api/meta/errors.ts";
 import type { Kind } from "../api/meta/kind.ts";
 import type { Deleted, PatchType, WriteOptions } from "../api/meta/service.ts";
 import type { KubeList, KubeObject, WatchEvent } from "../api/meta/types.ts";
-import type { Client, ObjectKey } from "./client.ts";
+import type { Client } from "./client.ts";
 import { UnreachableError, unreachable } from "./http-errors.ts";
 import { pathOf } from "./http-path.ts";
 import { createTransport, type HttpRequest } from "./http-transport.ts";
@@ -15,14 +15,14 @@ import { readLines } from "./lines.ts";
 
 export { UnreachableError } from "./http-errors.ts";
 
-export interface HttpAnswer {
+interface HttpAnswer {
   status: number;
   headers: IncomingMessage["headers"];
   text: string;
 }
 
 /** What to read of a container's output. */
-export interface PodLogOptions {
+interface PodLogOptions {
   follow?: boolean;
   tailLines?: number;
   sinceSeconds?: number;
@@ -196,5 +196,3 @@ function warningsOf(response: IncomingMessage): string[] {
 export function isUnreachable(error: unknown): error is UnreachableError {
   return error instanceof UnreachableError;
 }
-
-export type { ObjectKey };

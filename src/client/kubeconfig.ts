@@ -34,7 +34,7 @@ export class KubeconfigError extends Error {
   override name = "KubeconfigError";
 }
 
-export interface Cluster {
+interface Cluster {
   server?: string;
   "certificate-authority"?: string;
   "certificate-authority-data"?: string;
@@ -42,7 +42,7 @@ export interface Cluster {
   "tls-server-name"?: string;
 }
 
-export interface User {
+interface User {
   "client-certificate"?: string;
   "client-certificate-data"?: string;
   "client-key"?: string;
@@ -55,7 +55,7 @@ export interface User {
   "auth-provider"?: unknown;
 }
 
-export interface Context {
+interface Context {
   cluster?: string;
   user?: string;
   namespace?: string;

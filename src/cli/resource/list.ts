@@ -40,8 +40,8 @@ async function runList<T extends KubeObject>(noun: Noun<T>, options: ListOptions
     const prefix = (object: T) => (options.allNamespaces ? [object.metadata.namespace ?? ""] : []);
     await printView(factory.io, options.output, {
       table: {
-        columns: [...(options.allNamespaces ? ["Namespace"] : []), ...noun.columns],
-        rows: list.items.map((object) => [...prefix(object), ...noun.row(object, now)]),
+        columns: [...(options.allNamespaces ? ["Namespace"] : []), ...(noun.table?.columns ?? [])],
+        rows: list.items.map((object) => [...prefix(object), ...(noun.table?.row(object, now) ?? [])]),
       },
       data: list.items,
       names: list.items.map(qualifiedName),

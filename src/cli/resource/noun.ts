@@ -8,8 +8,8 @@ export interface Noun<T extends KubeObject> {
   singular: string;
   plural: string;
   kind: Kind<T>;
-  columns: readonly string[];
-  row(object: T, now: number): string[];
+  /** The table of `list`; absent where the noun has a list of its own. */
+  table?: { columns: readonly string[]; row(object: T, now: number): string[] };
   /** First lines of `describe`: what matters most, as label and value. */
   summary(object: T, now: number): [label: string, value: string][];
   /** What `describe` shows as YAML. */

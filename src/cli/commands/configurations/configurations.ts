@@ -12,17 +12,19 @@ export const configurationNoun: Noun<Configuration> = {
   singular: "configuration",
   plural: "configurations",
   kind: Configuration,
-  columns: ["Name", "Latest Created", "Latest Ready", "Ready", "Reason", "Age"],
-  row: (configuration, now) => {
-    const ready = conditionOf(configuration, "Ready");
-    return [
-      configuration.metadata.name,
-      configuration.status?.latestCreatedRevisionName ?? "",
-      configuration.status?.latestReadyRevisionName ?? "",
-      ready?.status ?? "Unknown",
-      ready?.status === "True" ? "" : (ready?.reason ?? ""),
-      age(configuration.metadata.creationTimestamp, now),
-    ];
+  table: {
+    columns: ["Name", "Latest Created", "Latest Ready", "Ready", "Reason", "Age"],
+    row: (configuration, now) => {
+      const ready = conditionOf(configuration, "Ready");
+      return [
+        configuration.metadata.name,
+        configuration.status?.latestCreatedRevisionName ?? "",
+        configuration.status?.latestReadyRevisionName ?? "",
+        ready?.status ?? "Unknown",
+        ready?.status === "True" ? "" : (ready?.reason ?? ""),
+        age(configuration.metadata.creationTimestamp, now),
+      ];
+    },
   },
   summary: (configuration) => {
     const ready = conditionOf(configuration, "Ready");

@@ -9,11 +9,12 @@ import type { KeyChange } from "../../options.ts";
 import type { DeployOptions } from "./deploy.ts";
 import type { TemplateChanges } from "./template.ts";
 
-/** Everything that a deploy changes in the template. */
-export type Chosen = TemplateChanges;
-
 /** Reads the env files and the working copy, and puts them together with the options. `--env` wins over `--env-file`. */
-export async function collectChanges(options: DeployOptions, factory: Factory, image: string): Promise<Chosen> {
+export async function collectChanges(
+  options: DeployOptions,
+  factory: Factory,
+  image: string,
+): Promise<TemplateChanges> {
   const env: KeyChange[] = [];
   for (const file of options.envFile) env.push(...(await readEnvFile(resolve(factory.cwd, file))));
   env.push(...options.env);

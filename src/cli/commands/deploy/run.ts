@@ -2,24 +2,22 @@
  * What `deploy` does: writes the Configuration (and Route, the first time), then follows the new Revision until the traffic
  * has moved to it. A service is a Route and a Configuration of one name.
  */
-import { isReason } from "../../../api/meta/errors.ts";
-import type { HttpClient } from "../../../client/http.ts";
 import { deadline } from "../../await-object.ts";
-import { changeObject } from "../../change.ts";
 import { FailureError, UsageError } from "../../errors.ts";
 import type { Factory, Session } from "../../factory.ts";
-import { followCreated, followReady, followTraffic, type Follow } from "../../follow.ts";
+import { followCreated, followReady, type Follow } from "../../follow.ts";
 import { aside, createProgress } from "../../io.ts";
 import { readMemory, remember, requireService } from "../../memory.ts";
-import { Configuration, Route, type TrafficTarget } from "../../objects.ts";
-import { rememberTraffic } from "../../previous-traffic.ts";
+import { Configuration, Route } from "../../objects.ts";
+import { optional } from "../../optional.ts";
 import { printView } from "../../print.ts";
-import { automatic, isManual, nextName, pinned, withNext } from "../../traffic.ts";
-import { collectChanges, type Chosen } from "./changes.ts";
+import { isManual, nextName, pinned } from "../../traffic.ts";
+import { collectChanges } from "./changes.ts";
 import type { DeployOptions } from "./deploy.ts";
 import { failedRevision } from "./failure.ts";
-import { changeKeys, changeTemplate } from "./template.ts";
+import { addNext, addressOf, followNext, promote, recordBefore } from "./promote.ts";
 import { watchUpload } from "./upload.ts";
+import { createService, holdTraffic, updateConfiguration } from "./write.ts";
 
 /** Runs `elafros deploy`. */
 export async function runDeploy(options: DeployOptions, factory: Factory): Promise<void> {
@@ -56,8 +54,8 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
   const { client, namespace } = session;
   const key = { namespace, name: service };
   const [configuration, route] = await Promise.all([
-    found(client.get(Configuration, key)),
-    found(client.get(Route, key)),
+    optional(client.get(Configuration, key)),
+    optional(client.get(Route, key)),
   ]);
   const image = await chooseImage({ service, options, factory }, configuration);
   const changes = await collectChanges(options, factory, image);
@@ -132,16 +130,6 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
   }
 }
 
-/** The object, undefined where there is none. */
-async function found<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isReason(error, "NotFound")) return undefined;
-    throw error;
-  }
-}
-
 /** The image given, else the one last deployed from this directory, else the one that the service has. */
 async function chooseImage(
   { service, options, factory }: Omit<Deployment, "session">,
@@ -162,147 +150,4 @@ async function chooseImage(
     );
   }
   return image;
-}
-
-async function createService(plan: {
-  client: HttpClient;
-  namespace: string;
-  service: string;
-  changes: Chosen;
-  hasRoute: boolean;
-  options: DeployOptions;
-}): Promise<number> {
-  const { client, namespace, service, changes } = plan;
-  const key = { namespace, name: service };
-  const labels = changeKeys(undefined, changes.labels);
-  const metadata = { name: service, namespace, ...(labels === undefined ? {} : { labels }) };
-  const existing = await found(client.get(Configuration, key));
-  const created =
-    existing === undefined
-      ? await client.create(Configuration, {
-          apiVersion: "elafros.dev/v1alpha1",
-          kind: "Configuration",
-          metadata,
-          spec: { revisionTemplate: changeTemplate(undefined, changes) },
-        })
-      : undefined;
-  const generation = created?.metadata.generation ?? (await updateConfiguration(client, key, changes));
-  if (plan.hasRoute) return generation;
-  try {
-    await client.create(Route, {
-      apiVersion: "elafros.dev/v1alpha1",
-      kind: "Route",
-      metadata: { name: service, namespace },
-      spec: { rollout: { traffic: automatic(service, plan.options.name) } },
-    });
-  } catch (error) {
-    // A service is both: with only one of them nothing would answer, so the half that was made goes again.
-    if (created !== undefined) await client.delete(Configuration, key).catch(() => {});
-    throw error;
-  }
-  return generation;
-}
-
-async function updateConfiguration(
-  client: HttpClient,
-  key: { namespace: string; name: string },
-  changes: Chosen,
-): Promise<number> {
-  const { after } = await changeObject(client, Configuration, {
-    key,
-    edit: (object) => {
-      object.spec.revisionTemplate = changeTemplate(object.spec.revisionTemplate, changes);
-      const labels = changeKeys(object.metadata.labels, changes.labels);
-      if (labels !== undefined) object.metadata.labels = labels;
-    },
-  });
-  return after.metadata.generation ?? 0;
-}
-
-/** Pins what is served now, so that the new Revision gets nothing by itself. */
-async function holdTraffic(plan: {
-  client: HttpClient;
-  key: { namespace: string; name: string };
-  before: readonly TrafficTarget[];
-  service: string;
-}): Promise<void> {
-  const { before } = plan;
-  if (before.length === 0) {
-    throw new FailureError(
-      `Service "${plan.service}" serves no revision yet, so there is nothing to keep the traffic on: deploy it without --no-traffic first`,
-    );
-  }
-  await changeObject(plan.client, Route, {
-    key: plan.key,
-    edit: (route) => {
-      if (isManual(route.spec.rollout.traffic)) return;
-      rememberTraffic(route, route.spec.rollout.traffic);
-      route.spec.rollout.traffic = [...before];
-    },
-  });
-}
-
-/** Manual strategy: the new Revision gets its own address and no traffic. */
-async function addNext(
-  follow: Follow,
-  { revisionName, target }: { revisionName: string; target: string },
-): Promise<Route> {
-  const { after } = await changeObject(follow.session.client, Route, {
-    key: { namespace: follow.session.namespace, name: follow.service },
-    edit: (route) => {
-      route.spec.rollout.traffic = withNext(route.spec.rollout.traffic, revisionName, target);
-    },
-  });
-  return after;
-}
-
-async function followNext(
-  follow: Follow,
-  { revisionName, target, route }: { revisionName: string; target: string; route: Route },
-): Promise<Route> {
-  return followTraffic(follow, {
-    generation: route.metadata.generation ?? 0,
-    served: ({ status }) =>
-      (status?.traffic ?? []).some((one) => one.revisionName === revisionName && one.name === target),
-  });
-}
-
-/** Automatic strategy: the Route follows by itself; what it served before is remembered for `rollout undo`. */
-async function recordBefore(
-  follow: Follow,
-  { before, name }: { before: readonly TrafficTarget[]; name?: string },
-): Promise<Route> {
-  const { after } = await changeObject(follow.session.client, Route, {
-    key: { namespace: follow.session.namespace, name: follow.service },
-    edit: (route) => {
-      rememberTraffic(route, before);
-      const followed = route.spec.rollout.traffic.find((one) => one.configurationName === follow.service);
-      if (name !== undefined && followed !== undefined) followed.name = name;
-    },
-  });
-  return after;
-}
-
-async function promote(
-  follow: Follow,
-  { revisionName, ...record }: { revisionName: string; before: readonly TrafficTarget[]; name?: string },
-): Promise<Route> {
-  const after = await recordBefore(follow, record);
-  const wanted = after.spec.rollout.traffic
-    .filter((one) => one.configurationName === follow.service)
-    .reduce((sum, one) => sum + one.percent, 0);
-  return followTraffic(follow, {
-    generation: after.metadata.generation ?? 0,
-    revision: revisionName,
-    served: (route) =>
-      (route.status?.traffic ?? [])
-        .filter((one) => one.revisionName === revisionName)
-        .reduce((sum, one) => sum + one.percent, 0) >= wanted,
-  });
-}
-
-/** The Route's URL, or that of one of its named targets. */
-export function addressOf(route: Route, target?: string): string {
-  const url = route.status?.url ?? `https://${route.status?.domain ?? route.metadata.name}`;
-  return target === undefined ? url : url.replace("://", `://${target}.`);
 }

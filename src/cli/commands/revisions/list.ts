@@ -76,7 +76,7 @@ export function revisionsTable(revisions: readonly Revision[], routes: readonly 
 }
 
 /** `2018-01-19 12:16`, in the time zone of the person. */
-export function localMinute(time: string | undefined): string {
+function localMinute(time: string | undefined): string {
   if (time === undefined || Number.isNaN(Date.parse(time))) return "";
   const date = new Date(time);
   const two = (value: number) => String(value).padStart(2, "0");

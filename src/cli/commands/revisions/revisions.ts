@@ -15,8 +15,6 @@ export const revisionNoun: Noun<Revision> = {
   plural: "revisions",
   kind: Revision,
   hasService: true,
-  columns: [],
-  row: () => [],
   summary: (revision) => {
     const ready = conditionOf(revision, "Ready");
     const healthy = conditionOf(revision, "ContainerHealthy");

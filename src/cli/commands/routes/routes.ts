@@ -12,17 +12,19 @@ export const routeNoun: Noun<Route> = {
   singular: "route",
   plural: "routes",
   kind: Route,
-  columns: ["Name", "URL", "Traffic", "Ready", "Reason", "Age"],
-  row: (route, now) => {
-    const ready = conditionOf(route, "Ready");
-    return [
-      route.metadata.name,
-      route.status?.url ?? "",
-      servedText(route),
-      ready?.status ?? "Unknown",
-      ready?.status === "True" ? "" : (ready?.reason ?? ""),
-      age(route.metadata.creationTimestamp, now),
-    ];
+  table: {
+    columns: ["Name", "URL", "Traffic", "Ready", "Reason", "Age"],
+    row: (route, now) => {
+      const ready = conditionOf(route, "Ready");
+      return [
+        route.metadata.name,
+        route.status?.url ?? "",
+        servedText(route),
+        ready?.status ?? "Unknown",
+        ready?.status === "True" ? "" : (ready?.reason ?? ""),
+        age(route.metadata.creationTimestamp, now),
+      ];
+    },
   },
   summary: (route) => [
     ["URL", route.status?.url ?? ""],

@@ -11,13 +11,15 @@ export const secretNoun: Noun<Secret> = {
   singular: "secret",
   plural: "secrets",
   kind: Secret,
-  columns: ["Name", "Type", "Keys", "Age"],
-  row: (secret, now) => [
-    secret.metadata.name,
-    secret.type ?? "Opaque",
-    Object.keys(secret.data ?? {}).join(","),
-    age(secret.metadata.creationTimestamp, now),
-  ],
+  table: {
+    columns: ["Name", "Type", "Keys", "Age"],
+    row: (secret, now) => [
+      secret.metadata.name,
+      secret.type ?? "Opaque",
+      Object.keys(secret.data ?? {}).join(","),
+      age(secret.metadata.creationTimestamp, now),
+    ],
+  },
   summary: (secret) => [["Type", secret.type ?? "Opaque"]],
   body: (secret) => ({ keys: Object.keys(secret.data ?? {}) }),
   examples: {

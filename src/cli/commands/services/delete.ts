@@ -2,9 +2,9 @@ import { Command } from "commander";
 import { FailureError } from "../../errors.ts";
 import type { Factory, Session } from "../../factory.ts";
 import { Configuration, Route } from "../../objects.ts";
+import { optional } from "../../optional.ts";
 import { plainName } from "../../print.ts";
 import { type DeleteOptions, deleteOptions, waitUntilGone } from "../../resource/delete.ts";
-import { optional } from "./service.ts";
 
 export function servicesDeleteCommand(
   factory: Factory,

@@ -5,12 +5,13 @@ import { explain, failureOf, generationOf } from "../../conditions.ts";
 import { FailureError } from "../../errors.ts";
 import type { Factory, ServerOptions, Session } from "../../factory.ts";
 import { Configuration, Revision, Route } from "../../objects.ts";
+import { optional } from "../../optional.ts";
 import { examples, outputOption, type OutputOptions, serverOptions } from "../../options.ts";
 import { plainName, printView, tableLines } from "../../print.ts";
 import { conditionLines, eventLines, headLines } from "../../resource/describe.ts";
 import { isManual } from "../../traffic.ts";
 import { revisionsTable } from "../revisions/list.ts";
-import { optional, readiness, type Service, serviceDocument } from "./service.ts";
+import { readiness, type Service, serviceDocument } from "./service.ts";
 
 export interface ServicesDescribeOptions extends ServerOptions, OutputOptions {
   name: string;

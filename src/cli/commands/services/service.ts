@@ -1,7 +1,6 @@
 /**
  * A service: a Route and a Configuration of one name. It is no object of its own; this is how the CLI shows it.
  */
-import { isReason } from "../../../api/meta/errors.ts";
 import { conditionOf, explain } from "../../conditions.ts";
 import type { Configuration, Route } from "../../objects.ts";
 
@@ -36,14 +35,4 @@ export function readiness({ route, configuration }: Service): { status: string; 
 /** The form for `-o json|yaml`. */
 export function serviceDocument({ name, namespace, route, configuration }: Service): object {
   return { kind: "Service", metadata: { name, namespace }, url: route.status?.url, route, configuration };
-}
-
-/** The object, undefined where there is none. */
-export async function optional<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isReason(error, "NotFound")) return undefined;
-    throw error;
-  }
 }
