@@ -55,7 +55,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   }
   const file = join(own, "config.yml");
   await writeFile(file, JSON.stringify(config)); // JSON is YAML
-  const command = ["docker-registry", "serve", file];
+  // Ends with this process, however that ends.
+  const command = ["setpriv", "--pdeathsig", "KILL", "--", "docker-registry", "serve", file];
   const [program = "", ...args] =
     options.netns === undefined ? command : ["ip", "netns", "exec", options.netns, ...command];
   // It reads REGISTRY_… as settings, and REGISTRY_AUTH_FILE, which means something else to podman, as a wrong one.

@@ -20,7 +20,7 @@ export interface ToolOptions {
 }
 
 /** A tool that ended with another code than 0, or couldn't be started. */
-export class ToolError extends Error {
+class ToolError extends Error {
   override readonly name = "ToolError";
   readonly result: ToolResult | undefined;
   constructor(message: string, result?: ToolResult, options?: ErrorOptions) {
