@@ -33,6 +33,9 @@ const fieldsOfKind: Record<string, readonly string[]> = {
   Secret: ["type"],
 };
 
+/** Each term is looked at for each object of a list. */
+const maxTerms = 100;
+
 interface Term {
   path: readonly string[];
   equal: boolean;
@@ -77,6 +80,8 @@ function valueAt(object: KubeObject, path: readonly string[]): string {
 
 /** Whether an object of `kind` meets the selector. Throws `BadRequest` where it can't be read or names another field. */
 export function parseFieldSelector(selector: string, kind: Kind): (object: KubeObject) => boolean {
-  const terms = splitTerms(selector).map((term) => parseTerm(term, selector, kind));
+  const texts = splitTerms(selector);
+  if (texts.length > maxTerms) throw badSelector(`The field selector has too many terms: at most ${maxTerms}`);
+  const terms = texts.map((term) => parseTerm(term, selector, kind));
   return (object) => terms.every(({ path, equal, value }) => (valueAt(object, path) === value) === equal);
 }

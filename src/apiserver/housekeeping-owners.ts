@@ -16,7 +16,7 @@ import type { Log } from "../lib/log.ts";
 import type { Store } from "../store/store.ts";
 import type { Follower } from "./housekeeping-follow.ts";
 import { KeyQueue } from "./housekeeping-queue.ts";
-import { copyJson } from "./json.ts";
+import { copyJson, equalJson } from "./json.ts";
 import { foregroundFinalizer, orphanFinalizer } from "./service-delete.ts";
 import { keyOf, resourceOf } from "./service-names.ts";
 
@@ -59,7 +59,9 @@ export class OwnerCollector implements Follower {
     if (deletionTimestamp !== undefined && waits) {
       this.#queue.add(id);
       for (const dependent of this.#dependents.get(uid) ?? []) this.#queue.add(dependent);
-    } else if (ownerReferences.length > 0 && deletionTimestamp === undefined) this.#queue.add(id);
+    } else if (ownerReferences.length > 0 && !equalJson(previous?.metadata.ownerReferences, ownerReferences)) {
+      this.#queue.add(id);
+    }
   }
 
   gone(kind: Kind, object: KubeObject): void {

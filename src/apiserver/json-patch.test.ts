@@ -110,6 +110,12 @@ describe("jsonPatch()", () => {
     );
   });
 
+  test("refuses to copy copies until nothing fits", () => {
+    const document = { a: "x".repeat(1000) };
+    const bomb = Array.from({ length: 40 }, (_, index) => ({ op: "copy", from: "", path: `/c${index}` }));
+    expect(() => jsonPatch(document, parseJsonPatch(bomb))).toThrow("The patch copies more than 3145728 bytes");
+  });
+
   test("never reaches a prototype", () => {
     const patched = jsonPatch({}, parseJsonPatch([{ op: "add", path: "/__proto__", value: { polluted: true } }]));
     expect(Object.keys(patched as object)).toEqual(["__proto__"]);

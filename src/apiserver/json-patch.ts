@@ -18,6 +18,9 @@ const operations: readonly string[] = ["add", "remove", "replace", "move", "copy
 /** As the Kubernetes API server. */
 const maxOperations = 10_000;
 
+/** As much as the API server takes in one request: copying what was copied doubles a document with each operation. */
+const maxCopied = 3 * 1024 * 1024;
+
 /** The parts of a JSON pointer (RFC 6901). */
 export function parsePointer(pointer: string): string[] {
   if (pointer === "") return [];
@@ -60,7 +63,12 @@ export function parseJsonPatch(body: readonly unknown[]): JsonPatchOperation[] {
 /** JSON patch (RFC 6902): the operations applied to a copy of `target`, all or none. Throws PatchFailure. */
 export function jsonPatch(target: unknown, patch: readonly JsonPatchOperation[]): unknown {
   let document = copyJson(target);
-  for (const operation of patch) document = appliers[operation.op](document, operation);
+  let copied = 0;
+  for (const operation of patch) {
+    if (operation.op === "copy") copied += JSON.stringify(read(document, operation.from ?? "")).length;
+    if (copied > maxCopied) throw new PatchFailure(`The patch copies more than ${maxCopied} bytes`);
+    document = appliers[operation.op](document, operation);
+  }
   return document;
 }
 

@@ -7,7 +7,7 @@ type Operator = "=" | "==" | "!=" | "in" | "notin" | "exists" | "!" | ">" | "<";
 interface Requirement {
   key: string;
   operator: Operator;
-  values: readonly string[];
+  values: ReadonlySet<string>;
 }
 
 interface Token {
@@ -21,6 +21,9 @@ const namePattern = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 const prefixPattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 /** Longer ones would only cost time: a label key has at most 317 characters. */
 const maxLength = 16_384;
+/** Each requirement is looked at for each object of a list. */
+const maxRequirements = 100;
+const none: ReadonlySet<string> = new Set();
 
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
@@ -84,20 +87,20 @@ class Parser {
     const key = token.text;
     checkKey(key);
     const after = this.#peek();
-    if (negated) return { key, operator: "!", values: [] };
-    if (after.is === "end" || after.is === ",") return { key, operator: "exists", values: [] };
+    if (negated) return { key, operator: "!", values: none };
+    if (after.is === "end" || after.is === ",") return { key, operator: "exists", values: none };
     const operator = this.#take(true);
     switch (operator.is) {
       case "in":
       case "notin":
-        return { key, operator: operator.is, values: this.#checked(key, this.#set()) };
+        return { key, operator: operator.is, values: new Set(this.#checked(key, this.#set())) };
       case "=":
       case "==":
       case "!=":
-        return { key, operator: operator.is, values: this.#checked(key, [this.#exact()]) };
+        return { key, operator: operator.is, values: new Set(this.#checked(key, [this.#exact()])) };
       case ">":
       case "<":
-        return { key, operator: operator.is, values: [checkInteger(this.#exact())] };
+        return { key, operator: operator.is, values: new Set([checkInteger(this.#exact())]) };
       default:
         throw expected(operator, ": in, notin, =, ==, !=, gt, lt");
     }
@@ -180,9 +183,9 @@ function compares(
   return value !== undefined && /^-?[0-9]{1,18}$/.test(value) && by(BigInt(value), BigInt(limit ?? "0"));
 }
 
-type Test = (value: string | undefined, values: readonly string[]) => boolean;
-const isIn: Test = (value, values) => value !== undefined && values.includes(value);
-const isNotIn: Test = (value, values) => value === undefined || !values.includes(value);
+type Test = (value: string | undefined, values: ReadonlySet<string>) => boolean;
+const isIn: Test = (value, values) => value !== undefined && values.has(value);
+const isNotIn: Test = (value, values) => value === undefined || !values.has(value);
 
 const tests: Record<Operator, Test> = {
   exists: (value) => value !== undefined,
@@ -200,6 +203,9 @@ const tests: Record<Operator, Test> = {
 export function parseLabelSelector(selector: string): (object: KubeObject) => boolean {
   if (selector.length > maxLength) throw badSelector(`The label selector is too long: at most ${maxLength} characters`);
   const requirements = new Parser(selector).parse();
+  if (requirements.length > maxRequirements) {
+    throw badSelector(`The label selector has too many requirements: at most ${maxRequirements}`);
+  }
   return (object) => {
     const labels = object.metadata.labels ?? {};
     return requirements.every(({ key, operator, values }) =>

@@ -73,6 +73,12 @@ describe("parseLabelSelector()", () => {
     },
   );
 
+  test("refuses more than it could look at in a list", () => {
+    const many = Array.from({ length: 101 }, (_, index) => `!k${index}`).join(",");
+    expect(() => parseLabelSelector(many)).toThrow("at most 100");
+    expect(() => parseLabelSelector("a".repeat(20_000))).toThrow("at most 16384 characters");
+  });
+
   test("any text is read or refused as a bad request", () => {
     const piece = fc.constantFrom("a", "b", "in", "notin", "=", "==", "!=", "!", "(", ")", ",", ">", "1", " ");
     fc.assert(

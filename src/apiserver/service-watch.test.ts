@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Clock } from "../lib/clock.ts";
 import { manualClock } from "../../test/support/manual-clock.ts";
 import { serviceBench } from "../../test/support/service.ts";
 import type { ServiceBench } from "../../test/support/service.ts";
@@ -175,6 +176,21 @@ describe("watch()", () => {
     await service.create(as("ann"), at(ConfigMap), configMap("b", {}));
     await expect.poll(() => told(none.events)).toEqual(["ADDED b 3"]);
     await none.close();
+  });
+
+  test("an end that is far away sets no timer beyond what timers can hold", async () => {
+    const clock = manualClock();
+    const delays: number[] = [];
+    const after: Clock["after"] = (ms, callback) => {
+      delays.push(ms);
+      return clock.after(ms, callback);
+    };
+    const bench = await serviceBench({ clock: { now: () => clock.now(), after } });
+    delays.splice(0);
+    const watch = watching(bench, { timeoutSeconds: 1e9 });
+    await clock.advance(0);
+    expect(delays).toEqual([86_400_000]);
+    await watch.close();
   });
 
   test("ends when its client goes, leaving no timer and no subscription", async () => {

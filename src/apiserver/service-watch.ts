@@ -16,6 +16,8 @@ import type { ServiceCore } from "./service-types.ts";
 /** As the Kubernetes API server: a bookmark each minute, and one shortly before the announced end. */
 const bookmarkIntervalMs = 60_000;
 const bookmarkBeforeEndMs = 2_000;
+/** Timers of the platform overflow after 24.8 days; a client may ask for any end. */
+const maxTimerMs = 86_400_000;
 /** How many changes are looked at before the next look at the clock. */
 const chunk = 256;
 
@@ -88,7 +90,7 @@ class Timetable {
     const times = this.#end === undefined ? this.#bookmarks : [...this.#bookmarks, this.#end];
     const later = times.filter((at) => at > now);
     if (later.length === 0) return;
-    this.#cancel = this.#clock.after(Math.min(...later) - now, () => {
+    this.#cancel = this.#clock.after(Math.min(...later, now + maxTimerMs) - now, () => {
       this.#alarm.ring();
       this.#arm();
     });

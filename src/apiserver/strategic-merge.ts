@@ -4,7 +4,7 @@
  * Directives: `$patch: replace|delete|merge`, `$retainKeys`, `$setElementOrder/FIELD`, `$deleteFromPrimitiveList/FIELD`.
  */
 import type { Schema } from "../api/meta/kind.ts";
-import { copyJson, equalJson, isObject, setOwn } from "./json.ts";
+import { copyJson, isObject, setOwn } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import { PatchFailure } from "./json-patch.ts";
 
@@ -81,8 +81,16 @@ function mergeKey(schema: Schema | undefined): string | undefined {
   return schema?.["x-kubernetes-list-type"] === "map" ? schema["x-kubernetes-list-map-keys"]?.[0] : undefined;
 }
 
+/**
+ * What an element is told apart by: its key, or itself. As text, so that lists of any length merge in one pass: a patch's
+ * lists are as long as its sender likes.
+ */
+function identity(item: unknown, key: string | undefined): string {
+  return JSON.stringify(key !== undefined && isObject(item) ? item[key] : item) ?? "";
+}
+
 function unique(list: readonly unknown[]): unknown[] {
-  return list.filter((item, index) => list.findIndex((other) => equalJson(other, item)) === index);
+  return [...new Map(list.map((item) => [identity(item, undefined), item])).values()];
 }
 
 function mergeByKey(
@@ -91,35 +99,32 @@ function mergeByKey(
   { key, schema }: { key: string; schema: Schema | undefined },
 ): unknown[] {
   const items = patch.map((item) => {
-    if (!isObject(item))
-      throw new PatchFailure(`${JSON.stringify(item)} is no object, and the list merges by "${key}"`);
-    return item;
+    if (isObject(item)) return item;
+    throw new PatchFailure(`${JSON.stringify(item)} is no object, and the list merges by "${key}"`);
   });
   if (items.some((item) => item[directive] === "replace")) {
     return items.filter((item) => item[directive] === undefined).map((item) => withoutDirectives(item));
   }
-  let result: unknown[] = [...target];
+  const result = new Map(target.map((item) => [identity(item, key), item]));
   for (const item of items) {
     if (item[key] === undefined) {
       throw new PatchFailure(`${JSON.stringify(item)} does not contain declared merge key: ${key}`);
     }
-    const index = result.findIndex((other) => isObject(other) && equalJson(other[key], item[key]));
-    const existing = result[index];
-    if (item[directive] === "delete")
-      result = result.filter((other) => !(isObject(other) && equalJson(other[key], item[key])));
-    else if (isObject(existing)) result[index] = strategicMerge(existing, item, schema);
-    else result.push(withoutDirectives(item));
+    const id = identity(item, key);
+    const existing = result.get(id);
+    if (item[directive] === "delete") result.delete(id);
+    else result.set(id, isObject(existing) ? strategicMerge(existing, item, schema) : withoutDirectives(item));
   }
-  return result;
+  return [...result.values()];
 }
 
 function deletePrimitives(result: JsonObject, name: string, values: unknown): void {
   const list = ownOrAbsent(result, name);
   if (!Array.isArray(values)) throw new PatchFailure(`${deleteFromList}${name} is no list`);
-  if (Array.isArray(list)) {
-    const kept: unknown[] = list.filter((item) => !values.some((value) => equalJson(item, value)));
-    setOwn(result, name, kept);
-  }
+  if (!Array.isArray(list)) return;
+  const gone = new Set(values.map((value) => identity(value, undefined)));
+  const kept: unknown[] = list.filter((item) => !gone.has(identity(item, undefined)));
+  setOwn(result, name, kept);
 }
 
 /** Gives merged lists their order: what `$setElementOrder` (or else the patch) names in that order, the rest where it stood. */
@@ -135,33 +140,48 @@ function orderLists(target: JsonObject, patch: JsonObject, result: JsonObject, s
     if (!Array.isArray(list) || (key === undefined && listSchema?.["x-kubernetes-list-type"] !== "set")) continue;
     const order = patch[`${elementOrder}${name}`] ?? patch[name];
     if (!Array.isArray(order)) throw new PatchFailure(`${elementOrder}${name} is no list`);
-    const identify = (item: unknown): unknown => (key !== undefined && isObject(item) ? item[key] : item);
     const before = ownOrAbsent(target, name);
-    setOwn(
-      result,
-      name,
-      inOrder(list, order.map(identify), Array.isArray(before) ? before.map(identify) : [], identify),
-    );
+    setOwn(result, name, inOrder(list, { key, order, before: Array.isArray(before) ? before : [] }));
   }
+}
+
+/** Where each element stands in a list; of equal ones the first. */
+function places(list: readonly unknown[], key: string | undefined): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const [place, item] of list.entries()) {
+    const id = identity(item, key);
+    if (!found.has(id)) found.set(id, place);
+  }
+  return found;
 }
 
 function inOrder(
   list: readonly unknown[],
-  order: readonly unknown[],
-  before: readonly unknown[],
-  identify: (item: unknown) => unknown,
+  { key, order, before }: { key: string | undefined; order: readonly unknown[]; before: readonly unknown[] },
 ): unknown[] {
-  const placeIn = (places: readonly unknown[], item: unknown): number =>
-    places.findIndex((place) => equalJson(place, identify(item)));
-  const wanted = list.filter((item) => placeIn(order, item) >= 0).sort((a, b) => placeIn(order, a) - placeIn(order, b));
-  const rest = list.filter((item) => placeIn(order, item) < 0);
+  const [ordered, stood] = [places(order, key), places(before, key)];
+  const elements = list.map((item) => {
+    const id = identity(item, key);
+    return { item, wanted: ordered.get(id), stood: stood.get(id) };
+  });
+  const wanted = elements
+    .filter((element) => element.wanted !== undefined)
+    .sort((a, b) => (a.wanted ?? 0) - (b.wanted ?? 0));
   const result: unknown[] = [];
-  while (wanted.length > 0 && rest.length > 0) {
-    const [ours, theirs] = [placeIn(before, wanted[0]), placeIn(before, rest[0])];
-    const restFirst = ours >= 0 && theirs >= 0 && theirs < ours;
-    result.push(restFirst ? rest.shift() : wanted.shift());
+  let next = 0;
+  for (const rest of elements.filter((element) => element.wanted === undefined)) {
+    for (let ours = wanted[next]; ours !== undefined && !stoodBefore(rest, ours); ours = wanted[next]) {
+      result.push(ours.item);
+      next += 1;
+    }
+    result.push(rest.item);
   }
-  return [...result, ...wanted, ...rest];
+  return [...result, ...wanted.slice(next).map(({ item }) => item)];
+}
+
+/** Whether both were there and the first stood before the second. */
+function stoodBefore(a: { stood: number | undefined }, b: { stood: number | undefined }): boolean {
+  return a.stood !== undefined && b.stood !== undefined && a.stood < b.stood;
 }
 
 /** What a patch says where there is nothing to merge with: itself, without directives and without nulls in objects. */
