@@ -120,7 +120,9 @@ async function listedImages(store: string, driver: StorageDriver): Promise<Liste
 }
 
 function isAbsent(stderr: string): boolean {
-  return /image not known|no such image|image not found|failed to find image|selected from manifest list/iu.test(stderr);
+  return /image not known|no such image|image not found|failed to find image|selected from manifest list/iu.test(
+    stderr,
+  );
 }
 
 /** Whether an image's layers are (still) where they were: the machine's store isn't ours, its images may be removed. */
