@@ -61,7 +61,7 @@ export async function oomKills(cgroups: Cgroups, group: string): Promise<number>
 }
 
 /** Pids in the group, its subgroups included. */
-export async function groupPids(cgroups: Cgroups, group: string): Promise<number[]> {
+async function groupPids(cgroups: Cgroups, group: string): Promise<number[]> {
   const top = cgroups.path("pids", group);
   const found: number[] = [];
   for (const path of [top, ...(await subgroups(top))]) {

@@ -46,3 +46,10 @@ test("run() in capped mode bounds the output and keeps the exit code", async () 
   expect(result.code).toBe(5);
   expect(await launcher.run(["sh", "-c", "echo no; exit 1"], { mode: "capped" })).toEqual({ code: 1, output: "no" });
 });
+
+test("run() gives a command its input as it is", async () => {
+  const input = "link add $(id)\n\n `x` \\n 'y'\nlast\n";
+  expect((await launcher.run(["cat"], { input: "one\n  two  $(id)\n" })).output).toBe("one   two  $(id)");
+  expect((await launcher.run(["wc", "-lc"], { input })).output.trim().replace(/\s+/, " ")).toBe(`4 ${input.length}`);
+  expect((await launcher.run(["cat"])).output).toBe("");
+});

@@ -13,7 +13,7 @@ export interface CommandResult {
   output: string;
 }
 
-export interface CommandOptions {
+interface CommandOptions {
   /** Working directory; `/` unless given. */
   cwd?: string;
   /**
@@ -21,6 +21,8 @@ export interface CommandOptions {
    * `capped` cuts the output of commands that aren't trusted to be brief.
    */
   mode?: "plain" | "pipe" | "capped";
+  /** Lines for the command's standard input, each ended by a newline; empty unless given. In plain mode only. */
+  input?: string;
 }
 
 /** Runs commands. Close it when done: commands under way end by themselves. */
@@ -31,7 +33,7 @@ export interface Launcher {
 }
 
 /*
- * A request is: id, mode, working directory, number of arguments, then the arguments, a line each. An answer: id, code, output, in one line.
+ * A request is: id, mode, working directory, number of arguments, then the arguments, a line each, and the same for input. An answer: id, code, output, in one line.
  * `jobs` collects those that have ended. A reader of the pipe mode reads one line only: `read` is built in and costs no process.
  */
 const script = `
@@ -44,6 +46,8 @@ answer() {
 while IFS= read -r id && IFS= read -r mode && IFS= read -r dir && IFS= read -r count; do
   set --
   while [ "$count" -gt 0 ]; do IFS= read -r arg; set -- "$@" "$arg"; count=$((count - 1)); done
+  IFS= read -r count; text=
+  while [ "$count" -gt 0 ]; do IFS= read -r arg; text=$text$arg$nl; count=$((count - 1)); done
   if [ "$mode" = pipe ]; then
     { cd "$dir" && exec "$@" 3>&1 >/dev/null; } </dev/null 2>/dev/null | { IFS= read -r line; answer "$id" 0 "$line"; } &
   else {
@@ -51,6 +55,7 @@ while IFS= read -r id && IFS= read -r mode && IFS= read -r dir && IFS= read -r c
     elif [ "$mode" = capped ]; then
       out=$({ "$@" 2>&1; printf '\\n%s\\n' "$?"; } | { head -c 2000; tail -c 5; })
       answer "$id" "\${out##*$nl}" "\${out%$nl*}"
+    elif [ -n "$text" ]; then out=$(printf %s "$text" | "$@" 2>&1); answer "$id" "$?" "$out"
     else out=$("$@" 2>&1); answer "$id" "$?" "$out"
     fi
   } </dev/null 2>/dev/null &
@@ -112,7 +117,9 @@ export function createLauncher(): Launcher {
         const id = String(++last);
         waiting.set(id, { resolve, reject });
         shell ??= start();
-        shell.stdin.write([id, options.mode ?? "plain", cwd, String(args.length), ...args, ""].join("\n"));
+        const input = options.input === undefined ? [] : options.input.replace(/\n$/, "").split("\n");
+        const lines = [id, options.mode ?? "plain", cwd, args.length, ...args, input.length, ...input, ""];
+        shell.stdin.write(lines.join("\n"));
       }),
     close: () => {
       closed = true;

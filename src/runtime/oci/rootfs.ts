@@ -129,7 +129,7 @@ export async function mountTmpfs(
 }
 
 /** Mount points at or below a directory, the last mounted first. */
-export async function mountsBelow(directory: string): Promise<string[]> {
+async function mountsBelow(directory: string): Promise<string[]> {
   return mountPoints(await readFile("/proc/self/mountinfo", "utf8"))
     .filter((point) => point === directory || point.startsWith(`${directory}/`))
     .reverse();

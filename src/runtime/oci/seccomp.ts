@@ -43,7 +43,7 @@ const architectures: Record<string, { go: string; seccomp: string }> = {
 };
 
 /** Where the profile is found: the administrator's, then the distribution's. */
-export const seccompPaths = ["/etc/containers/seccomp.json", "/usr/share/containers/seccomp.json"];
+const seccompPaths = ["/etc/containers/seccomp.json", "/usr/share/containers/seccomp.json"];
 
 /**
  * Reads the machine's profile. There is no built-in one to fall back to: an instance without a filter is not started silently.

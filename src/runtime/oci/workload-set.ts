@@ -195,5 +195,3 @@ export function createWorkloads(ctx: DriverContext) {
     },
   };
 }
-
-export type Workloads = ReturnType<typeof createWorkloads>;
