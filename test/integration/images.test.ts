@@ -1,6 +1,6 @@
 /** Images from real registries into real storage: names, credentials, certificates, mirrors, and every way to fail. */
 import { execFile } from "node:child_process";
-import { access, mkdir, mkdtemp, readdir, readFile, rm, stat, watch, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat, watch, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -243,6 +243,7 @@ test("a registry elsewhere must have a certificate that this machine trusts", as
     await store.pull(await store.resolve(`${secure.host}/busybox:1`, [], "Always"), []);
   } finally {
     await rm(trusted, { recursive: true, force: true });
+    await rmdir("/etc/containers/certs.d").catch(() => {}); // others may have theirs there
     await Promise.all(started.map((one) => one.close()));
     await neighbour.close();
   }
