@@ -108,6 +108,7 @@ const refused: [string, JsonObject, JsonObject][] = [
   ["an element that is no object", three, { env: ["A"] }],
   ["an unknown directive", three, { $patch: "frob" }],
   ["a field that $retainKeys leaves out", { source: {} }, { source: { $retainKeys: ["a"], b: 1 } }],
+  ["a list that is longer than could make sense", three, { env: Array.from({ length: 10_001 }, (_, n) => e(`n${n}`)) }],
   ["an order that is no list", three, { "$setElementOrder/env": "A" }],
 ];
 

@@ -70,11 +70,19 @@ function mergeField(target: unknown, value: unknown, schema: Schema | undefined)
     return isObject(target) ? strategicMerge(target, value, schema) : withoutDirectives(value);
   }
   if (!Array.isArray(value)) return value;
+  checkLength(value, schema);
   const existing: unknown[] = Array.isArray(target) ? target : [];
   const key = mergeKey(schema);
   if (key !== undefined) return mergeByKey(existing, value, { key, schema: schema?.items });
   if (schema?.["x-kubernetes-list-type"] === "set") return unique([...existing, ...value]);
   return withoutDirectives(value);
+}
+
+/** A list that can add all that the schema allows and delete as much needs no more elements than this. */
+function checkLength(list: readonly unknown[], schema: Schema | undefined): void {
+  const most = 2 * (schema?.maxItems ?? 5_000);
+  if (list.length > most)
+    throw new PatchFailure(`A list of the patch has ${list.length} elements: at most ${most} make sense`);
 }
 
 function mergeKey(schema: Schema | undefined): string | undefined {
@@ -121,6 +129,7 @@ function mergeByKey(
 function deletePrimitives(result: JsonObject, name: string, values: unknown): void {
   const list = ownOrAbsent(result, name);
   if (!Array.isArray(values)) throw new PatchFailure(`${deleteFromList}${name} is no list`);
+  checkLength(values, undefined);
   if (!Array.isArray(list)) return;
   const gone = new Set(values.map((value) => identity(value, undefined)));
   const kept: unknown[] = list.filter((item) => !gone.has(identity(item, undefined)));
@@ -140,6 +149,7 @@ function orderLists(target: JsonObject, patch: JsonObject, result: JsonObject, s
     if (!Array.isArray(list) || (key === undefined && listSchema?.["x-kubernetes-list-type"] !== "set")) continue;
     const order = patch[`${elementOrder}${name}`] ?? patch[name];
     if (!Array.isArray(order)) throw new PatchFailure(`${elementOrder}${name} is no list`);
+    checkLength(order, listSchema);
     const before = ownOrAbsent(target, name);
     setOwn(result, name, inOrder(list, { key, order, before: Array.isArray(before) ? before : [] }));
   }
