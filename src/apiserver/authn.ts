@@ -7,6 +7,7 @@ import type { TLSSocket } from "node:tls";
 
 import { ApiError } from "../api/meta/errors.ts";
 import type { UserInfo } from "../api/meta/types.ts";
+import type { Clock } from "../lib/clock.ts";
 import { issuer, TokenError, type Tokens } from "./tokens.ts";
 
 /** The group of everyone who was authenticated. */
@@ -18,8 +19,11 @@ export function unauthorized(cause?: unknown): ApiError {
 }
 
 /** Finds who sends a request; undefined where it shows no credentials. Rejects with Unauthorized where they are bad. */
-export async function authenticate(request: IncomingMessage, tokens: Tokens): Promise<UserInfo | undefined> {
-  const certificate = certificateUser(request);
+export async function authenticate(
+  request: IncomingMessage,
+  { tokens, clock }: { tokens: Tokens; clock: Clock },
+): Promise<UserInfo | undefined> {
+  const certificate = certificateUser(request, clock.now());
   if (certificate.user !== undefined) return certificate.user;
   const values = request.headersDistinct["authorization"] ?? [];
   if (values.length > 1) throw unauthorized("more than one Authorization header");
@@ -37,11 +41,11 @@ export async function authenticate(request: IncomingMessage, tokens: Tokens): Pr
 }
 
 /** The user of the connection's client certificate, if it was shown and verified in the handshake. */
-function certificateUser(request: IncomingMessage): { shown: boolean; user?: UserInfo } {
+function certificateUser(request: IncomingMessage, now: number): { shown: boolean; user?: UserInfo } {
   const socket = request.socket as Partial<TLSSocket>;
   const certificate = socket.getPeerCertificate?.();
   if (certificate === undefined || Object.keys(certificate).length === 0) return { shown: false };
-  if (socket.authorized !== true || Date.parse(certificate.valid_to) < Date.now()) return { shown: true };
+  if (socket.authorized !== true || Date.parse(certificate.valid_to) < now) return { shown: true };
   const { CN: name, O: organizations } = certificate.subject as { CN?: string | string[]; O?: string | string[] };
   if (typeof name !== "string" || name === "") return { shown: true };
   const groups = [organizations ?? []].flat();

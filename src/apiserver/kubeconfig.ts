@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { writeFileAtomic } from "../lib/files.ts";
 import type { ClientIdentity, KeyPair, Pki } from "./pki.ts";
 
-export interface KubeconfigOptions {
+interface KubeconfigOptions {
   /** `https://host:port`. */
   server: string;
   /** The CA's certificate, PEM. */
@@ -19,7 +19,7 @@ export interface KubeconfigOptions {
 }
 
 /** The text of a kubeconfig with one cluster, one user and one context, which is the current one. Certificates are inside. */
-export function renderKubeconfig(options: KubeconfigOptions): string {
+function renderKubeconfig(options: KubeconfigOptions): string {
   const base64 = (pem: string): string => Buffer.from(pem).toString("base64");
   const { region, user } = options;
   const userName = `${user}@${region}`;

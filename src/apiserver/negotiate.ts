@@ -1,7 +1,7 @@
 /** Content negotiation: what the `Accept` header asks for, of what the server has. */
 import { ApiError } from "../api/meta/errors.ts";
 
-export type Transform = "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
+type Transform = "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
 
 /** The form that an answer takes. */
 export interface Negotiated {

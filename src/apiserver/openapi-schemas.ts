@@ -164,7 +164,7 @@ export function kindSchemas(kind: Kind): Record<string, Json> {
 }
 
 /** A kind's schema as OpenAPI has it, with how strategic merge treats lists. Fields that are always refused are left out. */
-export function toOpenApi(schema: Schema): Json {
+function toOpenApi(schema: Schema): Json {
   const { properties, items, additionalProperties, ...plain } = schema;
   const result: Json = { ...plain };
   if (properties !== undefined) {

@@ -9,7 +9,7 @@ import { kindPaths } from "./openapi-paths.ts";
 import { kindSchemas, metaSchemas } from "./openapi-schemas.ts";
 
 /** One document, ready to send. */
-export interface OpenApiDocument {
+interface OpenApiDocument {
   body: string;
   hash: string;
 }

@@ -39,7 +39,7 @@ export async function handlePodSubresource(parts: ServerParts, call: KindCall): 
 }
 
 /** Reads the query of a log request. Rejects with Invalid. */
-export function readLogOptions(query: URLSearchParams): LogOptions {
+function readLogOptions(query: URLSearchParams): LogOptions {
   const options: LogOptions = {};
   const causes: Cause[] = [];
   const container = query.get("container");

@@ -4,7 +4,7 @@ import type { DeleteOptions, FieldValidation, ListOptions, WatchOptions, WriteOp
 import { isTrue } from "./request-info.ts";
 
 /** A refusal of request options, worded as Kubernetes words it. */
-export function invalidOptions(kind: string, causes: Cause[]): ApiError {
+function invalidOptions(kind: string, causes: Cause[]): ApiError {
   const text = causes.map((cause) => `${cause.field}: ${cause.message}`);
   const summary = text.length === 1 ? text.join("") : `[${text.join(", ")}]`;
   return new ApiError("Invalid", `${kind}.meta.k8s.io "" is invalid: ${summary}`, {

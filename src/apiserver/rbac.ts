@@ -18,7 +18,7 @@ export interface PolicyRule {
   nonResourceURLs?: string[];
 }
 
-export interface Subject {
+interface Subject {
   kind: string;
   apiGroup?: string;
   name: string;

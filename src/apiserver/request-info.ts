@@ -43,7 +43,7 @@ const objectVerbs: Record<string, string> = {
 const collectionVerbs: Record<string, string> = { get: "list", delete: "deletecollection" };
 
 /** Splits a raw path into decoded segments; undefined where a segment could leave its place or isn't valid UTF-8. */
-export function pathSegments(path: string): string[] | undefined {
+function pathSegments(path: string): string[] | undefined {
   const raw = path.split("/").slice(1);
   if (raw.at(-1) === "") raw.pop();
   const segments: string[] = [];

@@ -13,7 +13,7 @@ export function commonHeaders(): { "cache-control": string; "audit-id": string }
 }
 
 /** A value as bytes of the negotiated form. */
-export function encode(value: unknown, form: Pick<Negotiated, "format" | "pretty">): string {
+function encode(value: unknown, form: Pick<Negotiated, "format" | "pretty">): string {
   if (form.format === "yaml") return toYaml(value);
   return `${form.pretty ? JSON.stringify(value, undefined, 2) : JSON.stringify(value)}\n`;
 }

@@ -133,7 +133,7 @@ async function admit(parts: ServerParts, request: FastifyRequest): Promise<Admit
   const [path, search] = splitUrl(request.raw.url ?? "/");
   const info = readRequest(request.method, path, new URLSearchParams(search));
   if (info === undefined) throw new ApiError("BadRequest", "the path of the request is not valid");
-  const shown = await authenticate(request.raw, parts.tokens);
+  const shown = await authenticate(request.raw, parts);
   if (shown === undefined) {
     if (!info.isResource && isOpenPath(info.path)) return { info, user: undefined };
     throw unauthorized();

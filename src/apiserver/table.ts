@@ -36,7 +36,7 @@ const nameColumn: ColumnDefinition = {
 };
 
 /** The columns of a kind. The first is always the name. */
-export function columnDefinitions(kind: Kind): ColumnDefinition[] {
+function columnDefinitions(kind: Kind): ColumnDefinition[] {
   const own = kind.columns.filter((column) => column.name !== "Name");
   return [
     nameColumn,

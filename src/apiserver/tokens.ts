@@ -13,7 +13,7 @@ import type { Clock } from "../lib/clock.ts";
 export const issuer = "https://kubernetes.default.svc.cluster.local";
 
 /** A ServiceAccount, as far as tokens go. */
-export interface AccountRef {
+interface AccountRef {
   namespace: string;
   name: string;
   uid: string;
@@ -26,7 +26,7 @@ export interface BoundRef {
   uid: string;
 }
 
-export interface TokenClaims {
+interface TokenClaims {
   account: AccountRef;
   audiences: readonly string[];
   expirationSeconds: number;
@@ -34,7 +34,7 @@ export interface TokenClaims {
 }
 
 /** What a good token says. */
-export interface ReviewedToken {
+interface ReviewedToken {
   user: UserInfo;
   /** Those of the asked audiences that the token is for. */
   audiences: string[];
@@ -67,7 +67,7 @@ interface KubernetesClaim {
 }
 
 /** The user that a ServiceAccount is. */
-export function accountUser({ namespace, name, uid }: AccountRef): UserInfo {
+function accountUser({ namespace, name, uid }: AccountRef): UserInfo {
   return {
     username: `system:serviceaccount:${namespace}:${name}`,
     uid,

@@ -79,8 +79,9 @@ export function parseYamlHere(text: string): Parsed {
 }
 
 async function parseInThread(text: string): Promise<Parsed> {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const worker = new Worker(new URL(`./yaml-worker.${extension}`, import.meta.url), {
+  const source = import.meta.url.endsWith(".ts");
+  const url = source ? new URL("./yaml-worker.ts", import.meta.url) : new URL("./yaml-worker.js", import.meta.url);
+  const worker = new Worker(url, {
     workerData: text,
     resourceLimits: { maxOldGenerationSizeMb: 256 },
   });
