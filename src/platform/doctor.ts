@@ -1,7 +1,9 @@
 /** Looks at what this machine has and lacks, before anything is started or changed. */
+import { execFile } from "node:child_process";
 import { constants } from "node:fs";
 import { access, readFile, statfs } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { portIsFree } from "./ports.ts";
 import type { Finding } from "./types.ts";
 
@@ -29,6 +31,7 @@ const files = [
   { path: "/usr/share/containers/seccomp.json", purpose: "confines containers' system calls" },
 ];
 
+const run = promisify(execFile);
 const wantedNode = 24;
 const wantedFreeBytes = 1024 ** 3;
 
@@ -42,6 +45,7 @@ export async function doctor(options: { dataDir?: string; ports?: readonly strin
     ...(await Promise.all(files.map((file) => fileFinding(file, install)))),
     await overlayFinding(),
     await cgroupFinding(),
+    await firewallFinding(),
     ...(options.dataDir === undefined ? [] : [await diskFinding(options.dataDir)]),
     ...(await Promise.all((options.ports ?? []).map(portFinding))),
   ];
@@ -99,6 +103,19 @@ async function cgroupFinding(): Promise<Finding> {
   const ok = v1 || v2;
   const message = v2 ? "version 2" : v1 ? "version 1" : "no memory controller is mounted below /sys/fs/cgroup";
   return { check: "cgroups", ok, required: true, message };
+}
+
+/** Another firewall's "drop" can't be overruled by our "accept": packets need every table's leave. */
+async function firewallFinding(): Promise<Finding> {
+  const check = "firewall";
+  const nft = await findProgram("nft");
+  if (nft === undefined || process.getuid?.() !== 0)
+    return { check, ok: true, required: false, message: "not looked at" };
+  const { stdout } = await run(nft, ["list", "chains"]).catch(() => ({ stdout: "" }));
+  const dropping = /hook (forward|input) [^}]*policy drop/.exec(stdout)?.[1];
+  if (dropping === undefined) return { check, ok: true, required: false, message: "lets packets through by default" };
+  const message = `drops packets of the ${dropping} chain by default (Docker and ufw do): instances may not reach ${dropping === "forward" ? "the internet" : "the gateway"} until it allows their bridge`;
+  return { check, ok: false, required: false, message };
 }
 
 async function diskFinding(dataDir: string): Promise<Finding> {

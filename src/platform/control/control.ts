@@ -23,7 +23,7 @@ import { startControllers } from "../../reconcilers/start.ts";
 import { createPublisher } from "../../routing/publisher.ts";
 import type { RouteTable } from "../../routing/table.ts";
 import { createDriver } from "../../runtime/oci/driver.ts";
-import { dnsPort, publishDnsNames } from "../../runtime/oci/dns.ts";
+import { publishDnsNames } from "../../runtime/oci/dns.ts";
 import { createImageStore } from "../../runtime/oci/images.ts";
 import { createNetwork } from "../../runtime/oci/network.ts";
 import { openStore } from "../../store/open.ts";
@@ -53,11 +53,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     openPki({ dir: paths.pki, names: servingNames(config), clock }),
     createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), log }),
   ]);
-  const dns = await dnsPort(config.dataDir);
-  const network = await createNetwork({
-    ...networkOptions(config, log),
-    ...(dns === undefined ? {} : { dnsPort: dns }),
-  });
+  const network = await createNetwork(networkOptions(config, log));
 
   const publisher = createPublisher({ clock, log, startVersion: await lastVersion(paths.table) });
   const driver = await createDriver({
@@ -140,17 +136,23 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     void pki.renew().then((renewed) => renewed && server.setCertificate(pki.serving()));
   }, certificateCheckMs);
   renewal.unref();
+  const networkCheck = setInterval(() => {
+    network.prepare().catch((error: unknown) => log.error({ error }, "the instances' network can't be repaired"));
+  }, networkCheckMs);
+  networkCheck.unref();
   const statusFile = keepStatusFile({ paths, driver, clock, log });
 
   return {
     async stop() {
       clearInterval(renewal);
+      clearInterval(networkCheck);
       await server.close();
       unsubscribeDns();
       await controllers.stop();
       await link.close();
       disconnect();
       await driver.close();
+      await network.close();
       await statusFile.stop();
       await housekeeping.stop();
       authorizer.stop();
@@ -159,6 +161,8 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   };
 }
 
+/** A reload of the machine's firewall, or a moved default route, is mended within this time. */
+const networkCheckMs = 60_000;
 const certificateCheckMs = 12 * 3_600_000;
 
 /** The address to call where the server listens on all of them. */

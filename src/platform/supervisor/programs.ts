@@ -9,9 +9,7 @@ import type { PlatformConfig } from "../config.ts";
 export interface Prepared {
   /** The bridge's address. */
   bridgeAddress: string;
-  /** The port of the instances' DNS server. */
-  dnsPort?: number;
-  /** How to run it. */
+  /** How to run the instances' DNS server. */
   dns?: { command: string; args: string[] };
 }
 
