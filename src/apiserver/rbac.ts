@@ -119,7 +119,7 @@ export function rulesOfRef(view: RbacView, ref: RoleRef, namespace: string): Pol
 function isSubject(subject: Subject, user: UserInfo, bindingNamespace: string): boolean {
   switch (subject.kind) {
     case "User":
-      return subject.name === "*" || user.username === subject.name;
+      return user.username === subject.name;
     case "Group":
       return user.groups.includes(subject.name);
     case "ServiceAccount": {

@@ -22,6 +22,7 @@ describe("readRequest()", () => {
     ["GET", `${namespaced}?fieldSelector=metadata.name!%3Done`, { verb: "list", name: "" }],
     ["GET", `${namespaced}/one?watch=true`, { verb: "get", name: "one", named: true }],
     ["HEAD", `${namespaced}/one`, { verb: "get" }],
+    ["HEAD", `${namespaced}?watch=true`, { verb: "list" }],
     ["POST", namespaced, { verb: "create" }],
     ["PUT", `${namespaced}/one`, { verb: "update" }],
     ["PATCH", `${namespaced}/one/status`, { verb: "patch", subresource: "status" }],

@@ -88,7 +88,7 @@ export function readRequest(method: string, path: string, query: URLSearchParams
   if (oldWatch) verb = "watch";
   else if (!named) {
     verb = collectionVerbs[verb] ?? verb;
-    if (verb === "list" && isTrue(query.get("watch"))) verb = "watch";
+    if (verb === "list" && method !== "HEAD" && isTrue(query.get("watch"))) verb = "watch";
   }
   // A list narrowed to one object by name is allowed to whoever may see that name (RBAC's resourceNames).
   if (!named && (verb === "list" || verb === "watch" || verb === "deletecollection")) {

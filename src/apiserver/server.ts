@@ -98,6 +98,19 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   app.addHook("onRequest", async (request: AdmittedRequest) => {
     request[admittedKey] = await admit(parts, request);
   });
+  app.addHook("onResponse", async (request: AdmittedRequest, reply) => {
+    const { user } = request[admittedKey] ?? {};
+    const fields = {
+      method: request.method,
+      path: splitUrl(request.url)[0],
+      code: reply.statusCode,
+      user: user?.username,
+    };
+    options.log.debug(
+      { ...fields, ms: Math.round(reply.elapsedTime), audit: reply.getHeader("audit-id") },
+      "API request",
+    );
+  });
   app.all("/*", async (request: AdmittedRequest, reply) => {
     const admitted = request[admittedKey];
     if (admitted === undefined)

@@ -78,7 +78,25 @@ export function parseYamlHere(text: string): Parsed {
   return { value: document.toJS({ maxAliasCount: maxAliases }) as unknown, faults };
 }
 
+/** At most two bodies are parsed at once: each thread takes a core and much memory. */
+const mostThreads = 2;
+const waiting: (() => void)[] = [];
+let threads = 0;
+
 async function parseInThread(text: string): Promise<Parsed> {
+  if (threads >= mostThreads) await new Promise<void>((resolve) => waiting.push(resolve));
+  else threads += 1;
+  try {
+    return await runThread(text);
+  } finally {
+    // Whoever waits takes this one's place.
+    const next = waiting.shift();
+    if (next === undefined) threads -= 1;
+    else next();
+  }
+}
+
+async function runThread(text: string): Promise<Parsed> {
   const source = import.meta.url.endsWith(".ts");
   const url = source ? new URL("./yaml-worker.ts", import.meta.url) : new URL("./yaml-worker.js", import.meta.url);
   const worker = new Worker(url, {
