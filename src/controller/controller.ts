@@ -93,6 +93,8 @@ export function startController<T extends KubeObject & { status?: unknown }, O, 
         report(error, key);
       }
       queue.done(key);
+      // Whatever wakes keys, and how often, others get their turn: a run that never waits would otherwise hold the event loop.
+      await new Promise((resolve) => setImmediate(resolve));
       if (first.delete(key) && first.size === 0) firstPass.resolve();
     }
   };
