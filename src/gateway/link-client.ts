@@ -9,6 +9,7 @@ import { type ControlMessage, type GatewayMessage, leaseRenewMs } from "../routi
 import { checkTable } from "./check-table.ts";
 import { readLines, writeLine } from "./lines.ts";
 
+const tableHead = '{"type":"table","table":';
 const firstDelayMs = 20;
 const longestDelayMs = 1_000;
 
@@ -81,7 +82,10 @@ export class LinkClient {
     const message = JSON.parse(line) as Record<string, unknown> | null;
     if (message?.["type"] === "table") {
       const table = checkTable(message["table"]);
-      this.#options.received({ type: "table", table }, JSON.stringify(message["table"]));
+      // The table's text is most of the line: cut out where it stands as control writes it, else written again.
+      const asWritten = line.startsWith(tableHead) && Object.keys(message).length === 2;
+      const json = asWritten ? line.slice(tableHead.length, -1) : JSON.stringify(message["table"]);
+      this.#options.received({ type: "table", table }, json);
       return;
     }
     const age = message?.["maxConnectionAgeMs"];

@@ -72,18 +72,10 @@ export function nextTable(update: TableUpdate, before: ThreadTable): NextTable {
   for (const [i, [name, entry]] of Object.entries(source.revisions).entries()) {
     const index = update.revisions[i] ?? 0;
     const revision = before.revisions.get(name) ?? makeRevision(name, index, entry);
-    const old = new Map(revision.instances.map((instance) => [instance.id, instance]));
     revision.entry = entry;
-    revision.instances = entry.instances.map(({ id, host, port }) => {
-      const number = update.instances[next++] ?? 0;
-      const same = old.get(id);
-      if (same?.host === host && same.port === port && same.index === number) {
-        old.delete(id);
-        return same;
-      }
-      return { id, host, port, index: number, revision, ejectedUntil: 0, ejectedFor: 0, mine: 0, told: 0, lost: 0 };
-    });
-    gone.push(...old.values());
+    const numbers = update.instances.subarray(next, next + entry.instances.length);
+    next += entry.instances.length;
+    gone.push(...replaceInstances(revision, numbers));
     revisions.set(name, revision);
   }
   const left: RevisionState[] = [];
@@ -101,6 +93,30 @@ export interface NextTable {
   table: ThreadTable;
   gone: Instance[];
   left: RevisionState[];
+}
+
+/** Gives the Revision the instances of its entry; those that stay are the same objects. Returns those that don't. */
+function replaceInstances(revision: RevisionState, numbers: Int32Array): Instance[] {
+  const given = revision.entry.instances;
+  const before = revision.instances;
+  const isSame = (instance: Instance | undefined, i: number): instance is Instance => {
+    const one = given[i];
+    if (one === undefined || instance === undefined || instance.index !== numbers[i]) return false;
+    return instance.id === one.id && instance.host === one.host && instance.port === one.port;
+  };
+  // The usual case: most Revisions of a table are as they were.
+  if (before.length === given.length && before.every(isSame)) return [];
+  const old = new Map(before.map((instance) => [instance.id, instance]));
+  revision.instances = given.map(({ id, host, port }, i) => {
+    const known = old.get(id);
+    if (isSame(known, i)) {
+      old.delete(id);
+      return known;
+    }
+    const index = numbers[i] ?? 0;
+    return { id, host, port, index, revision, ejectedUntil: 0, ejectedFor: 0, mine: 0, told: 0, lost: 0 };
+  });
+  return [...old.values()];
 }
 
 function makeRevision(name: string, index: number, entry: RevisionEntry): RevisionState {
