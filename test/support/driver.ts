@@ -3,7 +3,8 @@
  * an image store. `close` leaves nothing on the machine and says so where something is left.
  */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { glob, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "vitest";
@@ -108,7 +109,10 @@ export async function leftovers(dir: string): Promise<string[]> {
   const mounts = (await readFile("/proc/self/mountinfo", "utf8"))
     .split("\n")
     .filter((line) => line.includes(`${dir}/`) && line.split(" ")[4] !== dir);
-  return [...processes, ...mounts];
+  const name = `elafros-${createHash("sha256").update(join(dir, "instances")).digest("hex").slice(0, 10)}`;
+  const groups: string[] = [];
+  for await (const group of glob(`/sys/fs/cgroup/{${name},*/${name}}`)) groups.push(group);
+  return [...processes, ...mounts, ...groups];
 }
 
 function store(images: Map<string, ImageRoot>): ImageStore {
