@@ -33,7 +33,7 @@ export interface PlayedWorkloads extends WorkloadsPort {
 }
 
 export function playWorkloads(clock: Clock): PlayedWorkloads {
-  const states = new Map<string, { spec: InstanceSpec; state: WorkloadState }>();
+  const states = new Map<string, { spec: InstanceSpec; state: WorkloadState; removed: boolean }>();
   const listeners = new Set<(key: WorkloadKey) => void>();
   const stopped: string[] = [];
   let made = 0;
@@ -48,6 +48,7 @@ export function playWorkloads(clock: Clock): PlayedWorkloads {
     void workloads.drain(state.key, instance.id).then(() => {
       state.instances = state.instances.filter((other) => other !== instance);
       stopped.push(instance.id);
+      if (states.get(id(state.key))?.removed === true && state.instances.length === 0) states.delete(id(state.key));
       tell(state.key);
     });
   };
@@ -69,22 +70,26 @@ export function playWorkloads(clock: Clock): PlayedWorkloads {
     drain: () => Promise.resolve(),
     startsByItself: true,
     scale(key, spec, count) {
-      const entry = states.get(id(key)) ?? { spec, state: { key, desired: 0, instances: [] } };
+      const entry = states.get(id(key)) ?? { spec, state: { key, desired: 0, instances: [] }, removed: false };
       states.set(id(key), entry);
       entry.spec = spec;
+      entry.removed = false;
       entry.state.desired = count;
       const running = entry.state.instances.filter(({ phase }) => phase !== "draining");
       for (const extra of running.slice(count)) stopOne(entry.state, extra);
       for (let missing = running.length; missing < count; missing += 1) startOne(entry.state);
-      setImmediate(() => tell(key));
+      // At once, also when nothing changed by it, as the real driver does.
+      tell(key);
     },
     remove(key) {
       const entry = states.get(id(key));
       if (entry === undefined) return;
       entry.state.desired = 0;
+      entry.removed = true;
       for (const one of entry.state.instances) if (one.phase !== "draining") stopOne(entry.state, one);
       if (entry.state.instances.length === 0) states.delete(id(key));
-      setImmediate(() => tell(key));
+      // At once, also when nothing changed by it, as the real driver does.
+      tell(key);
     },
     get: (key) => {
       const state = states.get(id(key))?.state;
