@@ -49,7 +49,13 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   const hostPort = port === 80 ? "" : `:${port}`;
 
   const [store, pki, images] = await Promise.all([
-    openStore({ path: paths.store, log, clock }),
+    openStore({
+      path: paths.store,
+      log,
+      clock,
+      // Nothing can be written any more: the next control, which the supervisor starts, opens the store anew.
+      onFatal: () => process.exit(1),
+    }),
     openPki({ dir: paths.pki, names: servingNames(config), clock }),
     createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), log }),
   ]);
