@@ -82,7 +82,7 @@ test("gateways are replaced under load without one failed request", async () => 
   const ended: Promise<number | string | null>[] = [];
   for (let i = 0; i < 8; i++) {
     await sleep(200);
-    const next = await bench.start({ limits: { drainIdleMs: 1_000 } });
+    const next = await bench.start();
     gateway.process.kill("SIGTERM");
     ended.push(gateway.exited);
     gateway = next;
@@ -119,7 +119,7 @@ test("limits hold over gateways that replace each other", async () => {
   const { stop } = load(40, { pauseMs: 1 });
   const ended: Promise<number | string | null>[] = [];
   for (let i = 0; i < 6; i++) {
-    const next = await bench.start({ limits: { drainIdleMs: 1_000 } });
+    const next = await bench.start();
     await sleep(300);
     gateway.process.kill("SIGTERM");
     ended.push(gateway.exited);

@@ -95,7 +95,10 @@ export async function createHttpFront(options: FrontOptions): Promise<Front> {
     for (const exchange of exchanges) exchange.check(now);
     if (!draining) return;
     endOld(limits.maxConnectionAgeMs);
-    for (const [socket, connection] of connections) closeIfIdle(socket, connection, now - limits.drainIdleMs);
+    // After the sockets were read: what arrived while this thread was busy is a request, and its connection not idle.
+    setImmediate(() => {
+      for (const [socket, connection] of connections) closeIfIdle(socket, connection, now - limits.drainIdleMs);
+    });
   }, checkMs);
   check.unref();
   await new Promise<void>((resolve, reject) => {
