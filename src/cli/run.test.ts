@@ -34,7 +34,9 @@ describe("runCli", () => {
     });
     const result = await cli.run(["deploy", "--service", "s", "--image", "i"], { signal: stop.signal });
     expect(result.code).toBe(130);
-    expect(result.stderr).toBe("Cancelled\n");
+    expect(result.stderr).toBe(
+      "The deploy was accepted: it goes on; see 'elafros rollout status --service s'\nCancelled\n",
+    );
   });
 
   it("runCli() reports a refused object with every fault", async () => {

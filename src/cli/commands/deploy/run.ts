@@ -3,6 +3,7 @@
  * has moved to it. A service is a Route and a Configuration of one name.
  */
 import { deadline } from "../../await-object.ts";
+import { conditionOf, explain } from "../../conditions.ts";
 import { FailureError, UsageError } from "../../errors.ts";
 import type { Factory, Session } from "../../factory.ts";
 import { followCreated, followReady, type Follow } from "../../follow.ts";
@@ -78,12 +79,14 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
 
   io.line(`Deploying app to service [${service}]:`);
   const manual = route !== undefined && (!options.traffic || isManual(route.spec.rollout.traffic));
+  let last = "the revision is not made yet";
+  const goesOn = `it goes on; see 'elafros rollout status --service ${service}'`;
   const limit = deadline(factory.clock, {
     ms: options.waitTimeout * 1000,
     parent: factory.signal,
     reason: () =>
       new FailureError(
-        `Service "${service}" was not deployed within ${options.waitTimeout} seconds: it goes on; see 'elafros rollout status --service ${service}', or wait longer with --wait-timeout`,
+        `Service "${service}" was not deployed within ${options.waitTimeout} seconds (${last}): ${goesOn}, or wait longer with --wait-timeout`,
       ),
   });
   const follow: Follow = { session, clock: factory.clock, signal: limit.signal, service };
@@ -99,15 +102,21 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
       return;
     }
     const upload = watchUpload(follow, { revisionName, progress });
-    const outcome = await followReady(follow, revisionName, (state) => upload.onState(state)).finally(() =>
-      upload.stop(),
-    );
+    const outcome = await followReady(follow, revisionName, (state) => {
+      last = `revision "${revisionName}" is not ready: ${explain(conditionOf(state, "Ready")) || "it was just made"}`;
+      upload.onState();
+    }).catch((error: unknown) => {
+      upload.stop();
+      throw error;
+    });
     if (!outcome.ready) {
+      upload.stop();
       progress.fail();
       throw await failedRevision({ session, service, revisionName, reason: outcome.reason, served: before });
     }
     await upload.finish();
     progress.done("Starting");
+    last = "the gateways don't serve it yet";
     progress.start("Promoting");
     const promoted = manual
       ? await followNext(follow, { revisionName, target, route: await addNext(follow, { revisionName, target }) })
@@ -124,6 +133,7 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
     }
   } catch (error) {
     progress.fail();
+    if (factory.signal.aborted) factory.io.note(`The deploy was accepted: ${goesOn}`);
     throw error;
   } finally {
     limit.done();

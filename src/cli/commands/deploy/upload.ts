@@ -1,15 +1,16 @@
 import type { Follow } from "../../follow.ts";
 import type { Progress } from "../../io.ts";
-import { Event, type Revision } from "../../objects.ts";
+import { Event } from "../../objects.ts";
 
 /** Shown once image layers have moved; nothing is shown where the image was there already. */
 const uploadingLabel = "Uploading [=================]";
 
 export interface UploadWatch {
-  /** Told each state of the Revision. */
-  onState(revision: Revision): void;
-  /** Ticks the step, if bytes moved and it isn't ticked yet. */
+  /** Told whenever the Revision has changed. */
+  onState(): void;
+  /** Looks a last time. */
   finish(): Promise<void>;
+  /** Shows nothing any more. */
   stop(): void;
 }
 
@@ -22,20 +23,20 @@ export function watchUpload(
   { revisionName, progress }: { revisionName: string; progress: Progress },
 ): UploadWatch {
   const { client, namespace } = follow.session;
-  let ticked = false;
+  let over = false;
   let reading: Promise<void> | undefined;
-  let stopped = false;
 
   async function read(): Promise<void> {
     const list = await client.list(Event, { namespace, fieldSelector: `involvedObject.name=${revisionName}` });
-    const has = (reason: string) =>
-      list.items.some((event) => event.involvedObject.name === revisionName && event.reason === reason);
-    if (stopped && !has("Pulled")) return;
-    if (has("Pulling") && has("Pulled") && !ticked) {
-      ticked = true;
+    const reasons = new Set(
+      list.items.filter((event) => event.involvedObject.name === revisionName).map((event) => event.reason),
+    );
+    if (over || !reasons.has("Pulling")) return;
+    if (reasons.has("Pulled")) {
+      over = true;
       progress.done(uploadingLabel);
       progress.start("Starting");
-    } else if (has("Pulling") && !ticked) progress.start("Uploading");
+    } else progress.start("Uploading");
   }
 
   const readOnce = () => {
@@ -52,9 +53,10 @@ export function watchUpload(
     finish: async () => {
       await reading;
       await readOnce();
+      over = true;
     },
     stop: () => {
-      stopped = true;
+      over = true;
     },
   };
 }

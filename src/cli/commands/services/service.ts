@@ -25,7 +25,8 @@ export function pairServices(routes: readonly Route[], configurations: readonly 
 
 /** Whether a service answers with its newest revision: True, False or Unknown, and why not. */
 export function readiness({ route, configuration }: Service): { status: string; why: string } {
-  for (const object of [route, configuration]) {
+  // The Configuration first: it says why its newest Revision failed, the Route only that it has none.
+  for (const object of [configuration, route]) {
     const ready = conditionOf(object, "Ready");
     if (ready?.status !== "True") return { status: ready?.status ?? "Unknown", why: explain(ready) };
   }
