@@ -2,28 +2,15 @@
  * One instance and its life: started, watched, restarted when it ends, stopped. One loop does it all in order, so that no two steps of an
  * instance ever overlap; whoever wants something of it sets a wish and wakes the loop.
  */
-import { constants } from "node:os";
-import { ImageError } from "../images.ts";
 import type { InstancePhase, InstanceState, WorkloadProblem } from "../workloads.ts";
-import { isInGroup, oomKills, signal } from "./cgroup.ts";
+import { isInGroup, signal } from "./cgroup.ts";
 import type { DriverContext } from "./context.ts";
 import type { RunEnd } from "./exits.ts";
 import { execInside } from "./exec.ts";
-import { readEnd } from "./files.ts";
-import {
-  beginRun,
-  checkResources,
-  cleanRun,
-  destroy,
-  instanceGroup,
-  launch,
-  needImage,
-  ResourcesError,
-  type Run,
-} from "./launch.ts";
-import { keepRotated, lastLine } from "./logs.ts";
+import { problemOf, readExit, stopSignal } from "./instance-end.ts";
+import { beginRun, checkResources, cleanRun, destroy, instanceGroup, launch, needImage, type Run } from "./launch.ts";
+import { keepRotated } from "./logs.ts";
 import type { ImageRoot } from "./parts.ts";
-import { CommandError } from "./oci-runtime.ts";
 import { probeOnce } from "./probe.ts";
 import { startProbing } from "./prober.ts";
 import { instancePaths, type InstanceRecord, saveRecord, specHash } from "./record.ts";
@@ -39,7 +26,6 @@ export interface InstanceEvents {
   gone(): void;
 }
 
-const maxMessage = 4096;
 const left = new Error("Control lets go of the instance");
 const retryDestroyMs = 5_000;
 
@@ -319,36 +305,23 @@ export class Instance {
   /** A run has ended by itself or by a probe's verdict: it is recorded, cleaned up and starts again later. */
   async #ended(end: RunEnd): Promise<void> {
     const { record } = this;
-    const { clock, cgroups } = this.#ctx;
-    const paths = instancePaths(this.#ctx.places, this.id);
     const byProbe = this.#phase === "stopping";
-    const at = clock.now();
-    const code = end.code ?? 255;
-    const oomKilled = code !== 0 && (await oomKills(cgroups, instanceGroup(this.#ctx, this.id))) > 0;
-    const written = (await readEnd(paths.termination, maxMessage)).toString("utf8").trim();
-    const last = await lastLine(paths.log(record.attempt));
-    const message = written || last;
     this.#served = false;
-    const ranMs = at - (record.startedAt ?? at);
-    record.lastExit = {
-      code,
-      oomKilled,
-      message: end.code === undefined ? "The instance's monitor was lost" : message,
-      at,
-    };
-    if (!byProbe) this.#report(oomKilled ? "OOMKilled" : "ExitCode", record.lastExit.message, code);
+    const exit = await readExit(this.#ctx, record, end);
+    record.lastExit = exit;
+    const ranMs = exit.at - (record.startedAt ?? exit.at);
+    if (!byProbe) this.#report(exit.oomKilled ? "OOMKilled" : "ExitCode", exit.message, exit.code);
     await this.#scheduleNext(ranMs, true);
   }
 
   async #startFailed(error: Error, began: boolean): Promise<void> {
     const { record } = this;
     this.#ctx.log.warn({ instance: this.id, error }, "Instance did not start");
-    if (error instanceof CommandError) {
-      record.lastExit = { code: error.code, oomKilled: false, message: error.message, at: this.#ctx.clock.now() };
-      this.#report("ExitCode", error.message, error.code);
-    } else if (error instanceof ImageError) this.#report("ContainerMissing", error.message);
-    else if (error instanceof ResourcesError) this.#report("InsufficientResources", error.message);
-    else this.#report("StartFailed", error.message);
+    const { reason, code } = problemOf(error);
+    if (code !== undefined) {
+      record.lastExit = { code, oomKilled: false, message: error.message, at: this.#ctx.clock.now() };
+    }
+    this.#report(reason, error.message, code);
     await this.#scheduleNext(0, false, began);
   }
 
@@ -394,14 +367,4 @@ export class Instance {
       }
     }
   }
-}
-
-/** The image's stop signal (`SIGQUIT`, `QUIT` or `3`), SIGTERM where it has none that exists. */
-function stopSignal(name = ""): NodeJS.Signals {
-  const known = constants.signals as Record<string, number>;
-  const wanted = name.toUpperCase();
-  const found = Object.keys(known).find(
-    (one) => one === wanted || one === `SIG${wanted}` || String(known[one]) === wanted,
-  );
-  return (found ?? "SIGTERM") as NodeJS.Signals;
 }
