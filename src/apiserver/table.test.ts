@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Kind } from "../api/meta/kind.ts";
 import type { KubeObject } from "../api/meta/types.ts";
-import { metadataListHead, objectTable, partialMetadata, tableHead, tableRow } from "./table.ts";
+import { bookmarkTable, metadataListHead, objectTable, partialMetadata, tableHead, tableRow } from "./table.ts";
 
 interface Thing extends KubeObject {
   status?: { ready: boolean; since: string };
@@ -45,6 +45,16 @@ describe("objectTable()", () => {
     ]);
     expect(table.metadata).toEqual({ resourceVersion: "7" });
     expect(objectTable(kind, thing, { now, include: "None", columns: false }).columnDefinitions).toBeNull();
+  });
+});
+
+describe("bookmarkTable()", () => {
+  it("asks no column of an object that has nothing but a resourceVersion", () => {
+    const bookmark = { apiVersion: "v1", kind: "Thing", metadata: { resourceVersion: "9" } } as KubeObject;
+    const broken = { columns: [{ ...columns[0], value: () => expect.fail("asked") }] } as unknown as Kind;
+    const table = bookmarkTable(broken, bookmark, false);
+    expect(table).toMatchObject({ metadata: { resourceVersion: "9" }, columnDefinitions: null });
+    expect(table.rows).toEqual([{ cells: ["", null], object: partialMetadata(bookmark) }]);
   });
 });
 

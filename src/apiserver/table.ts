@@ -79,6 +79,14 @@ export function objectTable(
   };
 }
 
+/** A bookmark of a watch as a table: one row that names nothing, since the columns need a whole object. */
+export function bookmarkTable(kind: Kind, object: KubeObject, columns: boolean): Table {
+  const head = tableHead(kind, { resourceVersion: object.metadata.resourceVersion });
+  const cells = ["", ...(head.columnDefinitions ?? []).slice(1).map(() => null)];
+  const rows = [{ cells, object: partialMetadata(object) }];
+  return { ...head, ...(columns ? {} : { columnDefinitions: null }), rows };
+}
+
 /** An object without everything but its metadata. */
 export function partialMetadata(object: KubeObject): object {
   return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: object.metadata };

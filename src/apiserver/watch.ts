@@ -13,6 +13,7 @@ import type { ServerParts } from "./context.ts";
 import { type Negotiated, negotiate } from "./negotiate.ts";
 import { readWatchOptions } from "./query.ts";
 import { commonHeaders } from "./respond.ts";
+import { bookmarkTable, partialMetadata } from "./table.ts";
 
 /** A watch without `timeoutSeconds` ends after 30 to 60 minutes, at different times for different clients. */
 const shortestSeconds = 1800;
@@ -70,12 +71,23 @@ async function pump(raw: ServerResponse, { events, first, lines, log }: Pump): P
 }
 
 function eventLines(parts: ServerParts, call: KindCall, form: Negotiated): (event: WatchEvent<KubeObject>) => string {
-  const { kind } = call;
   let columns = true;
   return ({ type, object }) => {
-    const whole = type === "BOOKMARK" ? { ...object, kind: kind.kind, apiVersion: apiVersionOf(kind) } : object;
-    const shown = transformObject(parts, call, { object: whole, form, columns });
+    const shown =
+      type === "BOOKMARK"
+        ? bookmark(call, { object, form, columns })
+        : transformObject(parts, call, { object, form, columns });
     columns = false;
     return `${JSON.stringify({ type, object: shown })}\n`;
   };
+}
+
+/** A bookmark carries a resourceVersion only; what it is of is added. */
+function bookmark(
+  { kind }: KindCall,
+  { object, form, columns }: { object: KubeObject; form: Negotiated; columns: boolean },
+): unknown {
+  if (form.transform === "Table") return bookmarkTable(kind, object, columns);
+  if (form.transform !== undefined) return partialMetadata(object);
+  return { ...object, kind: kind.kind, apiVersion: apiVersionOf(kind) };
 }

@@ -140,4 +140,20 @@ describe("watches", () => {
     expect(stream.status).toBe(200);
     expect(stream.events).toMatchObject([{ type: "ERROR", object: { kind: "Status", reason: "Expired", code: 410 } }]);
   });
+
+  it("streamWatch() sends bookmarks, also as tables and with the end of the initial events", async () => {
+    const bench = await apiBench();
+    const path = "/apis/elafros.dev/v1alpha1/namespaces/default/routes";
+    const query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+    for (const [accept, kind] of [
+      ["application/json", "Route"],
+      ["application/json;as=Table;v=v1;g=meta.k8s.io", "Table"],
+      ["application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io", "PartialObjectMetadata"],
+    ] as const) {
+      const stream = await open(bench, `${path}?${query}`, accept);
+      await expect.poll(() => stream.events.length, { timeout: 10_000, message: accept }).toBe(1);
+      stream.close();
+      expect(stream.events).toMatchObject([{ type: "BOOKMARK", object: { kind } }]);
+    }
+  });
 });
