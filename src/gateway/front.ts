@@ -1,6 +1,6 @@
 /**
  * The seam between the gateway's decisions and a protocol: a front accepts on one listening socket in one thread, reads requests, and
- * asks the core where they go. The one on Node's HTTP server is http/front.ts; a faster one for plain requests can stand before it.
+ * asks the core where they go. A front is made by a function of FrontOptions that resolves once it accepts. The one on Node's HTTP server is http/front.ts; a faster one for plain requests can stand before it.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -28,5 +28,3 @@ export interface Front {
   /** Drops every connection. */
   close(): void;
 }
-
-export type CreateFront = (options: FrontOptions) => Promise<Front>;

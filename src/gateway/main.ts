@@ -56,6 +56,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
     serving: () => {
       const line: ReadyLine = { ready: true, id, threads, table: hub.version };
       process.stdout.write(`${JSON.stringify(line)}\n`);
+      log.info({ id, threads, version: options.version, table: hub.version }, "Serving");
       handover?.listen();
       link.start();
     },

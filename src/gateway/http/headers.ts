@@ -65,7 +65,7 @@ export interface ClientFacts {
 }
 
 /** The names that this message's `Connection` fields declare to be of this hop only; undefined when none does. */
-export function connectionNames(raw: readonly string[]): Set<string> | undefined {
+function connectionNames(raw: readonly string[]): Set<string> | undefined {
   let names: Set<string> | undefined;
   for (let i = 0; i < raw.length; i += 2) {
     if (raw[i]?.toLowerCase() !== "connection") continue;
