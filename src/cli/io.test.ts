@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createIo, createProgress } from "./io.ts";
-import { printable } from "./run.ts";
+import { printable } from "./printable.ts";
 
 function capture(terminal: boolean, env: Record<string, string> = {}) {
   let text = "";

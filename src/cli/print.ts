@@ -3,6 +3,7 @@
  */
 import type { KubeObject } from "../api/meta/types.ts";
 import type { Io } from "./io.ts";
+import { printable } from "./printable.ts";
 
 export const outputFormats = ["table", "json", "yaml", "name"] as const;
 export type OutputFormat = (typeof outputFormats)[number];
@@ -54,7 +55,7 @@ function asDocument(data: unknown): unknown {
 
 /** Aligned columns, three spaces apart; the last one isn't padded. */
 export function tableLines({ columns, rows }: Table): string[] {
-  const lines = [columns, ...rows];
+  const lines = [columns, ...rows.map((row) => row.map((cell) => printable(cell).replaceAll("\n", " ")))];
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] ?? "").length)));
   return lines.map((line) =>
     line

@@ -6,6 +6,7 @@ import { KubeconfigError } from "../client/kubeconfig.ts";
 import { ApiError } from "../api/meta/errors.ts";
 import { CancelledError, exitCodes, FailureError, UsageError } from "./errors.ts";
 import type { Factory } from "./factory.ts";
+import { printable } from "./printable.ts";
 import { createProgram } from "./program.ts";
 
 /**
@@ -69,10 +70,4 @@ function apiErrorLines(error: ApiError): string[] {
     default:
       return [error.message];
   }
-}
-
-/** Text from the server without control characters, which could rewrite what the terminal shows. */
-export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are the characters to remove
-  return text.replace(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, "");
 }

@@ -1,5 +1,7 @@
 /** The CLI against the real API server and the real controllers. */
 import { execFileSync } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { runningCli } from "../support/cli.ts";
 import { controlBench } from "../support/control.ts";
@@ -168,5 +170,25 @@ Deployed to https://my-service.default.mydomain.com
     const gone = await cli.run(["rollout", "status"]);
     expect(gone.code).toBe(1);
     expect(gone.stderr).toContain('There is no service "my-service"');
+  });
+
+  it("elafros says why a server isn't trusted, or doesn't trust it", async () => {
+    const api = await controlBench();
+    const text = await readFile(await api.kubeconfig("user1", []), "utf8");
+    const other = await controlBench();
+    const ca = (pem: string) => Buffer.from(pem).toString("base64");
+    const tries = [
+      [text.replace(ca(api.pki.ca), ca(other.pki.ca)), /Cannot reach the API server at .*isn't signed by the CA in/],
+      [text.replace(/client-(certificate|key)-data: .*/g, ""), /The server doesn't accept the credentials/],
+      [text, /User "user1" cannot list resource/],
+    ] as const;
+    for (const [index, [content, message]] of tries.entries()) {
+      const file = join(api.dir, `try-${index}`);
+      await writeFile(file, content);
+      await using cli = await runningCli(file);
+      const result = await cli.run(["routes", "list"]);
+      expect(result.stderr).toMatch(message);
+      expect(result.code).toBe(1);
+    }
   });
 });

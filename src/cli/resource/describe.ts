@@ -5,6 +5,7 @@ import type { Factory, ServerOptions, Session } from "../factory.ts";
 import { readMemory } from "../memory.ts";
 import { Event } from "../objects.ts";
 import { examples, outputOption, type OutputOptions, serverOptions, serviceName } from "../options.ts";
+import { printable } from "../printable.ts";
 import { plainName, printView, qualifiedName, tableLines, yaml } from "../print.ts";
 import type { Noun } from "./noun.ts";
 
@@ -75,7 +76,9 @@ export function headLines(pairs: readonly (readonly [string, string])[]): string
   return pairs
     .filter(([, value]) => value !== "")
     .flatMap(([label, value]) =>
-      value.split("\n").map((line, index) => `${(index === 0 ? `${label}:` : "").padEnd(width)}  ${line}`),
+      printable(value)
+        .split("\n")
+        .map((line, index) => `${(index === 0 ? `${label}:` : "").padEnd(width)}  ${line}`),
     );
 }
 
