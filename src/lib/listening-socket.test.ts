@@ -55,11 +55,13 @@ describe("serveHandover()", () => {
     connection.pause();
     await once(connection, "connect");
     const { fd } = (connection as unknown as { _handle: { fd: number } })._handle;
+    // It only listens for messages a while after they have come, as a taker with something else to do first.
     const script = `
       const net = require("node:net");
-      process.on("message", (message, handle) => {
+      setTimeout(() => process.on("message", (message, handle) => {
         net.createServer((c) => c.end(message.socket)).listen(handle, () => process.stdout.write("listens"));
-      });`;
+        process.send({ taken: true });
+      }), 1000);`;
     const taker = spawn(process.execPath, ["-e", script], {
       stdio: ["ignore", "pipe", "inherit", fd],
       env: { NODE_CHANNEL_FD: "3" },

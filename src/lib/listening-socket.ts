@@ -86,7 +86,8 @@ export function adoptSocket(fd: number): ListeningSocket {
 
 /**
  * Hands sockets to whoever connects to the local socket at `path`: the next supervisor, after this one's was killed. A helper process
- * owns the connection as its IPC channel, since only such a channel carries descriptors in Node.
+ * owns the connection as its IPC channel, since only such a channel carries descriptors in Node. It waits until the taker says, by any
+ * message, that it has all.
  * @param fds the sockets by name, as this process holds them
  * @param sender path of `send-sockets.ts` beside this file, as it runs
  */

@@ -7,11 +7,10 @@ type Send = (message: object, handle: unknown, options: object, done: () => void
 const send = process.send?.bind(process) as Send | undefined;
 if (send === undefined || process.disconnect === undefined) throw new Error("Start it with an IPC channel");
 const disconnect = process.disconnect.bind(process);
-let left = names.length;
+// The channel stays open until the taker says that it has all: what it has not listened for yet would be lost with the channel.
+process.once("message", disconnect);
+process.once("disconnect", () => process.exit(0));
 for (const [index, name] of names.entries()) {
   // A bare handle isn't accepted on by the receiver, where a net.Server would be.
-  send({ socket: name, of: names.length }, adoptSocket(4 + index), {}, () => {
-    left -= 1;
-    if (left === 0) disconnect();
-  });
+  send({ socket: name, of: names.length }, adoptSocket(4 + index), {}, () => {});
 }

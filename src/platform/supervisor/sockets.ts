@@ -59,6 +59,8 @@ export async function receiveSockets(): Promise<Sockets> {
     await sleep(10);
   }
   process.off("message", onMessage);
+  // Their sender waits for this.
+  process.send?.({ taken: true });
   const api = received.get("api");
   const http = received.get("http");
   if (api === undefined || http === undefined)
