@@ -164,7 +164,7 @@ Deployed to https://my-service.default.mydomain.com
     expect((await cli.run(["secrets", "create", "s", "--from-literal", "k=v"])).stdout).toBe("✓ Created secret [s]\n");
     expect((await cli.run(["secrets", "create", "s", "--from-literal", "k=v"])).stderr).toContain("already exists");
     expect(rows((await cli.run(["secrets", "list"])).stdout)[1]).toMatch(/^s \| Opaque \| k \| \d+s$/);
-    expect((await cli.run(["secrets", "delete", "secret/s"])).stdout).toBe("✓ Deleted secret [s]\n");
+    expect((await cli.run(["secrets", "delete", "secret/s", "-o", "name"])).stdout).toBe("secret/s\n");
 
     expect((await cli.run(["services", "delete", "my-service"])).stdout).toBe("✓ Deleted service [my-service]\n");
     const gone = await cli.run(["rollout", "status"]);

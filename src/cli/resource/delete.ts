@@ -5,11 +5,19 @@ import { awaitObject, deadline } from "../await-object.ts";
 import { FailureError } from "../errors.ts";
 import type { Factory, ServerOptions, Session } from "../factory.ts";
 import { readMemory } from "../memory.ts";
-import { examples, serverOptions, serviceName, waitOptions, type WaitOptions } from "../options.ts";
-import { plainName } from "../print.ts";
+import {
+  examples,
+  outputOption,
+  type OutputOptions,
+  serverOptions,
+  serviceName,
+  waitOptions,
+  type WaitOptions,
+} from "../options.ts";
+import { plainName, printView, qualifiedName } from "../print.ts";
 import type { Noun } from "./noun.ts";
 
-export interface DeleteOptions extends ServerOptions, WaitOptions {
+export interface DeleteOptions extends ServerOptions, OutputOptions, WaitOptions {
   names: string[];
   service?: string;
   ignoreNotFound: boolean;
@@ -38,7 +46,7 @@ export function deleteCommand<T extends KubeObject>(
 /** Adds the options that every delete has. */
 export function deleteOptions(command: Command, lines: readonly string[]): Command {
   command.option("--ignore-not-found", "succeed where there is none", false);
-  return examples(serverOptions(waitOptions(command)), lines);
+  return examples(outputOption(serverOptions(waitOptions(command))), lines);
 }
 
 async function runDelete<T extends KubeObject>(noun: Noun<T>, options: DeleteOptions, factory: Factory): Promise<void> {
@@ -70,7 +78,23 @@ async function deleteOne<T extends KubeObject>(
   if (after?.note !== undefined) io.note(after.note);
   if (after?.held === true) return;
   if (options.wait) await waitUntilGone(noun, run);
-  io.line(`${io.paint.green("✓")} Deleted ${noun.singular} [${name}]`);
+  const { group, version, kind } = noun.kind;
+  const apiVersion = group === "" ? version : `${group}/${version}`;
+  const object = { apiVersion, kind, metadata: { name, namespace: session.namespace } };
+  await printDeleted(factory, options, { what: noun.singular, object, qualified: qualifiedName(object) });
+}
+
+/** Says that something was deleted; for programs, what it was. */
+export async function printDeleted(
+  { io }: Pick<Factory, "io">,
+  { output }: OutputOptions,
+  deleted: { what: string; object: { metadata: { name: string } }; qualified: string },
+): Promise<void> {
+  if (output === "table") io.line(`${io.paint.green("✓")} Deleted ${deleted.what} [${deleted.object.metadata.name}]`);
+  else {
+    const table = { columns: [], rows: [] };
+    await printView(io, output, { table, data: deleted.object, names: [deleted.qualified] });
+  }
 }
 
 /** Waits until an object isn't there any more. */

@@ -4,7 +4,7 @@ import type { Factory, Session } from "../../factory.ts";
 import { Configuration, Route } from "../../objects.ts";
 import { optional } from "../../optional.ts";
 import { plainName } from "../../print.ts";
-import { type DeleteOptions, deleteOptions, waitUntilGone } from "../../resource/delete.ts";
+import { type DeleteOptions, deleteOptions, printDeleted, waitUntilGone } from "../../resource/delete.ts";
 
 export function servicesDeleteCommand(
   factory: Factory,
@@ -48,5 +48,6 @@ async function deleteService(run: {
     await waitUntilGone({ kind: Route, singular: "route" }, run);
     await waitUntilGone({ kind: Configuration, singular: "configuration" }, run);
   }
-  factory.io.line(`${factory.io.paint.green("✓")} Deleted service [${name}]`);
+  const object = { kind: "Service", metadata: { name, namespace } };
+  await printDeleted(factory, options, { what: "service", object, qualified: `service/${name}` });
 }
