@@ -1,0 +1,88 @@
+/** Rollouts under load while something happens to the platform's own processes. `npm test` plays each for seconds, `test:long` for half a minute. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { sendCommand } from "../../src/platform/supervisor/commands.ts";
+import { type LoadReport, startLoad } from "./load.ts";
+import { eventually } from "./platform.ts";
+import { changeImage, hostOf, served, type Stage } from "./stage.ts";
+
+/** Requests a second. */
+export const loadPerSecond = 500;
+
+/** Something that happens to the platform, once per rollout, at a moment of its own. */
+export type Disturbance = (stage: Stage) => Promise<void>;
+
+export const disturbances = {
+  "nothing else happens": () => Promise.resolve(),
+  "control is killed with SIGKILL and comes back": (stage) => killAndWait(stage, "control"),
+  "control is restarted": (stage) => command(stage, "/replace/control"),
+  "the gateway is replaced": (stage) => command(stage, "/replace/gateway"),
+  "the supervisor is killed and the next up takes over": async ({ platform }) => {
+    const before = await Promise.all(["control", "gateway"].map((name) => platform.pid(name)));
+    await killProcess(await platform.pid("supervisor"));
+    const { code, stdout, stderr } = await platform.up();
+    if (code !== 0) throw new Error(`up failed: ${stdout}${stderr}`);
+    const after = await Promise.all(["control", "gateway"].map((name) => platform.pid(name)));
+    if (before.join() !== after.join())
+      throw new Error(`Not taken over: pids were ${before.join()}, are ${after.join()}`);
+  },
+} satisfies Record<string, Disturbance>;
+
+/** Tells the supervisor to do something. */
+export function command({ platform }: Stage, path: string): Promise<void> {
+  return sendCommand(`${platform.dataDir}/run/supervisor.sock`, path);
+}
+
+/** SIGKILL, and waits until the process is gone. */
+export async function killProcess(pid: number): Promise<void> {
+  process.kill(pid, "SIGKILL");
+  await eventually(`process ${pid} is gone`, () => Promise.resolve(!isAlive(pid)), { everyMs: 2 });
+}
+
+/** Kills a process of the platform and waits until the supervisor has another one that serves. */
+export async function killAndWait({ platform }: Stage, name: string): Promise<void> {
+  const pid = await platform.pid(name);
+  await killProcess(pid);
+  await eventually(`${name} is back`, async () => (await platform.pid(name)) !== pid, { timeoutMs: 60_000 });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Rolls out image after image, forth and back, for at least `ms` milliseconds under load; the disturbance begins some time into each rollout,
+ * and the next begins when both are over.
+ */
+export async function rolloutsUnderLoad(
+  stage: Stage,
+  options: { name: string; ms: number; disturb: Disturbance },
+): Promise<LoadReport & { rollouts: number }> {
+  const { name, ms, disturb } = options;
+  const { platform, images } = stage;
+  const load = startLoad({ port: platform.httpPort, host: hostOf(name), perSecond: loadPerSecond, atMostMs: 300_000 });
+  const startedAt = performance.now();
+  let rollouts = 0;
+  try {
+    while (rollouts < 2 || performance.now() - startedAt < ms) {
+      const image = images[rollouts % 2 === 0 ? "app:2" : "app:1"];
+      // Sometimes before the Revision is made, sometimes while it starts or takes over.
+      const disturbed = sleep(Math.random() * 600).then(() => disturb(stage));
+      disturbed.catch(() => {});
+      // What control has not acknowledged may be asked for again: the same image is the same generation.
+      const revision = await eventually("the change is taken", () => changeImage(platform, name, { image }), {
+        timeoutMs: 60_000,
+      });
+      await served(platform, name, { [revision]: 100 });
+      await disturbed;
+      rollouts += 1;
+    }
+  } finally {
+    await load.stop();
+  }
+  return { ...(await load.stop()), rollouts };
+}
