@@ -9,7 +9,7 @@ export class ImageError extends Error {
 }
 
 export interface PullProgress {
-  /** Bytes moved so far, and in all where known. */
+  /** Bytes moved so far, and in all where known. Not called where the registry had nothing to send. */
   (done: number, total: number | undefined): void;
 }
 

@@ -108,6 +108,17 @@ export interface InstanceExit {
   at: number;
 }
 
+/** An image on its way from a registry to this machine. */
+export interface ImagePull {
+  image: string;
+  /** When its first bytes came. */
+  startedAt: number;
+  /** Bytes of layers that have come so far. */
+  bytes: number;
+  /** When it was there. */
+  endedAt?: number;
+}
+
 export interface InstanceState {
   /** Unique on this machine, for ever: a DNS label, made of the Revision's name and a random suffix. */
   id: string;
@@ -127,6 +138,10 @@ export interface InstanceState {
   probeFailure?: string;
   /** Digest of the image's configuration, without `sha256:`. */
   imageId?: string;
+  /** How its image came; absent where all its layers were here. */
+  pull?: ImagePull;
+  /** Why another takes its place; absent where none does. */
+  replaced?: string;
 }
 
 /** Why a workload has fewer ready instances than asked; the words are those of the Revision's conditions. */

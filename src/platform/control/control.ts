@@ -1,4 +1,5 @@
 /** Composes control from its parts. The order of starting is that of `startControl`; stopping goes backwards. */
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { allKinds } from "../../api/kinds.ts";
 import { Pod } from "../../api/pod.ts";
@@ -95,10 +96,11 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
 
   const link = await createLinkServer({
     path: paths.gatewaySocket,
+    owner: (await stat(paths.gatewayState)).uid,
     publisher,
     clock,
     log,
-    onHung: ({ instance }) => driver.replace(instance, "It did not end work that nobody waits for any more"),
+    onHung: ({ instance }) => driver.replace(instance, "it did not end work that nobody waits for any more"),
   });
   const controllers = startControllers({
     client: inProcessClient(service, {

@@ -8,6 +8,7 @@ import type { ReconcilerDeps } from "../deps.ts";
 import { followedBy, namedBy } from "../informers.ts";
 import { createImageResolver } from "./image-resolver.ts";
 import { makeInstanceSpec } from "./make-instance-spec.ts";
+import { createNotices } from "./notices.ts";
 import { type RevisionAction, absentRevision, planRevision } from "./plan.ts";
 import { registryAuths } from "./pull-secrets.ts";
 import { isFollowed, routesNaming } from "./routed.ts";
@@ -18,6 +19,7 @@ export function startRevisionController(deps: ReconcilerDeps): Controller {
   const { revisions, routes, secrets, configMaps, serviceAccounts, configurations } = informers;
   const toldProblems = new Map<string, number>();
   const scaler = createScaler(workloads);
+  const notices = createNotices();
   let wake: (key: string) => void = () => {};
   const images = createImageResolver(deps.images, deps.clock, (key) => wake(key));
 
@@ -99,7 +101,13 @@ export function startRevisionController(deps: ReconcilerDeps): Controller {
         for (const revision of found) enqueue(keyOf(revision));
       };
       const ends = [
-        workloads.subscribe(({ namespace, name }) => enqueue(`${namespace}/${name}`)),
+        workloads.subscribe((workload) => {
+          const key = `${workload.namespace}/${workload.name}`;
+          const revision = revisions.get(key);
+          const events = notices.look(key, workloads.get(workload));
+          if (revision !== undefined) for (const event of events) deps.events.record(revision, event);
+          enqueue(key);
+        }),
         ledger.subscribe((_route, concerned) => {
           for (const key of concerned) enqueue(key);
         }),

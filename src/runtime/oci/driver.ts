@@ -148,7 +148,7 @@ async function run(ctx: DriverContext): Promise<Driver> {
     subscribe: (listener) => workloads.subscribe(listener),
     replace: (id, why) => {
       ctx.log.warn({ instance: id, why }, "Replacing an instance");
-      workloads.replace(id);
+      workloads.replace(id, why);
     },
     logs: (id, options) => logsOf(ctx, workloads.instance(id), { id, options }),
     close: async () => {

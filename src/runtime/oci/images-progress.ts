@@ -4,20 +4,40 @@ import { join } from "node:path";
 import type { PullProgress } from "../images.ts";
 
 const everyMs = 200;
+/** An image's configuration lies there for a moment as well: less than this need not be of layers. */
+const leastBytes = 64 * 1024;
 
-/** What a manifest says its image has to transfer, in bytes; undefined for a list of images. */
-export function transferSize(manifest: Buffer): number | undefined {
+/** Bytes of each layer as it is transferred, by digest. */
+export type LayerSizes = ReadonlyMap<string, number>;
+
+/** What a manifest says of its image's layers; undefined for a list of images. */
+export function layerSizes(manifest: Buffer): LayerSizes | undefined {
   try {
-    const { layers } = JSON.parse(manifest.toString("utf8")) as { layers?: { size?: number }[] };
-    return layers?.reduce((sum, layer) => sum + (layer.size ?? 0), 0);
+    const { layers } = JSON.parse(manifest.toString("utf8")) as { layers?: { digest?: string; size?: number }[] };
+    return layers === undefined ? undefined : new Map(layers.map(({ digest = "", size = 0 }) => [digest, size]));
   } catch {
     return undefined;
   }
 }
 
-/** Tells the size of a download directory whenever it has grown, until the returned function is called. */
+/** Bytes of some of the layers, or of all. */
+export function sumOf(sizes: LayerSizes, digests: Iterable<string> = sizes.keys()): number {
+  let sum = 0;
+  for (const digest of digests) sum += sizes.get(digest) ?? 0;
+  return sum;
+}
+
+/** The layers that skopeo has transferred, as its debug output tells: not those that the storage had already. */
+export function transferred(result: { stdout: Buffer; stderr: string }): string[] {
+  const digests = (text: string, line: RegExp) => [...text.matchAll(line)].map((match) => match[1] ?? "");
+  const present = new Set(digests(result.stderr, /Skipping blob (sha256:[0-9a-f]{64}) \(already present\)/gu));
+  const copied = digests(result.stdout.toString("utf8"), /^Copying blob (sha256:[0-9a-f]{64})/gmu);
+  return [...new Set(copied)].filter((digest) => !present.has(digest));
+}
+
+/** Tells the size of a download directory whenever it has grown (from 64 KiB on), until the returned function is called. */
 export function watchDownload(dir: string, total: number | undefined, progress: PullProgress): () => void {
-  let done = 0;
+  let done = leastBytes;
   let looking = false;
   const timer = setInterval(() => {
     if (looking) return;

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { transferSize } from "./images-progress.ts";
 import { unneeded } from "./images-prune.ts";
 
 test("unneeded() gives what was pulled by digest and isn't kept: not what has a tag or is the machine's", () => {
@@ -11,10 +10,4 @@ test("unneeded() gives what was pulled by digest and isn't kept: not what has a 
     { Id: "5", RepoDigests: null },
   ];
   expect(unneeded(images, new Set(["b@sha256:2"]))).toEqual([{ id: "1", names: ["a@sha256:1"] }]);
-});
-
-test("transferSize() adds up layers, and knows nothing of lists and nonsense", () => {
-  expect(transferSize(Buffer.from('{"layers":[{"size":3},{"size":4}]}'))).toBe(7);
-  expect(transferSize(Buffer.from('{"manifests":[]}'))).toBeUndefined();
-  expect(transferSize(Buffer.from("<html>"))).toBeUndefined();
 });

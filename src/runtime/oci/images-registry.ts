@@ -6,7 +6,7 @@ import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { authsFor, withAuthFile } from "./images-auth.ts";
 import { dependsOnUser, isDiskFull, reason, urlAsked } from "./images-errors.ts";
-import { transferSize } from "./images-progress.ts";
+import { type LayerSizes, layerSizes, transferred } from "./images-progress.ts";
 import { type ImageReference, isLoopback } from "./images-reference.ts";
 import { runTool, type ToolResult } from "./storage-run.ts";
 
@@ -22,8 +22,8 @@ export interface RegistryContext {
 /** What a registry has under a tag. */
 export interface RegistryManifest {
   digest: string;
-  /** Bytes of its layers as they are transferred; undefined for a list of images. */
-  size: number | undefined;
+  /** Undefined for a list of images. */
+  layers: LayerSizes | undefined;
 }
 
 /** How long a registry may take to say what a tag means. */
@@ -57,12 +57,13 @@ export async function registryManifest(
     ),
   );
   const digest = `sha256:${createHash("sha256").update(result.stdout).digest("hex")}`;
-  return { digest, size: transferSize(result.stdout) };
+  return { digest, layers: layerSizes(result.stdout) };
 }
 
 /**
  * Copies an image by digest into local storage, under exactly that name. A pull that fails leaves no image.
  * @param downloading is told where the download's files appear; what it gives is called once they are complete
+ * @returns the digests of the layers that weren't here
  * @throws ImageError
  */
 export async function pullFromRegistry(
@@ -70,12 +71,12 @@ export async function pullFromRegistry(
   reference: ImageReference,
   auth: readonly RegistryAuth[],
   downloading: (dir: string) => () => void,
-): Promise<void> {
+): Promise<string[]> {
   const exact = `${reference.name}@${reference.digest ?? ""}`;
   const dir = await mkdtemp(join(context.temporary, "pull-"));
   const stop = downloading(dir);
   try {
-    await withCredentials(context, reference, auth, (file) =>
+    const result = await withCredentials(context, reference, auth, (file) =>
       runTool(
         "skopeo",
         [
@@ -91,6 +92,7 @@ export async function pullFromRegistry(
         { env: context.env },
       ),
     );
+    return transferred(result);
   } finally {
     stop();
     await rm(dir, { recursive: true, force: true });

@@ -12,7 +12,7 @@ import type { Log } from "../../lib/log.ts";
 import { ImageError, type PullProgress } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { inspectLocal, layersPresent, type LocalImage, type LocalStorage } from "./images-inspect.ts";
-import { watchDownload } from "./images-progress.ts";
+import { type LayerSizes, sumOf, watchDownload } from "./images-progress.ts";
 import { pruneImages } from "./images-prune.ts";
 import { type ImageReference, parseReference } from "./images-reference.ts";
 import { pullFromRegistry, registryManifest, type RegistryContext } from "./images-registry.ts";
@@ -53,7 +53,7 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
 
   const roots = new Map<string, ImageRoot>();
   const pulls = new Map<string, Promise<void>>();
-  const sizes = new Map<string, number>();
+  const sizes = new Map<string, LayerSizes>();
   /** When each image was last asked for. */
   const asked = new Map<string, number>();
 
@@ -107,9 +107,9 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
       throw new ImageError(notHere(reference));
     }
     try {
-      const { digest, size } = await registryManifest(await context(), reference, auth);
+      const { digest, layers } = await registryManifest(await context(), reference, auth);
       const exact = exactName(reference, digest);
-      if (size !== undefined) sizes.set(exact, size);
+      if (layers !== undefined) sizes.set(exact, layers);
       return exact;
     } catch (error) {
       const found = policy === "IfNotPresent" && error instanceof ImageError ? await byTag(reference) : undefined;
@@ -143,14 +143,21 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
     auth: readonly RegistryAuth[],
     progress: PullProgress | undefined,
   ): Promise<void> {
-    const total = sizes.get(exact);
-    await pullFromRegistry(await context(), reference, auth, (dir) =>
-      progress === undefined ? () => {} : watchDownload(dir, total, progress),
-    );
+    const layers = sizes.get(exact);
+    let seen = 0;
+    const watched: PullProgress = (done, total) => {
+      seen = done;
+      progress?.(done, total);
+    };
+    const total = layers === undefined ? undefined : sumOf(layers);
+    const moved = await pullFromRegistry(await context(), reference, auth, (dir) => watchDownload(dir, total, watched));
     if ((await root(exact)) === undefined) {
       throw new ImageError(`Cannot find image ${JSON.stringify(exact)} after its pull: something else removes images`);
     }
-    if (total !== undefined) progress?.(total, total);
+    if (moved.length > 0) {
+      const bytes = layers === undefined ? seen : sumOf(layers, moved);
+      progress?.(bytes, bytes);
+    }
     sizes.delete(exact);
   }
 

@@ -2,7 +2,7 @@
  * One instance and its life: started, watched, restarted when it ends, stopped. One loop does it all in order, so that no two steps of an
  * instance ever overlap; whoever wants something of it sets a wish and wakes the loop.
  */
-import type { InstancePhase, InstanceState, WorkloadProblem } from "../workloads.ts";
+import type { ImagePull, InstancePhase, InstanceState, WorkloadProblem } from "../workloads.ts";
 import { isInGroup, signal } from "./cgroup.ts";
 import type { DriverContext } from "./context.ts";
 import type { RunEnd } from "./exits.ts";
@@ -39,6 +39,8 @@ export class Instance {
   #run: Run | undefined;
   #address: string | undefined;
   #probeFailure: string | undefined;
+  #pull: ImagePull | undefined;
+  #replaced: string | undefined;
   #graceMs: number;
   /** Resolves once the instance is to be stopped. */
   readonly #stop = Promise.withResolvers<"stop">();
@@ -111,6 +113,8 @@ export class Instance {
       ...(nextStartAt === undefined ? {} : { nextStartAt }),
       ...(this.#probeFailure === undefined ? {} : { probeFailure: this.#probeFailure }),
       ...(imageId === undefined ? {} : { imageId }),
+      ...(this.#pull === undefined ? {} : { pull: { ...this.#pull } }),
+      ...(this.#replaced === undefined ? {} : { replaced: this.#replaced }),
     };
   }
 
@@ -119,6 +123,13 @@ export class Instance {
     if (graceMs !== undefined) this.#graceMs = Math.min(this.#graceMs, graceMs);
     this.#askToStop();
     return this.#loop;
+  }
+
+  /** Drains and ends it, for another to take its place. */
+  replace(why: string): void {
+    this.#replaced = why;
+    this.#askToStop();
+    this.#events.changed();
   }
 
   /** Lets go of it without touching what runs. Resolves when no step is under way any more. */
@@ -185,7 +196,7 @@ export class Instance {
     let began = false;
     try {
       checkResources(this.#ctx, record.spec.resources);
-      const image = await this.#first<ImageRoot | "stop">(needImage(this.#ctx, record.spec), this.#stop.promise);
+      const image = await this.#first<ImageRoot | "stop">(this.#needImage(), this.#stop.promise);
       if (image === "stop") return;
       await this.#ctx.limitStarts(async () => {
         if (this.#stopping || this.#leaving) return;
@@ -199,6 +210,24 @@ export class Instance {
       if (error === left) throw error;
       if (!this.#stopping) await this.#startFailed(error as Error, began);
     }
+  }
+
+  async #needImage(): Promise<ImageRoot> {
+    const { clock } = this.#ctx;
+    const { spec } = this.record;
+    let pull: ImagePull | undefined;
+    const image = await needImage(this.#ctx, spec, (bytes) => {
+      pull ??= { image: spec.image, startedAt: clock.now(), bytes };
+      pull.bytes = bytes;
+      if (this.#pull === pull) return;
+      this.#pull = pull;
+      this.#events.changed();
+    });
+    if (pull !== undefined) {
+      pull.endedAt = clock.now();
+      this.#events.changed();
+    }
+    return image;
   }
 
   /** Watches a run to its end. */

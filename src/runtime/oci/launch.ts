@@ -32,10 +32,14 @@ export class ResourcesError extends Error {
 }
 
 /** The image, pulled where it isn't there. @throws ImageError */
-export async function needImage(ctx: DriverContext, spec: InstanceSpec): Promise<ImageRoot> {
+export async function needImage(
+  ctx: DriverContext,
+  spec: InstanceSpec,
+  progress?: (bytes: number) => void,
+): Promise<ImageRoot> {
   const present = await ctx.images.root(spec.image);
   if (present !== undefined) return present;
-  await ctx.images.pull(spec.image, spec.pullSecrets);
+  await ctx.images.pull(spec.image, spec.pullSecrets, progress);
   const pulled = await ctx.images.root(spec.image);
   if (pulled === undefined) throw new ImageError("it is not in this machine's image storage after it was pulled");
   return pulled;

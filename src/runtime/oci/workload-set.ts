@@ -153,11 +153,11 @@ export function createWorkloads(ctx: DriverContext) {
       changed(workload);
     },
 
-    replace: (id: string) => {
+    replace: (id: string, why: string) => {
       for (const workload of workloads.values()) {
         const instance = workload.instances.get(id);
         if (instance === undefined || instance.leaving) continue;
-        void instance.stop();
+        instance.replace(why);
         settleSoon(workload);
       }
     },

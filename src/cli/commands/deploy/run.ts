@@ -104,7 +104,6 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
     const upload = watchUpload(follow, { revisionName, progress });
     const outcome = await followReady(follow, revisionName, (state) => {
       last = `revision "${revisionName}" is not ready: ${explain(conditionOf(state, "Ready")) || "it was just made"}`;
-      upload.onState();
     }).catch((error: unknown) => {
       upload.stop();
       throw error;

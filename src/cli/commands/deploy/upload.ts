@@ -6,8 +6,6 @@ import { Event } from "../../objects.ts";
 const uploadingLabel = "Uploading [=================]";
 
 export interface UploadWatch {
-  /** Told whenever the Revision has changed. */
-  onState(): void;
   /** Looks a last time. */
   finish(): Promise<void>;
   /** Shows nothing any more. */
@@ -23,40 +21,43 @@ export function watchUpload(
   { revisionName, progress }: { revisionName: string; progress: Progress },
 ): UploadWatch {
   const { client, namespace } = follow.session;
+  const stop = new AbortController();
+  const options = { namespace, fieldSelector: `involvedObject.name=${revisionName}` };
+  const seen = new Set<string>();
   let over = false;
-  let reading: Promise<void> | undefined;
 
-  async function read(): Promise<void> {
-    const list = await client.list(Event, { namespace, fieldSelector: `involvedObject.name=${revisionName}` });
-    const reasons = new Set(
-      list.items.filter((event) => event.involvedObject.name === revisionName).map((event) => event.reason),
-    );
-    if (over || !reasons.has("Pulling")) return;
-    if (reasons.has("Pulled")) {
+  const see = (event: Event) => {
+    if (event.involvedObject.name === revisionName) seen.add(event.reason ?? "");
+    if (over || !seen.has("Pulling")) return;
+    if (seen.has("Pulled")) {
       over = true;
       progress.done(uploadingLabel);
       progress.start("Starting");
     } else progress.start("Uploading");
-  }
-
-  const readOnce = () => {
-    // Events are extra: not being allowed to read them doesn't fail a deploy.
-    reading ??= read()
-      .catch(() => {})
-      .finally(() => {
-        reading = undefined;
-      });
-    return reading;
   };
+  const read = async () => {
+    const list = await client.list(Event, options);
+    for (const event of list.items) see(event);
+    return list.metadata.resourceVersion;
+  };
+  const watch = async () => {
+    const resourceVersion = await read();
+    const signal = AbortSignal.any([follow.signal, stop.signal]);
+    for await (const change of client.watch(Event, { ...options, resourceVersion, signal })) {
+      if (change.type === "ADDED" || change.type === "MODIFIED") see(change.object);
+    }
+  };
+  const end = () => {
+    over = true;
+    stop.abort();
+  };
+  // Events are extra: not being allowed to read them doesn't fail a deploy.
+  void watch().catch(() => {});
   return {
-    onState: () => void readOnce(),
     finish: async () => {
-      await reading;
-      await readOnce();
-      over = true;
+      await read().catch(() => {});
+      end();
     },
-    stop: () => {
-      over = true;
-    },
+    stop: end,
   };
 }
