@@ -17,6 +17,8 @@ import { readTableFile, writeTableFile } from "./table-file.ts";
 const log = createLog("gateway");
 
 async function run(options: FullGatewayOptions): Promise<void> {
+  // Its sockets and its table are nobody else's.
+  process.umask(0o077);
   const { id, threads } = options;
   // The hub takes part with a core of its own, as if it were one more thread (handover.ts).
   const memory = createSharedMemory(threads + 1);

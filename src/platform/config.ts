@@ -24,6 +24,8 @@ export interface PlatformConfig {
 /** The files and sockets below a data directory. */
 export function platformPaths(dataDir: string) {
   const run = join(dataDir, "run");
+  const gateway = join(dataDir, "gateway");
+  const gatewayState = join(gateway, "state");
   return {
     /** Settings of the last `up`, JSON. */
     config: join(dataDir, "config.json"),
@@ -33,8 +35,12 @@ export function platformPaths(dataDir: string) {
     pki: join(dataDir, "pki"),
     /** The store, SQLite. */
     store: join(dataDir, "store.db"),
+    /** All that the gateway reaches: its working directory (supervisor/confinement.ts). */
+    gateway,
+    /** The gateway's own, where it writes. */
+    gatewayState,
     /** The gateway's last route table. */
-    table: join(dataDir, "table.json"),
+    table: join(gatewayState, "table.json"),
     /** containers-storage: graph root. */
     images: join(dataDir, "images"),
     /** One directory per instance. */
@@ -47,9 +53,9 @@ export function platformPaths(dataDir: string) {
     /** Commands to the supervisor. */
     supervisorSocket: join(run, "supervisor.sock"),
     /** Gateways connect here. */
-    gatewaySocket: join(run, "gateway.sock"),
-    /** Hands the listening sockets to a new supervisor. */
-    handoverSocket: (process: string) => join(run, `handover-${process}.sock`),
+    gatewaySocket: join(gateway, "link.sock"),
+    /** Hand the listening sockets to a new supervisor. */
+    handoverSockets: { control: join(run, "handover-control.sock"), gateway: join(gatewayState, "handover.sock") },
   } as const;
 }
 

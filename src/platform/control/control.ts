@@ -1,5 +1,6 @@
 /** Composes control from its parts. The order of starting is that of `startControl`; stopping goes backwards. */
-import { stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { allKinds } from "../../api/kinds.ts";
 import { Pod } from "../../api/pod.ts";
@@ -16,7 +17,6 @@ import { createTokens } from "../../apiserver/tokens.ts";
 import { decide } from "../../autoscaler/decide.ts";
 import { inProcessClient } from "../../client/in-process.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { readJson } from "../../lib/files.ts";
 import { parseHostPort } from "../../lib/listening-socket.ts";
 import type { Log } from "../../lib/log.ts";
 import { version } from "../../lib/version.ts";
@@ -178,8 +178,21 @@ function reachable(api: string): string {
   return api.replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
 }
 
-/** At least the highest version that any gateway may have: versions grow by less than one a millisecond. */
+/**
+ * At least the highest version that any gateway may have: versions grow by less than one a millisecond. The file is the gateway's, which
+ * has fewer rights: neither a link nor a pipe in its place is read.
+ */
 async function lastVersion(path: string): Promise<number> {
-  const table = (await readJson(path).catch(() => undefined)) as Partial<RouteTable> | undefined;
-  return Math.max(Date.now(), table?.version ?? 0);
+  const version = await readVersion(path).catch(() => undefined);
+  return Math.max(Date.now(), Number.isSafeInteger(version) ? (version ?? 0) : 0);
+}
+
+async function readVersion(path: string): Promise<number | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    if (!(await file.stat()).isFile()) return undefined;
+    return (JSON.parse(await file.readFile("utf8")) as Partial<RouteTable>).version;
+  } finally {
+    await file.close();
+  }
 }

@@ -2,7 +2,7 @@
  * Control's end of the link to its gateways (routing/link.ts): makes each gateway that says hello a member of the publisher, brings it the
  * tables, passes on what it confirms, and ends its membership with its process or its lease.
  */
-import { chmod, readFile, rm } from "node:fs/promises";
+import { chmod, chown, readFile, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { readLines, writeLine } from "../../gateway/lines.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -18,6 +18,8 @@ const lookMs = 100;
 export interface LinkServerOptions {
   /** Of the socket to listen on; what is left of an earlier one there is removed. */
   path: string;
+  /** The account of the gateways; root unless given. The directory of `path` must be root's alone. */
+  owner?: number;
   publisher: Pick<Publisher, "addMember" | "removeMember" | "leaseExpired" | "ack" | "instanceDrained">;
   clock: Clock;
   log: Log;
@@ -112,6 +114,9 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
     });
   });
   await listen(server, path);
+  // The mode first: who may connect is then the owner, and nobody between.
+  await chmod(path, 0o600);
+  if (options.owner !== undefined) await chown(path, options.owner, options.owner);
   return {
     shed(maxConnectionAgeMs) {
       for (const { socket } of gateways.values()) {
@@ -154,7 +159,6 @@ async function listen(server: Server, path: string): Promise<void> {
       resolve();
     });
   });
-  await chmod(path, 0o600);
 }
 
 /** Whether the process is there and not just waiting to be collected by its parent. */

@@ -14,8 +14,7 @@ export async function launchSupervisor(dataDir: string, settings: Partial<Platfo
   const paths = platformPaths(dataDir);
   await mkdir(paths.run, { recursive: true, mode: 0o700 });
   await mkdir(paths.logs, { recursive: true, mode: 0o700 });
-  const connection =
-    (await connect(paths.handoverSocket("control"))) ?? (await connect(paths.handoverSocket("gateway")));
+  const connection = (await connect(paths.handoverSockets.control)) ?? (await connect(paths.handoverSockets.gateway));
   const logFile = await open(join(paths.logs, "supervisor.log"), "a", 0o600);
   const child = spawn(process.execPath, [...nodeFlags, programPath("main"), dataDir], {
     detached: true,

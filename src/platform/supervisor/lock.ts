@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -7,7 +8,10 @@ import { DatabaseSync } from "node:sqlite";
  * @returns false where another process has it
  */
 export function lockDirectory(dataDir: string): boolean {
-  const database = new DatabaseSync(join(dataDir, "lock"), { timeout: 0 });
+  const path = join(dataDir, "lock");
+  // Nobody else may open it: who can read it can lock it too.
+  closeSync(openSync(path, "a", 0o600));
+  const database = new DatabaseSync(path, { timeout: 0 });
   try {
     database.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
   } catch (error) {

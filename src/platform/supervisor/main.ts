@@ -15,9 +15,10 @@ import { identifyProcess } from "../../lib/process.ts";
 import { version } from "../../lib/version.ts";
 import { type PlatformConfig, platformPaths } from "../config.ts";
 import { serveCommands } from "./commands.ts";
+import { confinement, gatewayFiles, prepareGatewayDirectory } from "./confinement.ts";
 import { lockDirectory } from "./lock.ts";
 import { ManagedProcess } from "./managed-process.ts";
-import { controlProcess, dnsProcess, gatewayProcess } from "./processes.ts";
+import { controlProcess, dnsProcess, gatewayProcess, gatewayProgram } from "./processes.ts";
 import { type Prepared, runProgram } from "./programs.ts";
 import { removeRecord, runningRecord, writeRecord } from "./records.ts";
 import { type Sockets, bindInstanceSockets, bindPublicSockets, receiveSockets } from "./sockets.ts";
@@ -26,6 +27,8 @@ const log = createLog("supervisor");
 
 async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<void> {
   const paths = platformPaths(dataDir);
+  // Whoever starts it: containers' roots and the files of the DNS server's account need these bits; what is secret says so itself.
+  process.umask(0o022);
   await mkdir(paths.run, { recursive: true, mode: 0o700 });
   if (!lockDirectory(dataDir)) throw new Error(`Elafros is already running on ${dataDir}`);
   const last = (await readJson(paths.config)) as Partial<PlatformConfig> | undefined;
@@ -38,11 +41,19 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
   const sockets = takingOver && process.channel !== undefined ? await receiveSockets() : await bindAll(config);
   await writeFileAtomic(paths.config, `${JSON.stringify(config, undefined, 2)}\n`);
 
-  const prepared = await runProgram<Prepared>("prepare", config);
+  const [prepared, { prefix, uid }] = await Promise.all([
+    runProgram<Prepared>("prepare", config),
+    confinement({ dataDir, program: process.execPath, files: gatewayFiles(gatewayProgram) }, log),
+  ]);
+  await prepareGatewayDirectory(paths, uid);
   const processes = {
     dns: prepared.dns === undefined ? undefined : new ManagedProcess(dnsProcess(config, prepared.dns), paths, log),
     control: new ManagedProcess(controlProcess(config, sockets), paths, log),
-    gateway: new ManagedProcess(gatewayProcess(config, sockets, availableParallelism()), paths, log),
+    gateway: new ManagedProcess(
+      gatewayProcess(config, sockets, { threads: availableParallelism(), prefix }),
+      paths,
+      log,
+    ),
   };
   const all = [processes.dns, processes.control, processes.gateway].filter((each) => each !== undefined);
   let stopping: Promise<void> | undefined;

@@ -18,6 +18,10 @@ export interface ProcessSpec {
   /** The program and its arguments; no shell. */
   command: string;
   args: readonly string[];
+  /** Its working directory; the root unless given. */
+  cwd?: string;
+  /** Its environment; this process's unless given. */
+  env?: NodeJS.ProcessEnv;
   /** Descriptors that it has from 3 on, each a duplicate of its own. */
   fds: readonly number[];
   /** Whether it prints a line on standard output once it serves; else it is ready once started. */
@@ -121,6 +125,8 @@ export class ManagedProcess {
     const child = spawn(spec.command, spec.args, {
       // Its own session: a signal to the supervisor's terminal must not reach it.
       detached: true,
+      cwd: spec.cwd ?? "/",
+      ...(spec.env === undefined ? {} : { env: spec.env }),
       stdio: ["ignore", "pipe", logFile.fd, ...spec.fds],
     });
     const ready = new Promise<void>((resolve, reject) => {

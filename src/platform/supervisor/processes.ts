@@ -1,6 +1,6 @@
 /** How each of the platform's processes is started. */
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { version } from "../../lib/version.ts";
 import { type PlatformConfig, platformPaths } from "../config.ts";
 import type { ControlOptions } from "../control/options.ts";
@@ -24,7 +24,7 @@ export function controlProcess(config: PlatformConfig, sockets: Sockets): Proces
     config,
     apiFd: firstFd,
     handover: {
-      path: paths.handoverSocket("control"),
+      path: paths.handoverSockets.control,
       fds: Object.fromEntries(Object.keys(handover).map((name, index) => [name, firstFd + 1 + index])),
     },
   };
@@ -40,9 +40,21 @@ export function controlProcess(config: PlatformConfig, sockets: Sockets): Proces
   };
 }
 
-/** A gateway with `threads` threads, each with descriptors of its own. */
-export function gatewayProcess(config: PlatformConfig, sockets: Sockets, threads: number): ProcessSpec {
+/** Where the gateway's program is. */
+export const gatewayProgram = programPath("../../gateway/main");
+
+/** The only variables that a gateway gets: whatever else the environment of `up` holds is none of its business. */
+const gatewayVariables = ["PATH", "ELAFROS_LOG", "NODE_OPTIONS"];
+
+/** A confined gateway with `threads` threads, each with descriptors of its own. */
+export function gatewayProcess(
+  config: PlatformConfig,
+  sockets: Sockets,
+  { threads, prefix }: { threads: number; prefix: readonly string[] },
+): ProcessSpec {
   const paths = platformPaths(config.dataDir);
+  // It can't enter the data directory: its working directory is where it starts from, by whatever name.
+  const own = (path: string) => join("/proc/self/cwd", relative(paths.gateway, path));
   const fds: number[] = [];
   const take = (fd: number) => firstFd + fds.push(fd) - 1;
   const perThread = (fd: number) => Array.from({ length: threads }, () => take(fd));
@@ -56,17 +68,20 @@ export function gatewayProcess(config: PlatformConfig, sockets: Sockets, threads
     version,
     threads,
     listeners,
-    table: paths.table,
-    link: paths.gatewaySocket,
+    table: own(paths.table),
+    link: own(paths.gatewaySocket),
     verboseErrors: config.verboseErrors,
-    handover: join(paths.run, "gateway-limits.sock"),
-    sockets: { path: paths.handoverSocket("gateway"), fds: handover },
+    handover: own(join(paths.gatewayState, "limits.sock")),
+    sockets: { path: own(paths.handoverSockets.gateway), fds: handover },
   };
+  const [command, ...args] = [...prefix, process.execPath, ...nodeFlags, gatewayProgram, JSON.stringify(options)];
   return {
     name: "gateway",
     version,
-    command: process.execPath,
-    args: [...nodeFlags, programPath("../../gateway/main"), JSON.stringify(options)],
+    command,
+    args,
+    cwd: paths.gateway,
+    env: Object.fromEntries(gatewayVariables.map((name) => [name, process.env[name]])),
     fds,
     saysReady: true,
     graceMs: gatewayGraceMs,
