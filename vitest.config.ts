@@ -9,7 +9,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["src/**/*.test.ts", "test/architecture.test.ts"] },
+        test: { name: "unit", include: ["src/**/*.test.ts", "test/architecture.test.ts", "test/docs.test.ts"] },
       },
       { extends: true, test: { name: "integration", include: ["test/integration/**/*.test.ts"], ...real } },
       { extends: true, test: { name: "conformance", include: ["test/conformance/**/*.test.ts"], ...real } },

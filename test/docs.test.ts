@@ -1,0 +1,215 @@
+/**
+ * Keeps the documents true: links lead somewhere, the generated references say what the code says, commands and flags in fenced code
+ * exist, and every word that a person can meet in a condition, an Event or an answer is explained.
+ */
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { promisify } from "node:util";
+import type { Command } from "commander";
+import { describe, expect, test } from "vitest";
+import { configurationReasons } from "../src/api/configuration.conditions.ts";
+import { reasonCodes } from "../src/api/meta/errors.ts";
+import { revisionReasons } from "../src/api/revision.conditions.ts";
+import { routeReasons } from "../src/api/route.conditions.ts";
+import { createIo } from "../src/cli/io.ts";
+import { createProgram } from "../src/cli/program.ts";
+import { answers } from "../src/gateway/answers.ts";
+import { systemClock } from "../src/lib/clock.ts";
+import { processNames } from "../src/platform/supervisor/records.ts";
+
+const run = promisify(execFile);
+const root = resolve(import.meta.dirname, "..");
+
+const documents = [
+  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map((name) => join(root, name)),
+  ...["docs", "examples", "bench"].flatMap((name) => markdownBelow(join(root, name))),
+].map((path) => ({ name: relative(root, path), path, text: readFileSync(path, "utf8") }));
+
+function markdownBelow(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".md"))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function textOf(name: string): string {
+  const found = documents.find((document) => document.name === name);
+  if (found === undefined) throw new Error(`There is no document ${name}`);
+  return found.text;
+}
+
+/** Headings' anchors, as GitHub makes them. */
+function anchorsOf(text: string): Set<string> {
+  const headings = [...withoutCode(text).matchAll(/^#+ +(.+)$/gm)].map(([, heading = ""]) => heading);
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
+
+function withoutCode(text: string): string {
+  return text.replaceAll(/^```.*?^```$/gms, "");
+}
+
+describe("links", () => {
+  test.each(documents.map(({ name }) => name))("of %s lead to files and headings that are there", (name) => {
+    const document = documents.find((each) => each.name === name);
+    const broken: string[] = [];
+    for (const [, target = ""] of withoutCode(document?.text ?? "").matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const [path = "", anchor] = target.split("#");
+      const file = path === "" ? (document?.path ?? "") : resolve(dirname(document?.path ?? ""), path);
+      if (!existsSync(file)) broken.push(target);
+      else if (anchor !== undefined && !anchorsOf(readFileSync(file, "utf8")).has(anchor)) broken.push(target);
+    }
+    expect(broken).toEqual([]);
+  });
+
+  test.each(documents.map(({ name }) => name))("of %s name source files that are there", (name) => {
+    const text = documents.find((each) => each.name === name)?.text ?? "";
+    const paths = [...text.matchAll(/`((?:src|test|scripts|bench|bin|examples|docs|\.ci)\/[\w./-]*)`/g)];
+    // NAME, NOUN and VERB stand for any.
+    const missing = paths
+      .map(([, path = ""]) => path)
+      .filter((path) => !/NAME|NOUN|VERB/.test(path) && !existsSync(join(root, path)));
+    expect(missing).toEqual([]);
+  });
+});
+
+describe("generated references", () => {
+  test.each(["scripts/cli-reference.ts", "scripts/api-reference.ts"])("are what %s writes", async (script) => {
+    // Rejects with its sentence where they are not.
+    await run(process.execPath, ["--disable-warning=ExperimentalWarning", join(root, script), "--check"]);
+  });
+});
+
+describe("commands in fenced code", async () => {
+  const unused = () => Promise.reject(new Error("The test runs no command"));
+  const sink = { write: () => {} };
+  const program = await createProgram(
+    {
+      io: createIo({ stdout: sink, stderr: sink, stdin: (async function* () {})(), env: {} }),
+      clock: systemClock,
+      env: {},
+      cwd: "/",
+      signal: new AbortController().signal,
+      connect: unused,
+      platform: { up: unused, down: unused, status: unused, doctor: unused, userKubeconfig: unused },
+    },
+    () => true,
+  );
+
+  /** What is wrong with the words after `elafros`; undefined where nothing is. */
+  function faultOf(words: readonly string[]): string | undefined {
+    let command: Command = program;
+    for (const word of words) {
+      if (/^--?[a-z]/i.test(word)) {
+        const flag = word.split("=")[0] ?? "";
+        const known = [...command.options.flatMap(({ long, short }) => [long, short]), "--help", "-h"];
+        if (!known.includes(flag)) return `"${command.name()}" has no flag ${flag}`;
+      } else if (command.commands.length > 0) {
+        const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+        if (next === undefined) return `"${command.name()}" has no command ${word}`;
+        command = next;
+      }
+    }
+    return command.commands.length > 0 && words.length > 0 && !words.includes("--help")
+      ? `"${command.name()}" needs another word`
+      : undefined;
+  }
+
+  /** Every command line of a document's code blocks that runs `elafros`, as words. */
+  function elafrosLines(text: string): string[][] {
+    const blocks = [...text.matchAll(/^```(?:sh|console)?\n(.*?)^```$/gms)].map(([, block = ""]) => block);
+    return blocks
+      .flatMap((block) => block.replaceAll(/\\\n\s*/g, " ").split("\n"))
+      .flatMap((line) => line.replace(/\s#.*$/, "").split(/\||;|&&|\$\(/))
+      .flatMap((part) => {
+        const match = /^\s*(?:\$ )?(?:sudo )?(?:\S*\/)?elafros((?: .*)?)$/.exec(part);
+        if (match === null) return [];
+        const words = (match[1] ?? "").replace(/[<>].*$/, "").replaceAll(/"[^"]*"|'[^']*'/g, "quoted");
+        return [words.split(/\s+/).filter((word) => word !== "")];
+      });
+  }
+
+  test("are found, and a wrong one is told", () => {
+    expect(elafrosLines("```sh\n$ sudo bin/elafros up --detach | cat\n```")).toEqual([["up", "--detach"]]);
+    expect(faultOf(["up", "--detach"])).toBeUndefined();
+    expect(faultOf(["up", "--detatch"])).toBe('"up" has no flag --detatch');
+    expect(faultOf(["rollout", "begin"])).toBe('"rollout" has no command begin');
+    expect(elafrosLines(textOf("README.md")).length).toBeGreaterThan(10);
+  });
+
+  test.each(documents.filter(({ name }) => !name.startsWith("docs/reference/")).map(({ name }) => name))(
+    "of %s exist with all their flags",
+    (name) => {
+      const faults = elafrosLines(textOf(name)).map((words) => {
+        const fault = faultOf(words);
+        return fault === undefined ? undefined : `elafros ${words.join(" ")}: ${fault}`;
+      });
+      expect(faults.filter((fault) => fault !== undefined)).toEqual([]);
+    },
+  );
+
+  test("cover every command: each stands in the CLI reference", () => {
+    const reference = textOf("docs/reference/cli.md");
+    const names = program.commands.map((command) => command.name());
+    for (const name of names.filter((each) => !each.startsWith("_") && each !== "help")) {
+      expect(reference).toContain(`## elafros ${name}`);
+    }
+  });
+});
+
+describe("docs/troubleshooting.md", () => {
+  const text = () => textOf("docs/troubleshooting.md");
+  const missing = (words: readonly string[]) => words.filter((word) => !text().includes(`\`${word}\``));
+
+  test("explains every reason of a condition", () => {
+    const reasons = [revisionReasons, routeReasons, configurationReasons].flatMap((each) => Object.values(each));
+    expect(missing([...reasons, "ExitCode%d"])).toEqual([]);
+  });
+
+  test("explains every reason of the gateway's own answers, with its status", () => {
+    const rows = text();
+    const absent = Object.values(answers).filter(
+      ({ reason, status }) => !rows.includes(`| \`${reason}\` | ${status} |`),
+    );
+    expect(absent).toEqual([]);
+  });
+
+  test("explains every reason of the API's errors, with its code", () => {
+    const absent = Object.entries(reasonCodes).filter(
+      ([reason, code]) => !text().includes(`| \`${reason}\` | ${code} |`),
+    );
+    expect(absent).toEqual([]);
+  });
+
+  test("explains every reason that the controllers write", () => {
+    const files = readdirSync(join(root, "src/reconcilers"), { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts"))
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"));
+    const words = files.flatMap((file) => [...file.matchAll(/reason: "([A-Z]\w+)"/g)].map(([, word = ""]) => word));
+    expect(words.length).toBeGreaterThan(5);
+    expect(missing(words)).toEqual([]);
+  });
+
+  test("explains everything that doctor looks at", () => {
+    const doctor = readFileSync(join(root, "src/platform/doctor.ts"), "utf8");
+    const programs = [...doctor.matchAll(/programs: \[([^\]]+)\]/g)].map(([, list = ""]) =>
+      list.replaceAll('"', "").split(", ").join(" or "),
+    );
+    const checks = [...doctor.matchAll(/check(?: =|:) "([^"$]+)"/g)].map(([, check = ""]) => check);
+    const paths = [...doctor.matchAll(/path: "([^"]+)"/g)].map(([, path = ""]) => path);
+    expect(programs.length).toBeGreaterThan(5);
+    expect(checks).toContain("root");
+    expect(missing([...programs, ...checks, ...paths])).toEqual([]);
+  });
+
+  test("names every process of the platform", () => {
+    expect(missing(processNames)).toEqual([]);
+  });
+});
