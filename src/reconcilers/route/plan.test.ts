@@ -167,6 +167,14 @@ describe("planRoute() resolves targets", () => {
     expect(plan.status).not.toHaveProperty("traffic");
   });
 
+  it.each([
+    ["warns of a Configuration that isn't there", {}, "Warning ConfigurationMissing"],
+    ["calls it normal that a Configuration has no ready Revision yet", { app: {} }, "Normal RevisionMissing"],
+  ])("%s", (_, configurations, expected) => {
+    const { events } = planRoute(observe({ traffic: follow, configurations }), 0);
+    expect(events?.map(({ type, reason }) => `${type} ${reason}`)).toEqual([expected]);
+  });
+
   it("gives everything to what works where there was no split before", () => {
     const traffic = [
       { revisionName: "app-1", percent: 20 },

@@ -65,7 +65,7 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
       conditions,
       observedGeneration: metadata.generation ?? 1,
     },
-    events: eventsOf(status.conditions, conditions, traffic),
+    events: eventsOf(status.conditions, conditions, { traffic, waits: decision.missing?.exists === true }),
     ...(waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) }),
   };
 }
@@ -118,10 +118,11 @@ function stuckIn(seen: RouteObserved, conditions: readonly Condition[], now: num
   return left > 0 ? left : undefined;
 }
 
+/** @param state `waits`: what is missing is there and may yet become ready, as with every first deploy */
 function eventsOf(
   before: readonly Condition[] | undefined,
   after: readonly Condition[],
-  traffic: readonly ServedTarget[],
+  { traffic, waits }: { traffic: readonly ServedTarget[]; waits: boolean },
 ): PlannedEvent[] {
   const events: PlannedEvent[] = [];
   for (const type of ["AllTrafficAssigned", "RolloutComplete"] as const) {
@@ -130,7 +131,8 @@ function eventsOf(
     if (now === undefined || (old?.status === now.status && old.reason === now.reason && old.message === now.message))
       continue;
     if (type === "AllTrafficAssigned" && now.status === "False") {
-      events.push({ type: "Warning", reason: now.reason ?? "TargetMissing", message: now.message ?? "" });
+      const kind = waits ? "Normal" : "Warning";
+      events.push({ type: kind, reason: now.reason ?? "TargetMissing", message: now.message ?? "" });
     } else if (type === "RolloutComplete" && now.status === "True") {
       const split = traffic.map(({ revisionName, percent }) => `${percent}% ${revisionName}`).join(", ");
       events.push({ type: "Normal", reason: "RolloutComplete", message: `Every gateway serves ${split}` });
