@@ -30,33 +30,81 @@ try {
 
 async function measure(platform: TestPlatform): Promise<void> {
   const traffic = [{ configurationName: "bench", percent: 100 }];
-  await platform.call(
-    "POST",
-    `${base}/routes`,
-    JSON.stringify({ metadata: { name: "bench" }, spec: { rollout: { traffic } } }),
-  );
-  await platform.call(
-    "POST",
-    `${base}/configurations`,
-    JSON.stringify({ metadata: { name: "bench" }, ...template("0") }),
-  );
+  await send(platform, "POST", `${base}/routes`, {
+    ...named("Route"),
+    spec: { rollout: { traffic } },
+  });
+  await send(platform, "POST", `${base}/configurations`, { ...named("Configuration"), ...template("0") });
   await answered(platform, "0");
+  const stages = await watchStages(platform);
   const times: Record<"own" | "answer" | "complete", number[]> = { own: [], answer: [], complete: [] };
   for (let round = 1; round <= rounds; round += 1) {
     times.own.push(await startByHand());
     const startedAt = performance.now();
-    await platform.call("PATCH", `${base}/configurations/bench`, JSON.stringify(template(String(round))));
+    stages.begin(revisionName(round));
+    await send(platform, "PATCH", `${base}/configurations/bench`, template(String(round)));
+    stages.mark("PATCH answered");
     await Promise.all([
       answered(platform, String(round)).then(() => times.answer.push(performance.now() - startedAt)),
       completed(platform, round).then(() => times.complete.push(performance.now() - startedAt)),
     ]);
   }
+  stages.stop();
   const own = quantile(times.own, 0.5);
   const left = (list: number[]) =>
     `Elafros' own part ${(quantile(list, 0.5) - own).toFixed(0)} ms at p50 (promise ≤ 100 ms)`;
   console.log(`the app by hand, to its first answer:   ${summary(times.own)}`);
   console.log(`deploy, to the first answer:            ${summary(times.answer)}: ${left(times.answer)}`);
   console.log(`deploy, to RolloutComplete:             ${summary(times.complete)}: ${left(times.complete)}`);
+  for (const [stage, list] of stages.times) console.log(`  ${stage.padEnd(38)}${summary(list)}`);
+}
+
+function named(kind: string): object {
+  return { apiVersion: "elafros.dev/v1alpha1", kind, metadata: { name: "bench" } };
+}
+
+function revisionName(round: number): string {
+  return `bench-${String(round + 1).padStart(5, "0")}`;
+}
+
+/** A request that must succeed; a patch is a merge patch (RFC 7386). */
+async function send(platform: TestPlatform, method: string, path: string, body: object): Promise<void> {
+  const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+  const answer = await platform.call(method, path, JSON.stringify(body), { "content-type": type });
+  if (answer.status >= 300) throw new Error(`${method} ${path} was answered with ${answer.status}: ${answer.text}`);
+}
+
+interface Stages {
+  /** When each stage was reached since `begin`, in milliseconds, a list of all rounds. */
+  times: Map<string, number[]>;
+  begin(revision: string): void;
+  mark(stage: string): void;
+  stop(): void;
+}
+
+/** Sees from a watch when the round's Revision is there, and when each of its conditions is True. */
+async function watchStages(platform: TestPlatform): Promise<Stages> {
+  const times = new Map<string, number[]>();
+  let [began, current] = [0, ""];
+  let marked = new Set<string>();
+  const mark = (stage: string) => {
+    if (marked.has(stage)) return;
+    marked.add(stage);
+    times.set(stage, [...(times.get(stage) ?? []), performance.now() - began]);
+  };
+  const watch = await platform.watch(`${base}/revisions`, (object) => {
+    const { metadata, status } = object as {
+      metadata?: { name?: string };
+      status?: { conditions?: { type: string; status: string }[] };
+    };
+    if (metadata?.name !== current) return;
+    mark("Revision created");
+    for (const { type, status: value } of status?.conditions ?? []) if (value === "True") mark(`Revision ${type}`);
+  });
+  const begin = (revision: string) => {
+    [began, current, marked] = [performance.now(), revision, new Set()];
+  };
+  return { times, begin, mark, stop: () => watch.stop() };
 }
 
 function template(round: string): object {
@@ -75,7 +123,7 @@ async function answered(platform: TestPlatform, round: string): Promise<void> {
 
 /** Until the Route says that the whole split is served. */
 async function completed(platform: TestPlatform, round: number): Promise<void> {
-  const name = `bench-${String(round + 1).padStart(5, "0")}`;
+  const name = revisionName(round);
   for (;;) {
     const { status } = (await platform.json("GET", `${base}/routes/bench`)) as {
       status?: { traffic?: { revisionName: string }[]; conditions?: { type: string; status: string }[] };

@@ -37,12 +37,8 @@ async function create(platform: TestPlatform, from: number, to: number): Promise
     const name = `s${index}`;
     const traffic = [{ configurationName: name, percent: 100 }];
     const spec = { revisionTemplate: { spec: { container } } };
-    await platform.call("POST", `${base}/configurations`, JSON.stringify({ metadata: { name }, spec }));
-    await platform.call(
-      "POST",
-      `${base}/routes`,
-      JSON.stringify({ metadata: { name }, spec: { rollout: { traffic } } }),
-    );
+    await post(platform, "Configuration", { name, spec });
+    await post(platform, "Route", { name, spec: { rollout: { traffic } } });
   }
   await eventually(
     `all ${to} services are ready`,
@@ -57,6 +53,16 @@ async function create(platform: TestPlatform, from: number, to: number): Promise
     },
     { timeoutMs: 300_000, everyMs: 500 },
   );
+}
+
+async function post(
+  platform: TestPlatform,
+  kind: string,
+  { name, spec }: { name: string; spec: object },
+): Promise<void> {
+  const object = { apiVersion: "elafros.dev/v1alpha1", kind, metadata: { name }, spec };
+  const answer = await platform.call("POST", `${base}/${kind.toLowerCase()}s`, JSON.stringify(object));
+  if (answer.status !== 201) throw new Error(`${kind} "${name}" was answered with ${answer.status}: ${answer.text}`);
 }
 
 async function report(platform: TestPlatform, services: number): Promise<void> {

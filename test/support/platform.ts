@@ -108,8 +108,8 @@ export interface TestPlatform {
   call(method: string, path: string, body?: string, headers?: http.OutgoingHttpHeaders): Promise<Answer>;
   /** The same, the answer's JSON taken apart. */
   json(method: string, path: string, body?: string, headers?: http.OutgoingHttpHeaders): Promise<unknown>;
-  /** Watches a collection from now on: `seen` gets each object as it changes. */
-  watch(path: string): Promise<{ seen: unknown[]; stop(): void }>;
+  /** Watches a collection from now on: `seen` gets each object as it changes, and `each` is called with it. */
+  watch(path: string, each?: (object: unknown) => void): Promise<{ seen: unknown[]; stop(): void }>;
   /** Asks a service through the gateway. `host` without port, such as `my-service.default.localhost`. */
   ask(host: string, path?: string, options?: AskOptions): Promise<Answer>;
   /** Runs `elafros ARGS` against it. */
@@ -163,7 +163,7 @@ export async function startPlatform(flags: readonly string[] = []): Promise<Test
     call: (method, path, body, headers = {}) =>
       request(`${api}${path}`, { method, headers, agent, ...(body === undefined ? {} : { body }) }),
     json: async (method, path, body, headers) => JSON.parse((await platform.call(method, path, body, headers)).text),
-    watch: async (path) => {
+    watch: async (path, each) => {
       const list = (await platform.json("GET", path)) as { metadata: { resourceVersion: string } };
       const seen: unknown[] = [];
       const query = `watch=true&resourceVersion=${list.metadata.resourceVersion}`;
@@ -174,7 +174,11 @@ export async function startPlatform(flags: readonly string[] = []): Promise<Test
         response.on("data", (part: string) => {
           const lines = (rest + part).split("\n");
           rest = lines.pop() ?? "";
-          seen.push(...lines.map((line) => (JSON.parse(line) as { object: unknown }).object));
+          for (const line of lines) {
+            const { object } = JSON.parse(line) as { object: unknown };
+            seen.push(object);
+            each?.(object);
+          }
         });
       });
       outgoing.on("error", () => {});

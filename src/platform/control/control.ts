@@ -25,6 +25,7 @@ import { createPublisher } from "../../routing/publisher.ts";
 import type { RouteTable } from "../../routing/table.ts";
 import { createDriver } from "../../runtime/oci/driver.ts";
 import { publishDnsNames } from "../../runtime/oci/dns.ts";
+import { createLauncher } from "../../runtime/oci/launcher.ts";
 import { createImageStore } from "../../runtime/oci/images.ts";
 import { createNetwork } from "../../runtime/oci/network.ts";
 import { openStore } from "../../store/open.ts";
@@ -49,6 +50,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   const { port } = parseHostPort(config.http);
   const hostPort = port === 80 ? "" : `:${port}`;
 
+  const launcher = createLauncher();
   const [store, pki, images] = await Promise.all([
     openStore({
       path: paths.store,
@@ -58,9 +60,9 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
       onFatal: () => process.exit(1),
     }),
     openPki({ dir: paths.pki, names: servingNames(config), clock }),
-    createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), log }),
+    createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), launcher, log }),
   ]);
-  const network = await createNetwork(networkOptions(config, log));
+  const network = await createNetwork({ ...networkOptions(config, log), launcher });
 
   const publisher = createPublisher({ clock, log, startVersion: await lastVersion(paths.table) });
   const driver = await createDriver({
@@ -68,6 +70,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     runDir: join(paths.run, "oci"),
     images,
     network,
+    launcher,
     drain: (_, instanceId) => publisher.drained(instanceId),
     clock,
     log,
@@ -161,6 +164,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
       disconnect();
       await driver.close();
       await network.close();
+      launcher.close();
       await statusFile.stop();
       await housekeeping.stop();
       authorizer.stop();

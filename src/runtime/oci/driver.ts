@@ -15,7 +15,7 @@ import type { DriverContext } from "./context.ts";
 import { watchExits } from "./exits.ts";
 import { makeDirectory, names } from "./files.ts";
 import type { Instance } from "./instance.ts";
-import { createLauncher } from "./launcher.ts";
+import { createLauncher, type Launcher } from "./launcher.ts";
 import { defaultLimits, type DriverLimits } from "./limits.ts";
 import { readLog } from "./logs.ts";
 import { findRuntime } from "./oci-runtime.ts";
@@ -36,6 +36,8 @@ export interface DriverOptions {
   clock: Clock;
   log: Log;
   limits?: Partial<DriverLimits>;
+  /** Starts its processes; whoever made it closes it, after the driver. One of its own unless given. */
+  launcher?: Launcher;
 }
 
 export interface Driver extends WorkloadsPort {
@@ -58,8 +60,11 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
   const places: Places = { disk: dir, memory: join(runDir, "mem") };
 
   const cgroups = await findCgroups(await readFile("/proc/self/mountinfo", "utf8"));
-  const launcher = createLauncher();
-  const ends: (() => void)[] = [() => launcher.close()];
+  const launcher = options.launcher ?? createLauncher();
+  const closeLauncher = () => {
+    if (options.launcher === undefined) launcher.close();
+  };
+  const ends: (() => void)[] = [closeLauncher];
   try {
     await mkdir(places.memory, { recursive: true, mode: 0o700 });
     const { inMemory } = await mountMemory(launcher, places.memory);
@@ -120,14 +125,14 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
       users: new Map(),
       limitStarts: limiter(limits.parallelStarts),
     };
-    return await run(ctx);
+    return await run(ctx, closeLauncher);
   } catch (error) {
     for (const end of ends) end();
     throw error;
   }
 }
 
-async function run(ctx: DriverContext): Promise<Driver> {
+async function run(ctx: DriverContext, closeLauncher: () => void): Promise<Driver> {
   const workloads = createWorkloads(ctx);
   for (const { record, run } of await adoptInstances(ctx)) workloads.adopt(record, run);
   let closed = false;
@@ -155,7 +160,7 @@ async function run(ctx: DriverContext): Promise<Driver> {
       closed = true;
       await workloads.close();
       ctx.exits.close();
-      ctx.launcher.close();
+      closeLauncher();
     },
     stopAll: async (graceMs) => {
       await workloads.stopAll(graceMs);

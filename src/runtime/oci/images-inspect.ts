@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ImageError } from "../images.ts";
 import type { ImageRoot } from "./parts.ts";
 import { type StorageDriver, type StoragePaths, ownStore, storesOf } from "./storage-config.ts";
-import { runTool } from "./storage-run.ts";
+import type { RunTool } from "./storage-run.ts";
 
 /** Local storage, opened. */
 export interface LocalStorage {
@@ -12,6 +12,8 @@ export interface LocalStorage {
   driver: StorageDriver;
   /** Environment that makes the tools use it. */
   env: Record<string, string>;
+  /** How they are run. */
+  run: RunTool;
 }
 
 /** An image in local storage. */
@@ -50,13 +52,13 @@ export function podmanArgs(paths: StoragePaths): string[] {
  */
 export async function inspectLocal(storage: LocalStorage, name: string): Promise<LocalImage | undefined> {
   const args = [...podmanArgs(storage.paths), "image", "inspect", "--"];
-  let result = await runTool("podman", [...args, name], { env: storage.env });
+  let result = await storage.run("podman", [...args, name], { env: storage.env });
   if (result.code !== 0) {
     // A list of images that somebody made in the machine's store may hide, by its digest, what was pulled from it.
     const own = (await listedImages(ownStore(storage.paths), storage.driver)).find((image) =>
       image.names?.includes(name),
     );
-    if (own !== undefined) result = await runTool("podman", [...args, own.id], { env: storage.env });
+    if (own !== undefined) result = await storage.run("podman", [...args, own.id], { env: storage.env });
   }
   if (result.code !== 0) {
     if (isAbsent(result.stderr)) return undefined;

@@ -1,7 +1,7 @@
 /** Removes images that nothing needs any more. */
 import type { Log } from "../../lib/log.ts";
 import { type LocalStorage, podmanArgs } from "./images-inspect.ts";
-import { needTool, runTool } from "./storage-run.ts";
+import { needTool } from "./storage-run.ts";
 
 interface Listed {
   Id: string;
@@ -19,10 +19,11 @@ export async function pruneImages(storage: LocalStorage, keep: ReadonlySet<strin
   const podman = podmanArgs(storage.paths);
   const text = await needTool("podman", [...podman, "images", "--all", "--no-trunc", "--format", "json"], {
     env: storage.env,
+    run: storage.run,
   });
   const removed: string[] = [];
   for (const image of unneeded(JSON.parse(text === "" ? "[]" : text) as Listed[], keep)) {
-    const result = await runTool("podman", [...podman, "rmi", "--", image.id], { env: storage.env });
+    const result = await storage.run("podman", [...podman, "rmi", "--", image.id], { env: storage.env });
     if (result.code === 0) removed.push(...image.names);
     else log.warn({ image: image.names, error: result.stderr.trim() }, "image can't be removed");
   }

@@ -8,7 +8,7 @@ import { authsFor, withAuthFile } from "./images-auth.ts";
 import { dependsOnUser, isDiskFull, reason, urlAsked } from "./images-errors.ts";
 import { type LayerSizes, layerSizes, transferred } from "./images-progress.ts";
 import { type ImageReference, isLoopback } from "./images-reference.ts";
-import { runTool, type ToolResult } from "./storage-run.ts";
+import type { RunTool, ToolResult } from "./storage-run.ts";
 
 export interface RegistryContext {
   /** Where auth files and downloads go. */
@@ -17,6 +17,8 @@ export interface RegistryContext {
   images: string;
   /** Environment that selects the store. */
   env: Record<string, string>;
+  /** How the tools are run. */
+  run: RunTool;
 }
 
 /** What a registry has under a tag. */
@@ -42,7 +44,7 @@ export async function registryManifest(
   auth: readonly RegistryAuth[],
 ): Promise<RegistryManifest> {
   const result = await withCredentials(context, reference, auth, (file) =>
-    runTool(
+    context.run(
       "skopeo",
       [
         "--debug",
@@ -77,7 +79,7 @@ export async function pullFromRegistry(
   const stop = downloading(dir);
   try {
     const result = await withCredentials(context, reference, auth, (file) =>
-      runTool(
+      context.run(
         "skopeo",
         [
           "--debug",
@@ -128,15 +130,15 @@ async function explain(
   if (isDiskFull(result.stderr)) {
     return new ImageError(`no space left in "${context.images}": free some on its file system`);
   }
-  const asked = user ?? (await machineUser(reference));
+  const asked = user ?? (await machineUser(context, reference));
   const who = asked === undefined ? "anonymously" : `as user ${JSON.stringify(asked)}`;
   return new ImageError(`${reason(result.stderr)} (asked ${urlAsked(result.stderr, reference)} ${who})`);
 }
 
 /** The user whose credentials this machine has for an image's registry, as the tools look them up. */
-async function machineUser(reference: ImageReference): Promise<string | undefined> {
+async function machineUser(context: RegistryContext, reference: ImageReference): Promise<string | undefined> {
   for (const name of [reference.name, reference.registry]) {
-    const result = await runTool("skopeo", ["login", "--get-login", name]);
+    const result = await context.run("skopeo", ["login", "--get-login", name]);
     const user = result.stdout.toString("utf8").trim();
     if (result.code === 0 && user !== "") return user;
   }

@@ -16,8 +16,10 @@ import { type LayerSizes, sumOf, watchDownload } from "./images-progress.ts";
 import { pruneImages } from "./images-prune.ts";
 import { type ImageReference, parseReference } from "./images-reference.ts";
 import { pullFromRegistry, registryManifest, type RegistryContext } from "./images-registry.ts";
+import type { Launcher } from "./launcher.ts";
 import type { ImageRoot, ImageStore } from "./parts.ts";
 import { chooseDriver, prepareStorage, type StorageDriver, type StoragePaths } from "./storage-config.ts";
+import { launchedTools, runTool } from "./storage-run.ts";
 
 export interface ImageStoreOptions {
   /** The directory of this installation's images: `platformPaths(dataDir).images`. */
@@ -26,6 +28,8 @@ export interface ImageStoreOptions {
   runRoot: string;
   log: Log;
   clock?: Clock;
+  /** Starts the tools, without stopping this process's event loop; they are children of this process unless given. */
+  launcher?: Launcher;
 }
 
 /** The image store of an installation. */
@@ -51,17 +55,19 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
   for (const left of await readdir(temporary)) await rm(join(temporary, left), { recursive: true, force: true });
   await prepareStorage(paths, driver);
 
+  const run = options.launcher === undefined ? runTool : launchedTools(options.launcher, temporary);
   const roots = new Map<string, ImageRoot>();
   const pulls = new Map<string, Promise<void>>();
   const sizes = new Map<string, LayerSizes>();
   /** When each image was last asked for. */
   const asked = new Map<string, number>();
 
-  const storage = async (): Promise<LocalStorage> => ({ paths, driver, env: await prepareStorage(paths, driver) });
+  const storage = async (): Promise<LocalStorage> => ({ paths, driver, env: await prepareStorage(paths, driver), run });
   const context = async (): Promise<RegistryContext> => ({
     temporary,
     images: paths.images,
     env: (await storage()).env,
+    run,
   });
   const byTag = async (reference: ImageReference): Promise<LocalImage | undefined> =>
     inspectLocal(await storage(), `${reference.name}:${reference.tag ?? "latest"}`);

@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createLauncher, type Launcher } from "./launcher.ts";
 
@@ -52,4 +55,22 @@ test("run() gives a command its input as it is", async () => {
   expect((await launcher.run(["cat"], { input: "one\n  two  $(id)\n" })).output).toBe("one   two  $(id)");
   expect((await launcher.run(["wc", "-lc"], { input })).output.trim().replace(/\s+/, " ")).toBe(`4 ${input.length}`);
   expect((await launcher.run(["cat"])).output).toBe("");
+});
+
+test("run() sets variables for the command alone", async () => {
+  const env = { ODD: "$(id) `x` 'y' *", BROKEN: "a\nb", "not-a-name": "x", NONE: undefined };
+  const shown = ["sh", "-c", 'printf "[%s]" "$ODD" "$BROKEN"'];
+  expect((await launcher.run(shown, { env })).output).toBe(`[${env.ODD}][]`);
+  expect((await launcher.run(shown)).output).toBe("[][]");
+});
+
+test("run() with outputs gives both streams byte for byte", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "elafros-launcher-"));
+  const outputs = { stdout: join(dir, "out"), stderr: join(dir, "err") };
+  const command = ["sh", "-c", "cat; printf 'a\\0b\\n\\n'; echo no >&2; exit 6"];
+  const result = await launcher.run(command, { outputs, input: "first\n" });
+  expect(result).toEqual({ code: 6, output: "" });
+  expect(await readFile(outputs.stdout, "utf8")).toBe("first\na\0b\n\n");
+  expect(await readFile(outputs.stderr, "utf8")).toBe("no\n");
+  await rm(dir, { recursive: true });
 });

@@ -21,8 +21,12 @@ interface CommandOptions {
    * `capped` cuts the output of commands that aren't trusted to be brief.
    */
   mode?: "plain" | "pipe" | "capped";
-  /** Lines for the command's standard input, each ended by a newline; empty unless given. In plain mode only. */
+  /** Lines for the command's standard input, each ended by a newline; empty unless given. In plain mode and with `outputs` only. */
   input?: string;
+  /** Variables beyond the minimal environment; left out are those whose value holds a line break and those that `isVariable` doesn't know. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** Files, made or emptied, that get the two streams byte for byte instead of the result's `output`. In plain mode only. */
+  outputs?: { stdout: string; stderr: string };
 }
 
 /** Runs commands. Close it when done: commands under way end by themselves. */
@@ -33,7 +37,8 @@ export interface Launcher {
 }
 
 /*
- * A request is: id, mode, working directory, number of arguments, then the arguments, a line each, and the same for input. An answer: id, code, output, in one line.
+ * A request is: id, mode, working directory, the files of the outputs, number of arguments, then the arguments, a line each, and the same for
+ * variables and input. An answer: id, code, output, in one line.
  * `jobs` collects those that have ended. A reader of the pipe mode reads one line only: `read` is built in and costs no process.
  */
 const script = `
@@ -43,15 +48,26 @@ answer() {
   set -f; IFS=$nl; id=$1; code=$2; out=$3; set -- $out; IFS=' '
   printf '%s %s %s\\n' "$id" "$code" "$*"
 }
-while IFS= read -r id && IFS= read -r mode && IFS= read -r dir && IFS= read -r count; do
+variables() {
+  set -f; IFS=$nl
+  for variable in $1; do export "$variable"; done
+  set +f; IFS=' '
+}
+while IFS= read -r id && IFS= read -r mode && IFS= read -r dir && IFS= read -r stdout && IFS= read -r stderr && IFS= read -r count; do
   set --
   while [ "$count" -gt 0 ]; do IFS= read -r arg; set -- "$@" "$arg"; count=$((count - 1)); done
+  IFS= read -r count; env=
+  while [ "$count" -gt 0 ]; do IFS= read -r arg; env=$env$arg$nl; count=$((count - 1)); done
   IFS= read -r count; text=
   while [ "$count" -gt 0 ]; do IFS= read -r arg; text=$text$arg$nl; count=$((count - 1)); done
   if [ "$mode" = pipe ]; then
-    { cd "$dir" && exec "$@" 3>&1 >/dev/null; } </dev/null 2>/dev/null | { IFS= read -r line; answer "$id" 0 "$line"; } &
+    { cd "$dir" && variables "$env" && exec "$@" 3>&1 >/dev/null; } </dev/null 2>/dev/null | { IFS= read -r line; answer "$id" 0 "$line"; } &
   else {
-    if ! cd "$dir"; then answer "$id" 125 "Cannot enter $dir"
+    if ! cd "$dir"; then answer "$id" 125 "Cannot enter $dir"; exit; fi
+    variables "$env"
+    if [ -n "$stdout" ]; then
+      if [ -n "$text" ]; then printf %s "$text" | "$@" >"$stdout" 2>"$stderr"; else "$@" >"$stdout" 2>"$stderr"; fi
+      answer "$id" "$?"
     elif [ "$mode" = capped ]; then
       out=$({ "$@" 2>&1; printf '\\n%s\\n' "$?"; } | { head -c 2000; tail -c 5; })
       answer "$id" "\${out##*$nl}" "\${out%$nl*}"
@@ -69,6 +85,13 @@ type Shell = ChildProcessByStdio<Writable, Readable, null>;
 interface Waiting {
   resolve(result: CommandResult): void;
   reject(error: Error): void;
+}
+
+/** Names that the script and the shell leave alone: what tools look at is in capitals, `https_proxy` and its like apart. */
+function isVariable(name: string): boolean {
+  return (
+    /^([A-Z_][A-Z0-9_]*|[a-z]+_proxy)$/.test(name) && !/^(IFS|ENV|PPID|E?UID|BASH.*|SHELLOPTS|OLDPWD|PWD)$/.test(name)
+  );
 }
 
 /** A launcher with its shell started. The shell is started again when it is lost; commands that were under way then reject. */
@@ -110,7 +133,8 @@ export function createLauncher(): Launcher {
       new Promise((resolve, reject) => {
         if (closed) throw new Error("The process launcher is closed");
         const cwd = options.cwd ?? "/";
-        const broken = [cwd, ...args].find((arg) => /[\n\0]/.test(arg));
+        const { stdout = "", stderr = "" } = options.outputs ?? {};
+        const broken = [cwd, stdout, stderr, ...args].find((arg) => /[\n\0]/.test(arg));
         if (broken !== undefined) {
           throw new TypeError(`Cannot run ${args[0] ?? "nothing"}: argument "${broken}" holds a line break`);
         }
@@ -118,8 +142,12 @@ export function createLauncher(): Launcher {
         waiting.set(id, { resolve, reject });
         shell ??= start();
         const input = options.input === undefined ? [] : options.input.replace(/\n$/, "").split("\n");
-        const lines = [id, options.mode ?? "plain", cwd, args.length, ...args, input.length, ...input, ""];
-        shell.stdin.write(lines.join("\n"));
+        const variables = Object.entries(options.env ?? {})
+          .filter(([name, value]) => isVariable(name) && value !== undefined && !/[\n\0]/.test(value))
+          .map(([name, value]) => `${name}=${value ?? ""}`);
+        const head = [id, options.mode ?? "plain", cwd, stdout, stderr];
+        const lists = [args, variables, input].flatMap((list) => [list.length, ...list]);
+        shell.stdin.write(`${[...head, ...lists].join("\n")}\n`);
       }),
     close: () => {
       closed = true;

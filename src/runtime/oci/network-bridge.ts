@@ -6,7 +6,7 @@ import { defaultInterfaces, holdForwarding, routedInterfaces } from "./network-f
 import { formatAddress, type NetworkNames, slotAt } from "./network-names.ts";
 import { ipBatch, connectedSlots, joinBridge, type SlotContext } from "./network-slots.ts";
 import { chooseSubnet, formatRange, parseRange, prefixLength, type Range, usedRanges } from "./network-subnet.ts";
-import { runTool } from "./storage-run.ts";
+import type { RunTool } from "./storage-run.ts";
 
 /** A bridge that is up. */
 export interface Bridge {
@@ -18,13 +18,13 @@ export interface Bridge {
 const subnetFile = "network.json";
 
 /** The bridge with its address. Idempotent; costs one process where all is there. */
-export async function prepareBridge(dataDir: string, names: NetworkNames): Promise<Bridge> {
+export async function prepareBridge(run: RunTool, dataDir: string, names: NetworkNames): Promise<Bridge> {
   const { bridge } = names;
-  const shown = await runTool("ip", ["-j", "-4", "addr", "show", "dev", bridge]);
+  const shown = await run("ip", ["-j", "-4", "addr", "show", "dev", bridge]);
   const [link] = shown.code === 0 ? (JSON.parse(shown.stdout.toString("utf8") || "[]") as BridgeLink[]) : [];
   const current = link?.addr_info?.map((info) => parseRange(`${info.local}/${info.prefixlen}`)).find(Boolean);
   const before = await readSubnet(dataDir);
-  const subnet = current ?? chooseSubnet(names.hash, await usedRanges(bridge), before);
+  const subnet = current ?? chooseSubnet(names.hash, await usedRanges(run, bridge), before);
   if (before?.base !== subnet.base) {
     await writeFileAtomic(join(dataDir, subnetFile), `${JSON.stringify({ subnet: formatRange(subnet) })}\n`);
   }
@@ -33,7 +33,7 @@ export async function prepareBridge(dataDir: string, names: NetworkNames): Promi
   if (current === undefined) {
     // An address of its own: else it takes the lowest of its ports', and instances lose the gateway whenever that changes.
     const { mac } = slotAt(names, subnet.base, 1);
-    await ipBatch([
+    await ipBatch(run, [
       ...(shown.code === 0
         ? []
         : [`link add ${bridge} mtu ${mtu} address ${mac} type bridge stp_state 0 forward_delay 0`]),
@@ -41,13 +41,14 @@ export async function prepareBridge(dataDir: string, names: NetworkNames): Promi
       `addr replace ${gateway}/${prefixLength} dev ${bridge}`,
     ]);
   }
-  await ipBatch([`link set ${bridge} up`]);
+  if (link?.flags?.includes("UP") !== true) await ipBatch(run, [`link set ${bridge} up`]);
   // A bridge that somebody removed has lost its ports.
-  if (shown.code !== 0) await joinBridge(names, await connectedSlots(names, subnet.base));
-  return { subnet, context: { names, gateway, prefixLength, mtu, ipv6 } };
+  if (shown.code !== 0) await joinBridge(run, names, await connectedSlots(names, subnet.base));
+  return { subnet, context: { run, names, gateway, prefixLength, mtu, ipv6 } };
 }
 
 interface BridgeLink {
+  flags?: string[];
   addr_info?: { local: string; prefixlen: number }[];
 }
 

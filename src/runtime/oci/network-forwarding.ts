@@ -37,7 +37,20 @@ async function interfaces(wanted: (route: string[]) => boolean): Promise<string[
  * by them must not be forwarded. Where something else has made the machine a router, that is none.
  */
 export async function holdForwarding(holder: string, names: readonly string[]): Promise<string[]> {
-  return withMachineLock(() => hold(holder, names, forwardingDir));
+  return (await alreadyHeld(holder, names, forwardingDir)) ?? withMachineLock(() => hold(holder, names, forwardingDir));
+}
+
+/** What `hold` would give, where it would change nothing: the usual case of a check now and then, which needs no lock. */
+async function alreadyHeld(holder: string, names: readonly string[], dir: string): Promise<string[] | undefined> {
+  const guarded: string[] = [];
+  for (const name of names) {
+    const value = await readFile(sysctlFile(name), "utf8").catch(() => undefined);
+    if (value === undefined) continue;
+    const holders: string[] = await readdir(join(dir, name)).catch(() => []);
+    if (value.trim() === "0" || (holders.length > 0 && !holders.includes(holder))) return undefined;
+    if (holders.length > 0) guarded.push(name);
+  }
+  return (await isRouter()) ? [] : guarded;
 }
 
 async function hold(holder: string, names: readonly string[], dir: string): Promise<string[]> {

@@ -4,6 +4,7 @@
  */
 import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Bridge } from "./network-bridge.ts";
 import { type NetworkNames, type Slot, slotAt } from "./network-names.ts";
@@ -23,6 +24,7 @@ export interface PlacesOptions {
   prepared: number;
   /** What changes the kernel takes turns. */
   serial: Serial;
+  clock: Clock;
   log: Log;
 }
 
@@ -30,9 +32,9 @@ export interface Places {
   attach(id: string): Promise<Attachment>;
   attached(): Promise<Map<string, Attachment>>;
   release(id: string): Promise<void>;
-  /** Makes what is missing of the places to have ready, behind the caller's back. */
+  /** Makes what is missing of the places to have ready, behind the caller's back and at once. */
   refill(): void;
-  /** Waits for that. */
+  /** Waits for that; what is due later is made now. */
   settled(): Promise<void>;
   /** Ends that: makes no more, and waits for what is being made. */
   close(): Promise<void>;
@@ -41,11 +43,15 @@ export interface Places {
 /** The subnet's first address is its name, the second the bridge's, the last its broadcast address. */
 const firstIndex = 2;
 const indexes = 2 ** (32 - prefixLength) - 1 - firstIndex;
+/** Making places is put off for so long after one was taken: the start that took it needs the machine first. */
+const refillDelayMs = 300;
+/** Most places made at once. */
+const largestBatch = 32;
 const holderFile = /^(\d+)\.(.+)$/u;
 
 /** Takes over the places that are held and removes all others: nothing is known of what an earlier control did to them. */
 export async function openPlaces(options: PlacesOptions): Promise<Places> {
-  const { names, dir, serial, bridge } = options;
+  const { names, dir, serial, bridge, clock } = options;
   const at = (index: number) => slotAt(names, bridge.subnet.base, index);
   /** Every index that has, or is about to have or lose, anything in the kernel. */
   const taken = new Set<number>();
@@ -54,6 +60,9 @@ export async function openPlaces(options: PlacesOptions): Promise<Places> {
   const taking = new Map<string, Promise<Attachment>>();
   let cursor = firstIndex;
   let making = 0;
+  let waiting = 0;
+  let batch: Promise<void> | undefined;
+  let cancelRefill: (() => void) | undefined;
   let closed = false;
   let refilling: Promise<void> = Promise.resolve();
 
@@ -76,13 +85,19 @@ export async function openPlaces(options: PlacesOptions): Promise<Places> {
       await serial(() => makeSlots(bridge.context, slots));
       return slots;
     } catch (error) {
-      await serial(() => removeSlots(names, slots));
+      await serial(() => removeSlots(bridge.context.run, names, slots));
       for (const slot of slots) taken.delete(slot.index);
       throw error;
     }
   }
 
+  function refillLater(): void {
+    cancelRefill ??= clock.after(refillDelayMs, refill);
+  }
+
   function refill(): void {
+    cancelRefill?.();
+    cancelRefill = undefined;
     const missing = closed ? 0 : Math.min(options.prepared - ready.length - making, indexes - taken.size);
     if (missing <= 0) return;
     making += missing;
@@ -109,7 +124,7 @@ export async function openPlaces(options: PlacesOptions): Promise<Places> {
       }
     }
     const others = (await existingSlots(names, bridge.subnet.base)).filter((slot) => !taken.has(slot.index));
-    await removeSlots(names, others);
+    await removeSlots(bridge.context.run, names, others);
   }
 
   async function attach(id: string): Promise<Attachment> {
@@ -126,21 +141,40 @@ export async function openPlaces(options: PlacesOptions): Promise<Places> {
   }
 
   async function take(id: string): Promise<Attachment> {
-    let slot = ready.shift();
-    while (slot !== undefined && !(await isNamespace(slot.netnsPath))) slot = ready.shift(); // somebody removed it
-    slot ??= (await make(1))[0];
-    if (slot === undefined) throw new Error("Cannot attach an instance: no place was made");
+    const slot = await takeSlot();
     held.set(id, slot);
     await (await open(join(dir, `${slot.index}.${id}`), "w", 0o600)).close();
-    refill();
+    refillLater();
     return attachment(slot);
+  }
+
+  async function takeSlot(): Promise<Slot> {
+    for (;;) {
+      for (let slot = ready.shift(); slot !== undefined; slot = ready.shift()) {
+        if (await isNamespace(slot.netnsPath)) return slot; // else somebody removed it
+      }
+      waiting++;
+      // Those that are being made ahead, where they suffice.
+      await (making >= waiting ? refilling : (batch ??= makeBatch())).finally(() => waiting--);
+    }
+  }
+
+  /** Places for all who wait for one, together: each costs several processes that they share. */
+  async function makeBatch(): Promise<void> {
+    try {
+      await new Promise((resolve) => setImmediate(resolve)); // those who come in the same moment
+      const count = Math.min(largestBatch, Math.max(1, waiting), Math.max(1, indexes - taken.size));
+      ready.push(...(await make(count)));
+    } finally {
+      batch = undefined;
+    }
   }
 
   async function release(id: string): Promise<void> {
     const slot = held.get(id);
     if (slot === undefined) return;
     held.delete(id);
-    await serial(() => removeSlots(names, [slot]));
+    await serial(() => removeSlots(bridge.context.run, names, [slot]));
     await rm(join(dir, `${slot.index}.${id}`), { force: true });
     taken.delete(slot.index);
   }
@@ -153,11 +187,16 @@ export async function openPlaces(options: PlacesOptions): Promise<Places> {
 
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await serial(adopt);
-  const close = () => {
+  const close = async () => {
     closed = true;
+    cancelRefill?.();
+    await Promise.allSettled([refilling, batch]);
+  };
+  const settled = () => {
+    if (cancelRefill !== undefined) refill();
     return refilling;
   };
-  return { attach, attached, release, refill, settled: () => refilling, close };
+  return { attach, attached, release, refill, settled, close };
 }
 
 function attachment(slot: Slot): Attachment {

@@ -2,10 +2,12 @@
 import { readdir, statfs } from "node:fs/promises";
 import { netnsDir, type NetworkNames, type Slot, slotAt } from "./network-names.ts";
 import { elementsScript } from "./network-rules.ts";
-import { needTool, runTool } from "./storage-run.ts";
+import { needTool, type RunTool } from "./storage-run.ts";
 
 /** What the slots of a bridge share. */
 export interface SlotContext {
+  /** How tools are run. */
+  run: RunTool;
   names: NetworkNames;
   gateway: string;
   prefixLength: number;
@@ -16,9 +18,10 @@ export interface SlotContext {
 
 /** Makes places; one that half exists is made anew. Costs four processes for all of them and one for each. */
 export async function makeSlots(context: SlotContext, slots: readonly Slot[]): Promise<void> {
-  const { names, mtu } = context;
-  await removeSlots(names, slots);
+  const { run, names, mtu } = context;
+  await removeSlots(run, names, slots);
   await ipBatch(
+    run,
     slots.flatMap((slot) => [
       `netns add ${slot.netns}`,
       `link add ${slot.port} mtu ${mtu} type veth peer name eth0 mtu ${mtu} address ${slot.mac} netns ${slot.netns}`,
@@ -26,10 +29,11 @@ export async function makeSlots(context: SlotContext, slots: readonly Slot[]): P
     ]),
   );
   await Promise.all([
-    joinBridge(names, slots),
-    needTool("nft", ["-f", "-"], { input: elementsScript("add", names, slots) }),
+    joinBridge(run, names, slots),
+    needTool("nft", ["-f", "-"], { run, input: elementsScript("add", names, slots) }),
     ...slots.map((slot) =>
       ipBatch(
+        run,
         [
           "link set lo up",
           ...(context.ipv6 ? ["link set eth0 addrgenmode none"] : []),
@@ -47,9 +51,10 @@ export async function makeSlots(context: SlotContext, slots: readonly Slot[]): P
  * Makes the host ends of places ports of the bridge: isolated, so that their frames never go to another place, and known by their
  * address instead of by what they send, so that no place draws another's frames to itself.
  */
-export async function joinBridge(names: NetworkNames, slots: readonly Slot[]): Promise<void> {
+export async function joinBridge(run: RunTool, names: NetworkNames, slots: readonly Slot[]): Promise<void> {
   if (slots.length === 0) return;
   await ipBatch(
+    run,
     slots.flatMap(({ port }) => [
       `link set ${port} master ${names.bridge}`,
       `link set ${port} type bridge_slave isolated on learning off flood off mcast_flood off`,
@@ -57,15 +62,16 @@ export async function joinBridge(names: NetworkNames, slots: readonly Slot[]): P
     ]),
   );
   const entries = slots.map(({ mac, port }) => `fdb replace ${mac} dev ${port} master static\n`);
-  await needTool("bridge", ["-batch", "-"], { input: entries.join("") });
+  await needTool("bridge", ["-batch", "-"], { run, input: entries.join("") });
 }
 
 /** Removes places; nothing happens where one isn't there. The processes in them must have ended. */
-export async function removeSlots(names: NetworkNames, slots: readonly Slot[]): Promise<void> {
+export async function removeSlots(run: RunTool, names: NetworkNames, slots: readonly Slot[]): Promise<void> {
   const [ports, namespaces] = await Promise.all([listPorts(names), listNamespaces(names)]);
   const present = slots.filter((slot) => ports.includes(slot.port) || namespaces.includes(slot.netns));
   if (present.length === 0) return;
   await ipBatch(
+    run,
     present.flatMap((slot) => [
       ...(ports.includes(slot.port) ? [`link del ${slot.port}`] : []),
       ...(namespaces.includes(slot.netns) ? [`netns del ${slot.netns}`] : []),
@@ -73,7 +79,7 @@ export async function removeSlots(names: NetworkNames, slots: readonly Slot[]): 
   );
   // Added first, so that deleting succeeds where it isn't there; fails where the table is gone, and the element with it.
   const input = `${elementsScript("add", names, present)}\n${elementsScript("delete", names, present)}\n`;
-  await runTool("nft", ["-f", "-"], { input });
+  await run("nft", ["-f", "-"], { input });
 }
 
 /** The bridge's ports that exist, by name. */
@@ -122,6 +128,10 @@ export async function isNamespace(path: string): Promise<boolean> {
 }
 
 /** Runs `ip` commands, one a line, in one process. */
-export async function ipBatch(commands: readonly string[], before: readonly string[] = []): Promise<void> {
-  if (commands.length > 0) await needTool("ip", [...before, "-batch", "-"], { input: `${commands.join("\n")}\n` });
+export async function ipBatch(
+  run: RunTool,
+  commands: readonly string[],
+  before: readonly string[] = [],
+): Promise<void> {
+  if (commands.length > 0) await needTool("ip", [...before, "-batch", "-"], { run, input: `${commands.join("\n")}\n` });
 }

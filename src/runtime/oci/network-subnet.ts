@@ -1,7 +1,7 @@
 /** Chooses the addresses of an installation's bridge: a /22 of the private ranges (RFC 1918) that nothing on this machine uses. */
 import { readFile } from "node:fs/promises";
 import { formatAddress, parseAddress } from "./network-names.ts";
-import { needTool } from "./storage-run.ts";
+import { needTool, type RunTool } from "./storage-run.ts";
 
 /** A range of IPv4 addresses. */
 export interface Range {
@@ -54,10 +54,10 @@ export function chooseSubnet(hash: string, used: readonly Range[], before?: Rang
 }
 
 /** The ranges that this machine uses other than on `bridge`: its addresses, routes and name servers. */
-export async function usedRanges(bridge: string): Promise<Range[]> {
+export async function usedRanges(run: RunTool, bridge: string): Promise<Range[]> {
   const [addresses, routes, resolvers] = await Promise.all([
-    needTool("ip", ["-j", "-4", "addr", "show"]),
-    needTool("ip", ["-j", "-4", "route", "show", "table", "all"]),
+    needTool("ip", ["-j", "-4", "addr", "show"], { run }),
+    needTool("ip", ["-j", "-4", "route", "show", "table", "all"], { run }),
     readFile("/etc/resolv.conf", "utf8").catch(() => ""),
   ]);
   const links = JSON.parse(addresses || "[]") as {

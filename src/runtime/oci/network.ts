@@ -5,18 +5,21 @@
  */
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { instanceResolvConf } from "./dns-config.ts";
+import type { Launcher } from "./launcher.ts";
 import { dnsPort, removeDns } from "./dns.ts";
 import { forward, prepareBridge } from "./network-bridge.ts";
 import { releaseForwarding } from "./network-forwarding.ts";
+import { leaveNamespaces } from "./network-leave.ts";
 import { networkNames } from "./network-names.ts";
 import { openPlaces, type Serial } from "./network-places.ts";
 import { removeScript, type RulePorts, rulesScript } from "./network-rules.ts";
 import { existingSlots, ipBatch, removeSlots } from "./network-slots.ts";
 import { formatRange } from "./network-subnet.ts";
 import type { InstanceNetwork } from "./parts.ts";
-import { needTool, runTool } from "./storage-run.ts";
+import { briefTools, needTool, runTool } from "./storage-run.ts";
 
 export interface NetworkOptions extends RulePorts {
   /** Absolute; names the installation. The subnet is kept there. */
@@ -25,6 +28,9 @@ export interface NetworkOptions extends RulePorts {
   runDir: string;
   /** How many places to have ready; 4 unless given. */
   prepared?: number;
+  /** Starts the tools, without stopping this process's event loop; they are children of this process unless given. */
+  launcher?: Launcher;
+  clock?: Clock;
   log: Log;
 }
 
@@ -47,7 +53,7 @@ export interface OciNetwork extends InstanceNetwork {
 /** Makes (or finds) the bridge alone, for binding sockets on its address: one may run while another process has the network open. */
 export async function prepareNetwork(options: { dataDir: string }): Promise<{ bridge: string; gateway: string }> {
   const names = networkNames(options.dataDir);
-  const { context } = await prepareBridge(options.dataDir, names);
+  const { context } = await prepareBridge(runTool, options.dataDir, names);
   return { bridge: names.bridge, gateway: context.gateway };
 }
 
@@ -56,7 +62,8 @@ export async function createNetwork(options: NetworkOptions): Promise<OciNetwork
   const names = networkNames(options.dataDir);
   const serial = createSerial();
   let ports: RulePorts = options;
-  const bridge = await prepareBridge(options.dataDir, names);
+  const run = options.launcher === undefined ? runTool : briefTools(options.launcher);
+  const bridge = await prepareBridge(run, options.dataDir, names);
   const { gateway } = bridge.context;
   const subnet = formatRange(bridge.subnet);
   const machineResolvConf = await readFile("/etc/resolv.conf", "utf8").catch(() => "");
@@ -66,6 +73,7 @@ export async function createNetwork(options: NetworkOptions): Promise<OciNetwork
     dir: join(options.runDir, "network"),
     prepared: options.prepared ?? 4,
     serial,
+    clock: options.clock ?? systemClock,
     log: options.log,
   });
 
@@ -79,7 +87,7 @@ export async function createNetwork(options: NetworkOptions): Promise<OciNetwork
       slots: await existingSlots(names, bridge.subnet.base),
       guarded: await forward(names, ports.allowHostPorts.length > 0),
     });
-    await needTool("nft", ["-f", "-"], { input: script });
+    await needTool("nft", ["-f", "-"], { run, input: script });
   }
 
   await serial(applyRules);
@@ -97,7 +105,7 @@ export async function createNetwork(options: NetworkOptions): Promise<OciNetwork
     resolvConf: () => instanceResolvConf(gateway, machineResolvConf),
     hosts: (hostname, address) => hostsFile(hostname, address, gateway),
     prepare: async () => {
-      await serial(() => prepareBridge(options.dataDir, names));
+      await serial(() => prepareBridge(run, options.dataDir, names));
       await serial(applyRules);
       places.refill();
     },
@@ -114,12 +122,16 @@ export async function createNetwork(options: NetworkOptions): Promise<OciNetwork
  */
 export async function destroyNetwork(paths: { dataDir: string; runDir: string }): Promise<void> {
   const names = networkNames(paths.dataDir);
-  await removeSlots(names, await existingSlots(names, 0));
+  await removeSlots(runTool, names, await existingSlots(names, 0));
   const bridges = (await readdir("/sys/class/net")).filter((name) => name === names.bridge);
-  await ipBatch(bridges.map((name) => `link del ${name}`));
+  await ipBatch(
+    runTool,
+    bridges.map((name) => `link del ${name}`),
+  );
   const removed = await runTool("nft", ["-f", "-"], { input: removeScript(names) });
   if (removed.code !== 0) throw new Error(`Cannot remove nftables tables "${names.table}": ${removed.stderr.trim()}`);
   await releaseForwarding(names.hash);
+  await leaveNamespaces();
   await removeDns(paths.dataDir);
   await rm(join(paths.runDir, "network"), { recursive: true, force: true });
 }
