@@ -4,7 +4,7 @@ import { endProcess, waitForEnd } from "../lib/process.ts";
 import { type PlatformConfig, platformPaths } from "./config.ts";
 import { sendCommand } from "./supervisor/commands.ts";
 import { runProgram } from "./supervisor/programs.ts";
-import { removeRecord, runningRecord } from "./supervisor/records.ts";
+import { removeRecord, runningRecord, runningUnder } from "./supervisor/records.ts";
 import { removeUnit } from "./systemd.ts";
 import type { DownOptions } from "./types.ts";
 import { requireRoot } from "./settings.ts";
@@ -29,8 +29,8 @@ export async function down(options: DownOptions): Promise<void> {
   } else {
     // A killed supervisor left the others: end them in the same order.
     for (const name of ["gateway", "control"] as const) {
-      const record = await runningRecord(paths, name);
-      if (record !== undefined) await endProcess(record, name === "gateway" ? 32_000 : 10_000);
+      const running = await runningUnder(paths, name);
+      await Promise.all(running.map((each) => endProcess(each, name === "gateway" ? 32_000 : 10_000)));
       await removeRecord(paths, name);
     }
     await runProgram("teardown", config);

@@ -1,4 +1,5 @@
-import { mkdir, realpath } from "node:fs/promises";
+import { mkdir, realpath, rm, rmdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { rfc3339 } from "../lib/clock.ts";
 import { readJson } from "../lib/files.ts";
 import { signalProcess, waitForEnd } from "../lib/process.ts";
@@ -7,6 +8,7 @@ import { doctor } from "./doctor.ts";
 import { requireRoot, settingsOf } from "./settings.ts";
 import { installUnit } from "./systemd.ts";
 import { launchSupervisor } from "./supervisor/launch.ts";
+import { lockDirectory } from "./supervisor/lock.ts";
 import { runningRecord } from "./supervisor/records.ts";
 import type { UpOptions } from "./types.ts";
 
@@ -17,8 +19,26 @@ import type { UpOptions } from "./types.ts";
  */
 export async function up(options: UpOptions): Promise<void> {
   requireRoot("up");
-  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  const made = await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   const dataDir = await realpath(options.dataDir);
+  try {
+    await upOn(dataDir, options);
+  } catch (error) {
+    if (made !== undefined) await removeUnused(dataDir, made);
+    throw error;
+  }
+}
+
+/** Removes what this `up` made from `made` on, unless something was started on it: then its logs say why it failed, or it runs. */
+async function removeUnused(dataDir: string, made: string): Promise<void> {
+  const started = (await readJson(platformPaths(dataDir).config).catch(() => ({}))) !== undefined;
+  if (started || !lockDirectory(dataDir)) return;
+  await rm(dataDir, { recursive: true, force: true });
+  const top = await realpath(dirname(made)).catch(() => dataDir);
+  for (let path = dirname(dataDir); path.startsWith(`${top}/`); path = dirname(path)) await rmdir(path).catch(() => {});
+}
+
+async function upOn(dataDir: string, options: UpOptions): Promise<void> {
   const paths = platformPaths(dataDir);
   const running = await runningRecord(paths, "supervisor");
   if (running !== undefined) {

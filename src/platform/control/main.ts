@@ -3,7 +3,8 @@
  * It may be killed at any moment: what was acknowledged is on disk, instances and gateways go on without it, and the next control
  * adopts them.
  *
- * Started by the supervisor with ControlOptions as JSON in its first argument; prints one JSON line when it serves. SIGTERM ends it
+ * Started by the supervisor with ControlOptions as JSON in its first argument; prints one JSON line when it serves, or with
+ * the `error` why it doesn't. SIGTERM ends it
  * and leaves the instances running.
  */
 import { createLog } from "../../lib/log.ts";
@@ -37,5 +38,6 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   log.error({ error }, "control did not start");
-  process.exit(1);
+  const message = error instanceof Error ? error.message : String(error);
+  process.stdout.write(`${JSON.stringify({ error: message })}\n`, () => process.exit(1));
 });

@@ -9,7 +9,7 @@ import { rfc3339 } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { type ProcessIdentity, endProcess, identifyProcess, isRunning } from "../../lib/process.ts";
 import type { PlatformPaths } from "../config.ts";
-import { type ProcessName, readRecord, removeRecord, writeRecord } from "./records.ts";
+import { type ProcessName, type ProcessRecord, readRecord, removeRecord, writeRecord } from "./records.ts";
 
 /** How to start the process. */
 export interface ProcessSpec {
@@ -41,8 +41,7 @@ const steadyMs = 10_000;
 const maxLogBytes = 32 * 1024 * 1024;
 
 interface Running {
-  identity: ProcessIdentity;
-  child: ChildProcess | undefined;
+  record: ProcessRecord;
   startedAt: number;
   /** Ours to end: its end is expected. */
   ending: boolean;
@@ -54,6 +53,13 @@ export class ManagedProcess {
   readonly #paths: PlatformPaths;
   readonly #log: Log;
   #current: Running | undefined;
+  /** Processes beside the current one: its replacement that doesn't serve yet, those before it that still end. */
+  readonly #beside = new Set<ProcessIdentity>();
+  readonly #ends = new Set<Promise<void>>();
+  /** Started, doesn't serve yet. */
+  #starting: ChildProcess | undefined;
+  /** Whatever changes `#current` comes one after the other. */
+  #changes: Promise<unknown> = Promise.resolve();
   #stopped = false;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -67,50 +73,91 @@ export class ManagedProcess {
 
   /** Takes over the one that runs already, or starts one and waits until it serves. */
   async start(): Promise<void> {
-    const record = await readRecord(this.#paths, this.name);
-    if (record !== undefined && (await isRunning(record))) {
-      this.#adopt(record);
-      return;
-    }
-    this.#current = await this.#spawn();
+    await this.#change(async () => {
+      const record = await readRecord(this.#paths, this.name);
+      for (const left of record?.beside ?? []) void this.#end(left);
+      if (record === undefined || !(await isRunning(record))) this.#current = await this.#spawn();
+      else if (record.starting !== true) await this.#adopt(record);
+      else {
+        // Nobody knows whether it would ever serve, and the next one must not start beside it.
+        await endProcess(record, 0);
+        this.#current = await this.#spawn();
+      }
+    });
   }
 
   /** Starts the next one, waits until it serves, then ends the one before. Only for processes that can run twice side by side. */
   async replace(): Promise<void> {
-    const before = this.#current;
-    this.#current = await this.#spawn();
-    if (before !== undefined) await this.#end(before);
+    const ended = await this.#change(async () => {
+      const before = this.#current;
+      if (before === undefined) {
+        await this.#spawnOrTryAgain();
+        return undefined;
+      }
+      this.#current = await this.#spawn(before);
+      before.ending = true;
+      const end = this.#end(before.record);
+      await this.#writeRecord(this.#current.record);
+      // Waited for outside: should the new one end, it is started again while the old one still drains.
+      return { end };
+    });
+    await ended?.end;
   }
 
   /** Ends the one that runs and starts another. */
   async restart(): Promise<void> {
-    const before = this.#current;
-    this.#current = undefined;
-    if (before !== undefined) await this.#end(before);
-    this.#current = await this.#spawn();
+    await this.#change(async () => {
+      const before = this.#current;
+      this.#current = undefined;
+      if (before !== undefined) {
+        before.ending = true;
+        await this.#end(before.record);
+      }
+      await this.#spawnOrTryAgain();
+    });
   }
 
-  /** Ends it for good. */
+  /** Ends it for good, also one that is just starting. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    const before = this.#current;
-    this.#current = undefined;
-    if (before !== undefined) await this.#end(before);
-    await removeRecord(this.#paths, this.name);
+    this.#starting?.kill("SIGKILL");
+    await this.#change(async () => {
+      const before = this.#current;
+      this.#current = undefined;
+      if (before !== undefined) {
+        before.ending = true;
+        void this.#end(before.record);
+      }
+      await Promise.all(this.#ends);
+      await removeRecord(this.#paths, this.name);
+    });
   }
 
-  async #end(running: Running): Promise<void> {
-    running.ending = true;
-    await endProcess(running.identity, this.#spec.graceMs);
+  #change<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#changes.then(work);
+    this.#changes = result.catch(() => {});
+    return result;
   }
 
-  #adopt(identity: ProcessIdentity): void {
-    const running: Running = { identity, child: undefined, startedAt: Date.now() - steadyMs, ending: false };
+  /** Ends a process; who stops the whole waits for it. */
+  #end(identity: ProcessIdentity): Promise<void> {
+    this.#beside.add(identity);
+    const end = endProcess(identity, this.#spec.graceMs).finally(() => {
+      this.#beside.delete(identity);
+      this.#ends.delete(end);
+    });
+    this.#ends.add(end);
+    return end;
+  }
+
+  async #adopt(record: ProcessRecord): Promise<void> {
+    const running: Running = { record, startedAt: Date.now() - steadyMs, ending: false };
     this.#current = running;
-    this.#log.info({ pid: identity.pid }, "took over a running process");
+    this.#log.info({ pid: record.pid }, "took over a running process");
+    await this.#writeRecord(record);
     const poll = setInterval(() => {
-      void isRunning(identity).then((alive) => {
+      void isRunning(record).then((alive) => {
         if (alive) return;
         clearInterval(poll);
         this.#ended(running, "unknown");
@@ -119,9 +166,24 @@ export class ManagedProcess {
     poll.unref();
   }
 
-  async #spawn(): Promise<Running> {
+  async #spawnOrTryAgain(): Promise<void> {
+    clearTimeout(this.#timer);
+    try {
+      this.#current = await this.#spawn();
+    } catch (error) {
+      this.#startAgain();
+      throw error;
+    }
+  }
+
+  /** Starts one and waits until it serves. `before` is the one that runs and is to be replaced. */
+  async #spawn(before?: Running): Promise<Running> {
     const spec = this.#spec;
     const logFile = await openLog(spec.logFile);
+    if (this.#stopped) {
+      await logFile.close();
+      throw new Error(`Process "${spec.name}" is not started: everything stops`);
+    }
     const child = spawn(spec.command, spec.args, {
       // Its own session: a signal to the supervisor's terminal must not reach it.
       detached: true,
@@ -129,66 +191,108 @@ export class ManagedProcess {
       ...(spec.env === undefined ? {} : { env: spec.env }),
       stdio: ["ignore", "pipe", logFile.fd, ...spec.fds],
     });
-    const ready = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("it did not get ready")), readyTimeoutMs);
-      if (!spec.saysReady) child.once("spawn", resolve);
-      child.stdout?.once("data", () => resolve());
-      child.once("error", reject);
-      child.once("exit", (code, signal) => reject(new Error(`it ended with ${signal ?? `code ${code}`}`)));
-      child.once("close", () => clearTimeout(timer));
-      const settled = () => clearTimeout(timer);
-      child.stdout?.once("data", settled);
-      if (!spec.saysReady) child.once("spawn", settled);
-    });
+    this.#starting = child;
+    const ready = untilReady(child, spec);
     ready.catch(() => {});
-    await logFile.close();
-    child.stdout?.resume();
-    const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
-    if (identity === undefined) {
-      await ready;
-      throw new Error(`Process "${spec.name}" ended at once: see ${spec.logFile}`);
-    }
-    const running: Running = { identity, child, startedAt: Date.now(), ending: false };
+    let identity: ProcessIdentity | undefined;
     try {
+      await logFile.close();
+      identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
+      const startedAt = Date.now();
+      if (identity === undefined) {
+        await ready;
+        throw new Error("it ended at once");
+      }
+      const record = { ...identity, name: spec.name, since: rfc3339(startedAt), version: spec.version };
+      // Before it serves: where this supervisor is killed now, the next one must know of it.
+      this.#beside.add(identity);
+      await this.#writeRecord(before === undefined ? { ...record, starting: true } : before.record);
       await ready;
+      this.#beside.delete(identity);
+      const running: Running = { record, startedAt, ending: false };
+      if (before !== undefined) this.#beside.add(before.record);
+      await this.#writeRecord(record);
+      child.once("exit", (code, signal) => this.#ended(running, signal ?? `code ${code}`));
+      if (child.exitCode !== null || child.signalCode !== null) setImmediate(() => this.#ended(running, "early end"));
+      this.#log.info({ pid: identity.pid }, "process started");
+      return running;
     } catch (error) {
-      running.ending = true;
-      await endProcess(identity, 1_000);
+      if (identity !== undefined) {
+        await endProcess(identity, 1_000);
+        this.#beside.delete(identity);
+      }
+      if (before === undefined) await removeRecord(this.#paths, this.name);
+      else await this.#writeRecord(before.record);
       const why = error instanceof Error ? error.message : String(error);
       throw new Error(`Process "${spec.name}" did not start: ${why}; see ${spec.logFile}`, { cause: error });
+    } finally {
+      this.#starting = undefined;
     }
-    const since = rfc3339(running.startedAt);
-    await writeRecord(this.#paths, { ...identity, name: spec.name, since, version: spec.version });
-    child.once("exit", (code, signal) => this.#ended(running, signal ?? `code ${code}`));
-    if (child.exitCode !== null || child.signalCode !== null) this.#ended(running, "early end");
-    this.#log.info({ pid: identity.pid }, "process started");
-    return running;
+  }
+
+  #writeRecord(record: ProcessRecord): Promise<void> {
+    const beside = [...this.#beside].filter(({ pid }) => pid !== record.pid).map(identityOf);
+    const { beside: _, ...rest } = record;
+    return writeRecord(this.#paths, beside.length === 0 ? rest : { ...rest, beside });
   }
 
   #ended(running: Running, how: string): void {
-    if (running.ending || this.#stopped || (this.#current !== undefined && this.#current !== running)) return;
+    if (running.ending || this.#stopped || this.#current !== running) return;
     running.ending = true;
     this.#current = undefined;
     if (Date.now() - running.startedAt > steadyMs) this.#failures = 0;
-    this.#log.error({ pid: running.identity.pid, how }, "process ended, starting it again");
+    this.#log.error({ pid: running.record.pid, how }, "process ended, starting it again");
     this.#startAgain();
   }
 
   #startAgain(): void {
+    if (this.#stopped) return;
     const delay = this.#failures === 0 ? 0 : Math.min(maxBackoffMs, 50 * 2 ** this.#failures);
     this.#failures += 1;
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (this.#stopped) return;
-      this.#spawn().then(
-        (running) => {
-          this.#current = running;
-        },
-        (error: unknown) => {
-          this.#log.error({ error }, "process did not start");
-          this.#startAgain();
-        },
-      );
+      const again = this.#change(async () => {
+        if (!this.#stopped && this.#current === undefined) await this.#spawnOrTryAgain();
+      });
+      again.catch((error: unknown) => this.#log.error({ error }, "process did not start"));
     }, delay);
+  }
+}
+
+function identityOf({ pid, startTicks, bootId }: ProcessIdentity): ProcessIdentity {
+  return { pid, startTicks, bootId };
+}
+
+/** Resolves when the process serves; rejects with the reason why it doesn't, its own where it said one. */
+async function untilReady(child: ChildProcess, { saysReady }: ProcessSpec): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      timer = setTimeout(() => reject(new Error("it did not get ready")), readyTimeoutMs);
+      if (!saysReady) child.once("spawn", resolve);
+      child.once("error", reject);
+      child.once("exit", (code, signal) => {
+        // What it said last comes after.
+        child.once("close", () => reject(new Error(`it ended with ${signal ?? `code ${code}`}`)));
+      });
+      child.stdout?.once("data", (line: Buffer) => {
+        const error = errorIn(line.toString());
+        if (error === undefined) resolve();
+        else reject(new Error(error));
+      });
+    });
+  } finally {
+    clearTimeout(timer);
+    child.stdout?.resume();
+  }
+}
+
+/** The sentence of a process that says `{"error":"…"}` instead of being ready. */
+function errorIn(line: string): string | undefined {
+  try {
+    return (JSON.parse(line) as { error?: string } | null)?.error;
+  } catch {
+    return undefined;
   }
 }
 

@@ -14,6 +14,10 @@ export interface ProcessRecord extends ProcessIdentity {
   /** RFC 3339. */
   since: string;
   version: string;
+  /** It was started and doesn't serve yet. */
+  starting?: true;
+  /** Others of that name: a replacement that doesn't serve yet, or one that was replaced and still ends its requests. */
+  beside?: ProcessIdentity[];
 }
 
 /** The record of a process; undefined where there is none, or no whole one. */
@@ -30,6 +34,15 @@ export async function writeRecord(paths: PlatformPaths, record: ProcessRecord): 
 
 export async function removeRecord(paths: PlatformPaths, name: ProcessName): Promise<void> {
   await rm(paths.record(name), { force: true });
+}
+
+/** All that run under a name: the process, its replacement, those that it replaced. */
+export async function runningUnder(paths: PlatformPaths, name: ProcessName): Promise<ProcessIdentity[]> {
+  const record = await readRecord(paths, name);
+  if (record === undefined) return [];
+  const all = [record, ...(record.beside ?? [])];
+  const running = await Promise.all(all.map(isRunning));
+  return all.filter((_, index) => running[index]);
 }
 
 /** The record of a process that runs now. */
