@@ -5,6 +5,7 @@ import type { Log } from "../../lib/log.ts";
 import type { WorkloadState, WorkloadsPort } from "../../runtime/workloads.ts";
 import type { PlatformPaths } from "../config.ts";
 import type { InstanceStatus } from "../types.ts";
+import { reasonWord } from "./traffic.ts";
 
 /** What control last knew, for `status`, which must answer also while control is down. */
 export interface ControlStatus {
@@ -61,7 +62,7 @@ function statusOf(workloads: readonly WorkloadState[]): ControlStatus {
   const problems = workloads.flatMap(({ key, problem }) =>
     problem === undefined
       ? []
-      : [`Revision "${key.name}" in namespace "${key.namespace}": ${problem.reason}: ${problem.message}`],
+      : [`Revision "${key.name}" in namespace "${key.namespace}": ${reasonWord(problem)}: ${problem.message}`],
   );
   return { instances, problems };
 }

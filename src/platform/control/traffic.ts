@@ -20,7 +20,7 @@ export function connectWorkloads(workloads: WorkloadsPort, publisher: Publisher)
   return workloads.subscribe(tell);
 }
 
-/** The word that requests get and conditions show: `ExitCode127`. */
-function reasonWord({ reason, code }: { reason: string; code?: number }): string {
+/** The word that requests get, and that conditions and `status` show: `ExitCode127`. */
+export function reasonWord({ reason, code }: { reason: string; code?: number }): string {
   return reason === "ExitCode" && code !== undefined ? `ExitCode${code}` : reason;
 }

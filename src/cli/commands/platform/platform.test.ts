@@ -49,6 +49,12 @@ function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] 
 }
 
 describe("up", () => {
+  it("upCommand() takes verbose errors back, and leaves them as they were where nothing is said", async () => {
+    const parse = (...argv: string[]) => parseOptions<UpCommandOptions>(upCommand, argv);
+    expect((await parse("--no-verbose-errors")).verboseErrors).toBe(false);
+    expect((await parse("--detach")).verboseErrors).toBeUndefined();
+  });
+
   it("upCommand() reads every setting", async () => {
     const argv =
       "--data-dir /d --api 0.0.0.0:7443 --http [::1]:80 --domain apps.example.com --api-san a --api-san b --region home " +

@@ -35,6 +35,7 @@ export function upCommand(
       port,
     )
     .option("--verbose-errors", "add the reason's message to 503 answers; for development, it may hold secrets")
+    .option("--no-verbose-errors", "take that back")
     .option("--detach", "return once it serves, instead of staying in the foreground", false)
     .option("--install", "write and start a systemd unit that runs this at each boot", false);
   examples(command, [
