@@ -4,11 +4,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-runtime="ca-certificates conmon runc crun podman buildah skopeo golang-github-containers-common iproute2 nftables dnsmasq-base"
+# libatomic1 and libstdc++6 are what the packaged Node.js is linked with.
+runtime="ca-certificates libatomic1 libstdc++6 util-linux conmon runc crun podman buildah skopeo golang-github-containers-common iproute2 nftables dnsmasq-base"
 # The demo makes its images and serves them from a registry of its own.
 demo="busybox-static docker-registry apache2-utils curl git"
 wanted="$runtime $demo"
-if [ "${1:-}" = test ]; then wanted="$wanted procps util-linux"; fi
+if [ "${1:-}" = test ]; then wanted="$wanted procps openssl bsdutils"; fi
 
 say() { echo "setup: $*"; }
 as_root() {
