@@ -12,11 +12,16 @@ import { configurationReasons } from "../src/api/configuration.conditions.ts";
 import { reasonCodes } from "../src/api/meta/errors.ts";
 import { revisionReasons } from "../src/api/revision.conditions.ts";
 import { routeReasons } from "../src/api/route.conditions.ts";
+import { maxBodyBytes } from "../src/apiserver/body.ts";
 import { createIo } from "../src/cli/io.ts";
 import { createProgram } from "../src/cli/program.ts";
 import { answers } from "../src/gateway/answers.ts";
+import { defaultLimits as gatewayLimits } from "../src/gateway/options.ts";
 import { systemClock } from "../src/lib/clock.ts";
 import { processNames } from "../src/platform/supervisor/records.ts";
+import { defaultGarbageRules } from "../src/reconcilers/gc/plan.ts";
+import { defaultLimits as driverLimits } from "../src/runtime/oci/limits.ts";
+import { defaultHistory } from "../src/store/store.ts";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "..");
@@ -173,8 +178,15 @@ describe("docs/troubleshooting.md", () => {
     expect(missing([...reasons, "ExitCode%d"])).toEqual([]);
   });
 
+  /** The text under a heading, up to the next one of its rank. */
+  function section(heading: string): string {
+    const found = new RegExp(`^## ${heading}\\n(.*?)(?=^## |(?![^]))`, "ms").exec(text());
+    if (found === null) throw new Error(`docs/troubleshooting.md has no heading "${heading}"`);
+    return found[1] ?? "";
+  }
+
   test("explains every reason of the gateway's own answers, with its status", () => {
-    const rows = text();
+    const rows = section("A request gets an error");
     const absent = Object.values(answers).filter(
       ({ reason, status }) => !rows.includes(`| \`${reason}\` | ${status} |`),
     );
@@ -182,8 +194,9 @@ describe("docs/troubleshooting.md", () => {
   });
 
   test("explains every reason of the API's errors, with its code", () => {
+    const rows = section("The API refuses something");
     const absent = Object.entries(reasonCodes).filter(
-      ([reason, code]) => !text().includes(`| \`${reason}\` | ${code} |`),
+      ([reason, code]) => !rows.includes(`| \`${reason}\` | ${code} |`),
     );
     expect(absent).toEqual([]);
   });
@@ -211,5 +224,50 @@ describe("docs/troubleshooting.md", () => {
 
   test("names every process of the platform", () => {
     expect(missing(processNames)).toEqual([]);
+  });
+});
+
+describe("docs/operating.md", () => {
+  const rows = (...pairs: [string, string][]) => pairs.map(([what, figure]) => `| ${what} | ${figure} |`);
+  const count = (value: number) => value.toLocaleString("en");
+  const mebibytes = (bytes: number) => `${bytes / 1024 ** 2} MiB`;
+  const seconds = (ms: number) => `${ms / 1000} s`;
+  const hours = (ms: number) => `${ms / 3_600_000} h`;
+
+  test("has the limits that the code has", () => {
+    const driver = driverLimits();
+    const expected = rows(
+      ["processes and threads", count(driver.pids)],
+      ["output kept", `${mebibytes(driver.logBytes)} a run, of the last two runs`],
+      ["requests that wait for one Revision", count(gatewayLimits.queueLength)],
+      ["client connections", `${count(gatewayLimits.connections)} per thread, a thread per core`],
+      [
+        "header section",
+        `${gatewayLimits.headerBytes / 1024} KiB, ${gatewayLimits.headerCount} fields, within ${seconds(gatewayLimits.headersMs)}`,
+      ],
+      ["a request's body, or a client that takes no answer, standing still", seconds(gatewayLimits.stallMs)],
+      ["idle client connection", seconds(gatewayLimits.idleMs)],
+      ["a body", mebibytes(maxBodyBytes)],
+      [
+        "changes that a watch can resume after",
+        `${count(defaultHistory.changes)} changes, ${mebibytes(defaultHistory.bytes)}, ${defaultHistory.ageMs / 60_000} minutes`,
+      ],
+      [
+        "Revisions",
+        `deleted when no Route names them, ${hours(defaultGarbageRules.retainSinceCreateMs)} old, ` +
+          `${hours(defaultGarbageRules.retainSinceActiveMs)} without traffic, beyond the newest ${defaultGarbageRules.keep}; ` +
+          `never more than ${count(defaultGarbageRules.atMost)}`,
+      ],
+    );
+    const text = textOf("docs/operating.md");
+    expect(expected.filter((row) => !text.includes(row))).toEqual([]);
+  });
+
+  test("names every flag of up", () => {
+    const reference = /^## elafros up\n(.*?)^## /ms.exec(textOf("docs/reference/cli.md"))?.[1] ?? "";
+    const flags = [...reference.matchAll(/^\| `(--[a-z-]+)/gm)].map(([, flag = ""]) => flag);
+    expect(flags.length).toBeGreaterThan(8);
+    const text = textOf("docs/operating.md");
+    expect(flags.filter((flag) => !text.includes(`\`${flag}\``))).toEqual([]);
   });
 });
