@@ -148,4 +148,7 @@ function say(text: string): void {
   console.log(text);
 }
 
-await main();
+main().catch((error: unknown) => {
+  console.error(`\nThe demo stopped: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+});
