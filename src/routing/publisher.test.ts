@@ -53,6 +53,24 @@ describe("createPublisher()", () => {
     expect(gateway.tables[0]?.hosts["route.ns.example"]?.targets).toEqual([{ revision: "ns/r1", percent: 100 }]);
   });
 
+  it("keeps nothing of a Revision that the driver has forgotten", async () => {
+    const { publisher } = bench();
+    publisher.start();
+    publisher.setRevision(revision);
+    publisher.assign(assignment());
+    publisher.setInstances("ns/r1", { instances: [instance("i1")], problem: { reason: "ExitCode1", message: "no" } });
+    await settle();
+    expect(publisher.table().revisions["ns/r1"]?.instances).toHaveLength(1);
+    publisher.setInstances("ns/r1", undefined);
+    await settle();
+    const { version, revisions } = publisher.table();
+    expect(revisions["ns/r1"]).toMatchObject({ instances: [] });
+    expect(revisions["ns/r1"]?.problem).toBeUndefined();
+    publisher.setInstances("ns/r1", undefined);
+    await settle();
+    expect(publisher.table().version).toBe(version);
+  });
+
   it("puts all changes of one tick into one table", async () => {
     const { publisher, member } = bench();
     const gateway = member("g");

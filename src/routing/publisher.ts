@@ -49,8 +49,8 @@ export interface Publisher extends TrafficPort {
   start(): void;
   /** The last published table. */
   table(): RouteTable;
-  /** Declares the instances of a Revision (`namespace/name`) that take requests, and why there is none. */
-  setInstances(revision: string, state: RevisionInstances): void;
+  /** Declares the instances of a Revision (`namespace/name`) that take requests, and why there is none; undefined forgets it. */
+  setInstances(revision: string, state: RevisionInstances | undefined): void;
   /** A gateway said hello, for the first time or again. */
   addMember(member: Member, report: MemberReport): void;
   /** The gateway has ended. */
@@ -157,6 +157,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (revisions.delete(revision)) touch();
     },
     setInstances(revision, state) {
+      if (state === undefined) {
+        if (instances.delete(revision)) touch();
+        return;
+      }
       if (same(instances.get(revision), state)) return;
       instances.set(revision, structuredClone(state));
       touch();
