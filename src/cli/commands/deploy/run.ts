@@ -91,14 +91,22 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
   });
   const follow: Follow = { session, clock: factory.clock, signal: limit.signal, service };
   const progress = createProgress(io, factory.clock);
+  const printAnswer = async (data: Route) => {
+    if (options.output === "table") return;
+    const names = [`service/${service}`];
+    await printView(factory.io, options.output, { table: { columns: [], rows: [] }, data, names });
+  };
   try {
     progress.start("Starting");
     const revisionName = await followCreated(follow, generation);
     if (!options.wait) {
       progress.stop();
-      if (manual) await addNext(follow, { revisionName, target });
-      else await recordBefore(follow, { before, ...(options.name === undefined ? {} : { name: options.name }) });
+      const named = options.name === undefined ? {} : { name: options.name };
+      const written = manual
+        ? await addNext(follow, { revisionName, target })
+        : await recordBefore(follow, { before, ...named });
       io.line(`Revision [${revisionName}] is starting. Follow it with 'elafros rollout status --service ${service}'`);
+      await printAnswer(written);
       return;
     }
     const upload = watchUpload(follow, { revisionName, progress });
@@ -123,13 +131,7 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
     progress.done("Promoting");
     io.line("Done.");
     io.line(`Deployed to ${addressOf(promoted, manual ? target : undefined)}`);
-    if (options.output !== "table") {
-      await printView(factory.io, options.output, {
-        table: { columns: [], rows: [] },
-        data: promoted,
-        names: [`service/${service}`],
-      });
-    }
+    await printAnswer(promoted);
   } catch (error) {
     progress.fail();
     if (factory.signal.aborted) factory.io.note(`The deploy was accepted: ${goesOn}`);
