@@ -1,6 +1,9 @@
 /** Event (core/v1): something that happened to an object and that a person would ask about. Controllers write them; they go after a while. */
 import type { Static } from "typebox";
 import { integer, object, optional, text, time, structural } from "./meta/fields.ts";
+import type { Cause } from "./meta/errors.ts";
+import { invalid } from "./meta/faults.ts";
+import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
 
@@ -42,6 +45,14 @@ const schema = object("Something that happened to an object.", {
   ),
 });
 export type Event = KubeObject & Static<typeof schema>;
+
+/** An Event about an object of a namespace stands in that namespace, where those who may read the one find the other. */
+function validate({ metadata, involvedObject }: Event): Cause[] {
+  const { namespace = "" } = involvedObject;
+  return namespace === "" || namespace === metadata.namespace
+    ? []
+    : [invalid("involvedObject.namespace", namespace, "does not match event.namespace")];
+}
 
 export const Event: Kind<Event> = {
   group: "",
@@ -105,4 +116,5 @@ export const Event: Kind<Event> = {
       value: (object) => object.count ?? 1,
     },
   ],
+  validate: guarded(structural(schema), validate),
 };

@@ -47,7 +47,7 @@ export function compile(input: CompileInput): RouteTable {
     if (limits === undefined) continue;
     const known = input.instances.get(key);
     const instances = known?.instances ?? [];
-    const problem = known?.problem ?? limits.problem;
+    const problem = problemOf(known?.problem, limits.problem);
     revisions[key] = {
       configuration: limits.configuration,
       protocol: limits.protocol,
@@ -58,6 +58,11 @@ export function compile(input: CompileInput): RouteTable {
     };
   }
   return { version: input.version, hosts: Object.fromEntries(hosts), revisions };
+}
+
+/** The instances' own reason is the newer one; where the Revision's condition gives the same, it says it in whole sentences. */
+function problemOf(newest: RevisionInstances["problem"], told: RevisionTraffic["problem"]): RevisionTraffic["problem"] {
+  return newest !== undefined && newest.reason !== told?.reason ? newest : told;
 }
 
 function claim(hosts: Map<string, HostEntry>, host: string, entry: HostEntry): void {

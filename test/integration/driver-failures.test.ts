@@ -80,13 +80,14 @@ test("too much memory is OOMKilled", async () => {
   const script = "echo filling; head -c 200000000 /dev/zero | tail -c 199999999 | wc -c & wait $!; sleep 0.2; exit 137";
   bed.driver.scale(key, shellSpec(script, { resources: { memoryBytes: 24 << 20 } }), 1);
   const { problem, instances } = await eventually(bed.driver, key, (state) => state.problem !== undefined);
-  expect(problem).toMatchObject({ reason: "OOMKilled", code: 137 });
+  const message = expect.stringMatching(/^Container was killed: it used more than its \d+ MiB of memory$/) as string;
+  expect(problem).toMatchObject({ reason: "OOMKilled", code: 137, message });
   expect(instances[0]?.lastExit?.oomKilled).toBe(true);
   bed.driver.remove(key);
 });
 
 test.each([
-  { resources: { memoryBytes: 2 ** 31 }, words: "Asked for 2147483648 bytes of memory" },
+  { resources: { memoryBytes: 2 ** 31 }, words: "Asked for 2 GiB of memory" },
   { resources: { cpuMilli: 2_001 }, words: "Asked for 2001m of cpu, this machine has 2000m" },
 ])("asking for more than there is is InsufficientResources: $words", async ({ resources, words }) => {
   const key = newKey();

@@ -27,7 +27,7 @@ test("look() tells a pull once when it begins and once when it is over, with its
   expect(look(workload(pull))).toEqual([pulling]);
   expect(look(workload({ ...pull, bytes: 5_000_000 }))).toEqual([]);
   const ended = { ...pull, bytes: 5_242_880, endedAt: 3_500 };
-  const message = `Pulled image "${image}": 5.0 MiB in 2.5 s`;
+  const message = `Pulled image "${image}": 5 MiB in 2.5 s`;
   expect(look(workload(ended))).toEqual([{ type: "Normal", reason: "Pulled", message }]);
   expect(look(workload(ended, undefined))).toEqual([]);
 });

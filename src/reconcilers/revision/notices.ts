@@ -3,6 +3,7 @@
  * replaced. They are recorded as it happens and not by a plan, so that a pull's Events stand before the Revision is ready.
  */
 import type { PlannedEvent } from "../../controller/plan.ts";
+import { formatBytes } from "../../lib/bytes.ts";
 import type { ImagePull, InstanceState, WorkloadState } from "../../runtime/workloads.ts";
 
 export interface Notices {
@@ -47,7 +48,7 @@ function pullEvents(before: ImagePull | undefined, now: ImagePull): PlannedEvent
   if (!known) events.push({ type: "Normal", reason: "Pulling", message: `Pulling image "${now.image}"` });
   if (now.endedAt !== undefined && !(known && before.endedAt !== undefined)) {
     const seconds = ((now.endedAt - now.startedAt) / 1000).toFixed(1);
-    const message = `Pulled image "${now.image}": ${size(now.bytes)} in ${seconds} s`;
+    const message = `Pulled image "${now.image}": ${formatBytes(now.bytes)} in ${seconds} s`;
     events.push({ type: "Normal", reason: "Pulled", message });
   }
   return events;
@@ -55,9 +56,4 @@ function pullEvents(before: ImagePull | undefined, now: ImagePull): PlannedEvent
 
 function replacedEvent({ id, replaced = "" }: InstanceState): PlannedEvent {
   return { type: "Warning", reason: "InstanceReplaced", message: `Instance "${id}" is replaced: ${replaced}` };
-}
-
-function size(bytes: number): string {
-  if (bytes < 1024) return `${bytes} bytes`;
-  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / (1024 * 1024)).toFixed(1)} MiB`;
 }

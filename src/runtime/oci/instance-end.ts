@@ -1,5 +1,6 @@
 /** How instances end, or don't begin: exit codes, last words, and the word for it. */
 import { constants } from "node:os";
+import { formatBytes } from "../../lib/bytes.ts";
 import { ImageError } from "../images.ts";
 import type { InstanceExit, WorkloadProblem } from "../workloads.ts";
 import { oomKills } from "./cgroup.ts";
@@ -30,6 +31,13 @@ export async function readExit(ctx: DriverContext, record: InstanceRecord, end: 
   ]);
   const message = written.toString("utf8").trim() || last;
   return { code: end.code, oomKilled: end.code !== 0 && kills > 0, message, at };
+}
+
+/** What is said of a run that the kernel killed for its memory; what it printed last has nothing to do with that. */
+export function oomMessage(limitBytes: number | undefined): string {
+  return limitBytes === undefined
+    ? "Container was killed: the machine has no memory left"
+    : `Container was killed: it used more than its ${formatBytes(limitBytes)} of memory`;
 }
 
 /** The word for a start that failed; with the exit code that a shell would give, where the program itself couldn't be run. */

@@ -7,7 +7,7 @@ import { isInGroup, signal } from "./cgroup.ts";
 import type { DriverContext } from "./context.ts";
 import type { RunEnd } from "./exits.ts";
 import { execInside } from "./exec.ts";
-import { problemOf, readExit, stopSignal } from "./instance-end.ts";
+import { oomMessage, problemOf, readExit, stopSignal } from "./instance-end.ts";
 import { beginRun, checkResources, cleanRun, destroy, instanceGroup, launch, needImage, type Run } from "./launch.ts";
 import { keepRotated } from "./logs.ts";
 import type { ImageRoot } from "./parts.ts";
@@ -339,7 +339,8 @@ export class Instance {
     const exit = await readExit(this.#ctx, record, end);
     record.lastExit = exit;
     const ranMs = exit.at - (record.startedAt ?? exit.at);
-    if (!byProbe) this.#report(exit.oomKilled ? "OOMKilled" : "ExitCode", exit.message, exit.code);
+    if (exit.oomKilled) this.#report("OOMKilled", oomMessage(record.spec.resources.memoryBytes), exit.code);
+    else if (!byProbe) this.#report("ExitCode", exit.message, exit.code);
     await this.#scheduleNext(ranMs, true);
   }
 

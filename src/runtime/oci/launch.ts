@@ -5,6 +5,7 @@
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { formatBytes } from "../../lib/bytes.ts";
 import { ImageError } from "../images.ts";
 import type { InstanceSpec } from "../workloads.ts";
 import { makeBundle } from "./bundle.ts";
@@ -50,7 +51,7 @@ export function checkResources(ctx: DriverContext, { cpuMilli = 0, memoryBytes =
   const { limits } = ctx;
   if (memoryBytes > limits.memoryBytes) {
     throw new ResourcesError(
-      `Asked for ${memoryBytes} bytes of memory, instances have ${limits.memoryBytes} on this machine`,
+      `Asked for ${formatBytes(memoryBytes)} of memory, instances have ${formatBytes(limits.memoryBytes)} on this machine`,
     );
   }
   if (cpuMilli > limits.cpuMilli) {
