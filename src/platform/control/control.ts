@@ -136,7 +136,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     authorizer,
     tokens: createTokens({ key: pki.tokenKey, clock, find: tokenFinder(service, allKinds) }),
     tls: { ...pki.serving(), ca: pki.ca },
-    logs: podLogs(driver),
+    logs: podLogs(driver, clock),
     version,
     clock,
     log,

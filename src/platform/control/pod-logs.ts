@@ -1,20 +1,26 @@
 import { ApiError } from "../../api/meta/errors.ts";
 import type { LogSource } from "../../apiserver/logs.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { WorkloadsPort } from "../../runtime/workloads.ts";
 import { containerName } from "./pods.ts";
 
 /** The output of instances, as logs of their Pods. */
-export function podLogs(workloads: Pick<WorkloadsPort, "list" | "logs">): LogSource {
+export function podLogs(workloads: Pick<WorkloadsPort, "list" | "logs">, clock: Clock): LogSource {
   return {
     async *open(namespace, pod, options, signal) {
       const found = workloads
         .list()
-        .some(({ key, instances }) => key.namespace === namespace && instances.some(({ id }) => id === pod));
-      if (!found) {
+        .flatMap(({ key, instances }) => (key.namespace === namespace ? instances : []))
+        .find(({ id }) => id === pod);
+      if (found === undefined) {
         throw new ApiError("NotFound", `pods "${pod}" not found`, { details: { name: pod, kind: "pods" } });
       }
       if (options.container !== undefined && options.container !== containerName) {
         throw new ApiError("BadRequest", `container ${options.container} is not valid for pod ${pod}`);
+      }
+      if (options.previous === true && found.restarts === 0) {
+        const message = `previous terminated container "${containerName}" in pod "${pod}" not found`;
+        throw new ApiError("BadRequest", message);
       }
       const lines = workloads.logs(pod, {
         follow: options.follow ?? false,
@@ -22,7 +28,7 @@ export function podLogs(workloads: Pick<WorkloadsPort, "list" | "logs">): LogSou
         previous: options.previous ?? false,
         signal,
         ...(options.tailLines === undefined ? {} : { tailLines: options.tailLines }),
-        ...sinceOf(options),
+        ...sinceOf(options, clock),
       });
       let left = options.limitBytes ?? Infinity;
       for await (const line of lines) {
@@ -35,8 +41,8 @@ export function podLogs(workloads: Pick<WorkloadsPort, "list" | "logs">): LogSou
   };
 }
 
-function sinceOf(options: { sinceSeconds?: number; sinceTime?: string }): { since?: number } {
+function sinceOf(options: { sinceSeconds?: number; sinceTime?: string }, clock: Clock): { since?: number } {
   if (options.sinceTime !== undefined) return { since: Date.parse(options.sinceTime) };
-  if (options.sinceSeconds !== undefined) return { since: Date.now() - options.sinceSeconds * 1000 };
+  if (options.sinceSeconds !== undefined) return { since: clock.now() - options.sinceSeconds * 1000 };
   return {};
 }

@@ -90,7 +90,9 @@ export async function* readLog(path: string, options: ReadOptions): AsyncGenerat
   const current = await openLog(path);
   try {
     const before = await openLog(`${path}.1`);
-    const files = [before, current.file === undefined ? undefined : current].flatMap((one) => one?.file ?? []);
+    // Replaced just between the two: they are the same file.
+    const earlier = before.inode === current.inode ? undefined : before.file;
+    const files = [earlier, current.file].filter((file) => file !== undefined);
     try {
       // The last lines need all that is there; it is bounded by the log's size.
       const tail: LogLine[] = [];
