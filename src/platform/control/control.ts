@@ -32,6 +32,7 @@ import { openStore } from "../../store/open.ts";
 import { type PlatformConfig, platformPaths } from "../config.ts";
 import { networkOptions } from "../network-options.ts";
 import { servingNames } from "../user-kubeconfig.ts";
+import { startImageHousekeeping } from "./image-housekeeping.ts";
 import { createLinkServer } from "./link-server.ts";
 import { podLogs } from "./pod-logs.ts";
 import { podsOf } from "./pods.ts";
@@ -105,11 +106,12 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     log,
     onHung: ({ instance }) => driver.replace(instance, "it did not end work that nobody waits for any more"),
   });
+  const client = inProcessClient(service, {
+    username: "system:elafros:controller",
+    groups: [controllerGroup, "system:masters"],
+  });
   const controllers = startControllers({
-    client: inProcessClient(service, {
-      username: "system:elafros:controller",
-      groups: [controllerGroup, "system:masters"],
-    }),
+    client,
     workloads: driver,
     images,
     traffic: publisher,
@@ -151,6 +153,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     network.prepare().catch((error: unknown) => log.error({ error }, "the instances' network can't be repaired"));
   }, networkCheckMs);
   networkCheck.unref();
+  const imageHousekeeping = startImageHousekeeping({ client, workloads: driver, images, clock, log });
   const statusFile = keepStatusFile({ paths, driver, clock, log });
 
   return {
@@ -159,6 +162,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
       clearInterval(networkCheck);
       await server.close();
       unsubscribeDns();
+      await imageHousekeeping.stop();
       await controllers.stop();
       await link.close();
       disconnect();

@@ -1,0 +1,48 @@
+import { Revision } from "../../api/revision.ts";
+import type { Client } from "../../client/client.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { ImageStore } from "../../runtime/oci/parts.ts";
+import type { WorkloadsPort } from "../../runtime/workloads.ts";
+
+export interface ImageHousekeepingOptions {
+  client: Pick<Client, "list">;
+  workloads: Pick<WorkloadsPort, "list">;
+  images: Pick<ImageStore, "prune">;
+  clock: Clock;
+  log: Log;
+}
+
+/** How often it is looked. Nothing waits for the space. */
+const everyMs = 3_600_000;
+
+/** Removes pulled images that no Revision and no instance needs any more, once an hour, until `stop`, which waits for what is under way. */
+export function startImageHousekeeping(options: ImageHousekeepingOptions): { stop(): Promise<void> } {
+  const { clock, log } = options;
+  let stopped = false;
+  let working = Promise.resolve();
+  let cancel: () => void;
+  const wait = () => {
+    cancel = clock.after(everyMs, () => {
+      working = clean(options)
+        .catch((error: unknown) => log.warn({ error }, "Unneeded images can't be removed"))
+        .then(() => (stopped ? undefined : wait()));
+    });
+  };
+  wait();
+  return {
+    async stop() {
+      stopped = true;
+      cancel();
+      await working;
+    },
+  };
+}
+
+async function clean({ client, workloads, images, log }: ImageHousekeepingOptions): Promise<void> {
+  const { items } = await client.list(Revision);
+  const needed = new Set(items.flatMap(({ status }) => status?.imageDigest ?? []));
+  for (const { instances } of workloads.list()) for (const { image } of instances) needed.add(image);
+  const removed = await images.prune([...needed]);
+  if (removed.length > 0) log.info({ images: removed }, "Removed images that nothing needs any more");
+}
