@@ -43,6 +43,14 @@ function textOf(name: string): string {
   return found.text;
 }
 
+/** All code below a directory, tests apart. */
+function sourceText(directory: string): string {
+  return readdirSync(join(root, directory), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts"))
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"))
+    .join("\n");
+}
+
 /** Headings' anchors, as GitHub makes them. */
 function anchorsOf(text: string): Set<string> {
   const headings = [...withoutCode(text).matchAll(/^#+ +(.+)$/gm)].map(([, heading = ""]) => heading);
@@ -202,10 +210,8 @@ describe("docs/troubleshooting.md", () => {
   });
 
   test("explains every reason that the controllers write", () => {
-    const files = readdirSync(join(root, "src/reconcilers"), { withFileTypes: true, recursive: true })
-      .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts"))
-      .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"));
-    const words = files.flatMap((file) => [...file.matchAll(/reason: "([A-Z]\w+)"/g)].map(([, word = ""]) => word));
+    const found = sourceText("src/reconcilers").matchAll(/reason: "([A-Z]\w+)"/g);
+    const words = [...found].map(([, word = ""]) => word);
     expect(words.length).toBeGreaterThan(5);
     expect(missing(words)).toEqual([]);
   });
@@ -220,6 +226,15 @@ describe("docs/troubleshooting.md", () => {
     expect(programs.length).toBeGreaterThan(5);
     expect(checks).toContain("root");
     expect(missing([...programs, ...checks, ...paths])).toEqual([]);
+  });
+
+  test("quotes what up and status really say", () => {
+    const source = sourceText("src");
+    const rows = `${section("elafros up fails")}${section("elafros status tells a problem")}`;
+    const quotes = [...rows.matchAll(/^\| `([^`]+)`/gm)].flatMap(([, quote = ""]) => quote.split(/…:?/));
+    const fragments = quotes.map((quote) => quote.trim()).filter((quote) => quote.length > 3);
+    expect(fragments.length).toBeGreaterThan(12);
+    expect(fragments.filter((fragment) => !source.includes(fragment))).toEqual([]);
   });
 
   test("names every process of the platform", () => {
