@@ -1,4 +1,6 @@
 /** Rollouts under load while something happens to the platform's own processes. `npm test` plays each for seconds, `test:long` for half a minute. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sendCommand } from "../../src/platform/supervisor/commands.ts";
 import { type LoadReport, startLoad } from "./load.ts";
@@ -35,14 +37,40 @@ export function command({ platform }: Stage, path: string): Promise<void> {
 /** SIGKILL, and waits until the process is gone. */
 export async function killProcess(pid: number): Promise<void> {
   process.kill(pid, "SIGKILL");
-  await eventually(`process ${pid} is gone`, () => Promise.resolve(!isAlive(pid)), { everyMs: 2 });
+  await gone(pid);
+}
+
+/** Kills a process of the platform as soon as there is one, whether it serves or only starts; gives its pid. */
+export async function kill({ platform }: Stage, name: string): Promise<number> {
+  return eventually(
+    `${name} can be killed`,
+    async () => {
+      const pid = await platform.pid(name);
+      if (!isAlive(pid)) return undefined;
+      process.kill(pid, "SIGKILL");
+      await gone(pid);
+      return pid;
+    },
+    { timeoutMs: 60_000, everyMs: 5 },
+  );
 }
 
 /** Kills a process of the platform and waits until the supervisor has another one that serves. */
-export async function killAndWait({ platform }: Stage, name: string): Promise<void> {
-  const pid = await platform.pid(name);
-  await killProcess(pid);
-  await eventually(`${name} is back`, async () => (await platform.pid(name)) !== pid, { timeoutMs: 60_000 });
+export async function killAndWait(stage: Stage, name: string): Promise<void> {
+  const pid = await kill(stage, name);
+  const path = join(stage.platform.dataDir, "run", `${name}.json`);
+  await eventually(
+    `${name} is back`,
+    async () => {
+      const record = JSON.parse(await readFile(path, "utf8")) as { pid: number; starting?: true };
+      return record.pid !== pid && record.starting !== true;
+    },
+    { timeoutMs: 60_000 },
+  );
+}
+
+async function gone(pid: number): Promise<void> {
+  await eventually(`process ${pid} is gone`, () => Promise.resolve(!isAlive(pid)), { everyMs: 2 });
 }
 
 function isAlive(pid: number): boolean {
