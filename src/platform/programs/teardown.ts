@@ -2,7 +2,7 @@
  * Stops every instance in order and takes back what was changed on this machine, when control has ended: processes, mounts, network
  * namespaces, bridge, nftables rules, sysctls, cgroups. The data directory stays.
  */
-import { rm } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
 import { createLog } from "../../lib/log.ts";
@@ -36,5 +36,7 @@ program(async (config) => {
   await destroyNetwork({ dataDir: config.dataDir, runDir: paths.run });
   await removeDns(config.dataDir);
   await rm(join(paths.run, "status.json"), { force: true });
+  // podman makes these whenever it runs, wherever its own state is kept.
+  for (const path of ["/run/containers/networks", "/run/containers"]) await rmdir(path).catch(() => {}); // only where empty
   return {};
 });

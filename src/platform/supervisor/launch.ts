@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, open } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
@@ -39,11 +40,15 @@ export async function launchSupervisor(dataDir: string, settings: Partial<Platfo
     stdout.on("data", () => output.includes("\n") && resolve());
     stdout.once("end", () => resolve());
   });
-  child.unref();
-  stdout.destroy();
   const [line = ""] = output.split("\n");
   const answer = JSON.parse(line === "" ? "{}" : line) as { ready?: boolean; error?: string };
-  if (answer.ready === true && child.pid !== undefined) return child.pid;
+  if (answer.ready === true && child.pid !== undefined) {
+    child.unref();
+    stdout.destroy();
+    return child.pid;
+  }
+  // Until it has ended it holds the directory.
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   throw new Error(answer.error ?? `The supervisor ended at once: see ${join(paths.logs, "supervisor.log")}`);
 }
 
