@@ -58,6 +58,7 @@ test.each([
   ["writing /proc/sysrq-trigger", "echo h > /proc/sysrq-trigger"],
   ["writing /sys", "echo 1 > /sys/kernel/profiling"],
   ["writing control groups", "mkdir /sys/fs/cgroup/memory/x"],
+  ["writing beside control groups", "mkdir /sys/fs/cgroup/x"],
   ["raw sockets", "ping -c 1 -W 1 127.0.0.1"],
   ["setting an address", "ip addr add 10.9.9.9/8 dev lo"],
   ["setting the host's name", "hostname owned"],

@@ -85,6 +85,7 @@ test("makeBundle() puts an instance into namespaces of its own", () => {
   expect(linux.namespaces).toContainEqual({ type: "network", path: "/run/netns/n" });
   expect(linux.maskedPaths).toContain("/proc/kcore");
   expect(linux.readonlyPaths).toContain("/proc/sys");
+  expect(linux.readonlyPaths).toContain("/sys/fs/cgroup");
   expect(linux.seccomp?.defaultAction).toBe("SCMP_ACT_ERRNO");
 });
 

@@ -110,7 +110,11 @@ export function makeBundle(input: BundleInput) {
       sysctl: { "net.ipv4.ip_unprivileged_port_start": "0" },
       rootfsPropagation: "private",
       maskedPaths,
-      readonlyPaths,
+      // Below version 1's hierarchies lies a tmpfs of no given size, which the runtime leaves writable.
+      readonlyPaths: [
+        ...readonlyPaths,
+        ...(machine.cgroupNamespace && machine.cgroupVersion === 1 ? ["/sys/fs/cgroup"] : []),
+      ],
       ...(spec.security.seccomp === "Unconfined"
         ? {}
         : { seccomp: makeSeccomp(machine.seccomp, process.capabilities.bounding, machine) }),
