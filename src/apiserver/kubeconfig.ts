@@ -1,8 +1,6 @@
 /** Kubeconfig files that this installation gives out. */
 import { chmod } from "node:fs/promises";
 
-import { stringify } from "yaml";
-
 import { writeFileAtomic } from "../lib/files.ts";
 import type { ClientIdentity, KeyPair, Pki } from "./pki.ts";
 
@@ -23,29 +21,28 @@ function renderKubeconfig(options: KubeconfigOptions): string {
   const base64 = (pem: string): string => Buffer.from(pem).toString("base64");
   const { region, user } = options;
   const userName = `${user}@${region}`;
-  return stringify(
-    {
-      apiVersion: "v1",
-      kind: "Config",
-      clusters: [
-        { name: region, cluster: { server: options.server, "certificate-authority-data": base64(options.ca) } },
-      ],
-      users: [
-        {
-          name: userName,
-          user: {
-            "client-certificate-data": base64(options.credentials.cert),
-            "client-key-data": base64(options.credentials.key),
-          },
-        },
-      ],
-      contexts: [
-        { name: region, context: { cluster: region, user: userName, namespace: options.namespace ?? "default" } },
-      ],
-      "current-context": region,
-    },
-    { lineWidth: 0 },
-  );
+  // A JSON string is a YAML string too.
+  const text = JSON.stringify;
+  return `apiVersion: v1
+kind: Config
+clusters:
+  - name: ${text(region)}
+    cluster:
+      server: ${text(options.server)}
+      certificate-authority-data: ${base64(options.ca)}
+users:
+  - name: ${text(userName)}
+    user:
+      client-certificate-data: ${base64(options.credentials.cert)}
+      client-key-data: ${base64(options.credentials.key)}
+contexts:
+  - name: ${text(region)}
+    context:
+      cluster: ${text(region)}
+      user: ${text(userName)}
+      namespace: ${text(options.namespace ?? "default")}
+current-context: ${text(region)}
+`;
 }
 
 /** Writes the administrator's kubeconfig (user `elafros-admin`, group `system:masters`) to `path`, 0600, atomically. */

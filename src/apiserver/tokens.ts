@@ -4,7 +4,7 @@
  */
 import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 
-import { errors, jwtVerify, SignJWT } from "jose";
+import type { JWTPayload } from "jose";
 
 import type { KubeObject, UserInfo } from "../api/meta/types.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -75,6 +75,9 @@ function accountUser({ namespace, name, uid }: AccountRef): UserInfo {
   };
 }
 
+/** Loaded with the first token: on most machines people and controllers have certificates. */
+const jose = () => import("jose");
+
 /** Signs and reviews tokens. */
 export function createTokens({ key, clock, find }: TokensOptions): Tokens {
   const privateKey = createPrivateKey(key);
@@ -85,6 +88,7 @@ export function createTokens({ key, clock, find }: TokensOptions): Tokens {
 
   return {
     issue: async ({ account, audiences, expirationSeconds, bound }) => {
+      const { SignJWT } = await jose();
       const now = Math.floor(clock.now() / 1000);
       const claim: KubernetesClaim = {
         namespace: account.namespace,
@@ -129,7 +133,8 @@ export function createTokens({ key, clock, find }: TokensOptions): Tokens {
     },
   };
 
-  async function verify(token: string): Promise<Awaited<ReturnType<typeof jwtVerify>>["payload"]> {
+  async function verify(token: string): Promise<JWTPayload> {
+    const { errors, jwtVerify } = await jose();
     try {
       const { payload } = await jwtVerify(token, publicKey, {
         algorithms: ["ES256"],

@@ -3,9 +3,8 @@
  * bound on aliases, so that a small body can't become a large one. Large bodies are parsed in a thread of their own.
  */
 import { once } from "node:events";
+import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
-
-import { isMap, isScalar, LineCounter, parseDocument, stringify, visit } from "yaml";
 
 import { duplicateFields } from "./json-duplicates.ts";
 
@@ -14,6 +13,11 @@ export interface Parsed {
   value: unknown;
   faults: string[];
 }
+
+const require = createRequire(import.meta.url);
+/** Loaded when the first YAML comes: most clients speak JSON only, and a start is faster without. */
+// oxlint-disable-next-line typescript/consistent-type-imports -- the type of what `require` gives
+const yaml = () => require("yaml") as typeof import("yaml");
 
 /** Tags of YAML 1.1 that Kubernetes' parser doesn't know either: dates stay strings. */
 const droppedTags = new Set(["timestamp", "binary", "omap", "pairs", "set"].map((name) => `tag:yaml.org,2002:${name}`));
@@ -45,6 +49,7 @@ export function parseJson(text: string): Parsed {
 
 /** Parses YAML in this thread. */
 export function parseYamlHere(text: string): Parsed {
+  const { isMap, isScalar, LineCounter, parseDocument, visit } = yaml();
   const lineCounter = new LineCounter();
   const document = parseDocument(text, {
     version: "1.1",
@@ -116,5 +121,5 @@ async function runThread(text: string): Promise<Parsed> {
 
 /** Writes a value as YAML, keys sorted, as Kubernetes does. */
 export function toYaml(value: unknown): string {
-  return stringify(value, { sortMapEntries: true, lineWidth: 0, version: "1.1", aliasDuplicateObjects: false });
+  return yaml().stringify(value, { sortMapEntries: true, lineWidth: 0, version: "1.1", aliasDuplicateObjects: false });
 }

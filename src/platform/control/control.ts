@@ -52,7 +52,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   const hostPort = port === 80 ? "" : `:${port}`;
 
   const launcher = createLauncher();
-  const [store, pki, images] = await Promise.all([
+  const [store, pki, images, network] = await Promise.all([
     openStore({
       path: paths.store,
       log,
@@ -62,8 +62,8 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     }),
     openPki({ dir: paths.pki, names: servingNames(config), clock }),
     createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), launcher, log }),
+    createNetwork({ ...networkOptions(config, log), launcher }),
   ]);
-  const network = await createNetwork({ ...networkOptions(config, log), launcher });
 
   const publisher = createPublisher({ clock, log, startVersion: await lastVersion(paths.table) });
   const driver = await createDriver({

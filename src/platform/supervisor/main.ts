@@ -38,13 +38,11 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
   // Sockets that live on keep their addresses: settings that changed meanwhile count from the next whole start on.
   const config =
     takingOver && last !== undefined ? ({ ...last, dataDir } as PlatformConfig) : merge(dataDir, last, settings);
-  const sockets = takingOver && process.channel !== undefined ? await receiveSockets() : await bindAll(config);
+  const confining = confinement({ dataDir, program: process.execPath, files: gatewayFiles(gatewayProgram) }, log);
+  const { sockets, prepared } =
+    takingOver && process.channel !== undefined ? await takeSockets(config) : await bindAll(config);
   await writeFileAtomic(paths.config, `${JSON.stringify(config, undefined, 2)}\n`);
-
-  const [prepared, { prefix, uid }] = await Promise.all([
-    runProgram<Prepared>("prepare", config),
-    confinement({ dataDir, program: process.execPath, files: gatewayFiles(gatewayProgram) }, log),
-  ]);
+  const { prefix, uid } = await confining;
   await prepareGatewayDirectory(paths, uid);
   const processes = {
     dns: prepared.dns === undefined ? undefined : new ManagedProcess(dnsProcess(config, prepared.dns), paths, log),
@@ -102,11 +100,16 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
   if (identity === undefined) throw new Error("Cannot read /proc of this process");
   await writeRecord(paths, { ...identity, name: "supervisor", since: rfc3339(Date.now()), version });
 
-  async function bindAll(settled: PlatformConfig): Promise<Sockets> {
+  async function takeSockets(settled: PlatformConfig): Promise<{ sockets: Sockets; prepared: Prepared }> {
+    const sockets = await receiveSockets();
+    return { sockets, prepared: await runProgram<Prepared>("prepare", settled) };
+  }
+
+  async function bindAll(settled: PlatformConfig): Promise<{ sockets: Sockets; prepared: Prepared }> {
     const open = bindPublicSockets(settled);
     try {
-      const { bridgeAddress } = await runProgram<Prepared>("prepare", settled);
-      return { ...open, instances: bindInstanceSockets(settled, bridgeAddress) };
+      const prepared = await runProgram<Prepared>("prepare", settled);
+      return { sockets: { ...open, instances: bindInstanceSockets(settled, prepared.bridgeAddress) }, prepared };
     } catch (error) {
       open.api.close();
       open.http.close();
