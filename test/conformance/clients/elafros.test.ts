@@ -59,7 +59,7 @@ describe("elafros deploy's flags", () => {
     const flags = [
       `deploy --service flags --image ${images["app:1"]} --env-file dev.env --env OVER=flag --label team=shop`,
       "--secret PASSWORD=db:password --secret /etc/db=db --port 9090 --cpu 500m --memory 128Mi",
-      "--concurrency 2 --timeout 1s --service-account robot",
+      "--concurrency 2 --timeout 3s --service-account robot",
     ];
     await output(flags.join(" "));
 
@@ -81,9 +81,9 @@ describe("elafros deploy's flags", () => {
     expect(await limit("flags", ["memory/memory.limit_in_bytes", "memory.max"])).toBe(String(128 << 20));
     expect(await limit("flags", ["cpu/cpu.cfs_quota_us", "cpu.max"])).toMatch(/^50000( 100000)?$/);
 
-    const slow = await platform.ask("flags.default.localhost", "/?ms=2500");
+    const slow = await platform.ask("flags.default.localhost", "/?ms=60000");
     expect([slow.status, slow.headers["elafros-reason"]]).toEqual([504, "ResponseTimeout"]);
-    await Promise.all(Array.from({ length: 8 }, () => ask("flags", "/?ms=50")));
+    await Promise.all(Array.from({ length: 4 }, () => ask("flags", "/?ms=300")));
     expect(JSON.parse(await ask("flags", "/concurrency"))).toMatchObject({ most: 2 });
     const revision = (await platform.json("GET", pathOf("revisions", "flags-00001"))) as {
       metadata: { labels: object };
