@@ -1,5 +1,5 @@
 /** Images that can't be had, and what is told when they come: on the real platform, with real registries and an empty image store. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import {
   command,
   coreApi,
@@ -40,8 +40,10 @@ afterAll(async () => {
   await Promise.all([registry?.close(), locked?.close(), network?.close()]);
 });
 
-describe("layers on their way", () => {
-  test("deploy shows Uploading and Events say how much came, for an image that isn't on the machine, and not otherwise", async () => {
+describe.concurrent("layers on their way", () => {
+  test("deploy shows Uploading and Events say how much came, for an image that isn't on the machine, and not otherwise", async ({
+    expect,
+  }) => {
     const first = await deploy(platform, "moved", images["busybox:1"]);
     expect(first.stdout).toMatch(/^✓ Uploading \[=================\]\n✓ Starting\n✓ Promoting\n/m);
     const digest = `${registry.host}/busybox@sha256:[0-9a-f]{64}`;
@@ -67,8 +69,8 @@ describe("layers on their way", () => {
   });
 });
 
-describe("an image that can't be had", () => {
-  test("is not in its registry", async () => {
+describe.concurrent("an image that can't be had", () => {
+  test("is not in its registry", async ({ expect }) => {
     const image = `${registry.host}/app:no-such-tag`;
     const result = await failsToDeploy(platform, {
       service: "no-image",
@@ -101,7 +103,7 @@ describe("an image that can't be had", () => {
     });
   });
 
-  test("is one that the registry gives to others only, until the right credentials are there", async () => {
+  test("is one that the registry gives to others only, until the right credentials are there", async ({ expect }) => {
     const image = `${locked.host}/busybox:1`;
     const credentials = ["--docker-username", user.username, "--docker-password", "wrong-password"];
     const server = ["--docker-server", locked.host];
@@ -161,7 +163,7 @@ describe("an image that can't be had", () => {
     }
   });
 
-  test("says so at once to requests that come before and while it is tried", async () => {
+  test("says so at once to requests that come before and while it is tried", async ({ expect }) => {
     const image = `${registry.host}/app:not-there`;
     await post(platform, `${elafrosApi}/configurations`, {
       apiVersion: "elafros.dev/v1alpha1",
