@@ -59,4 +59,19 @@ export function platformPaths(dataDir: string) {
   } as const;
 }
 
+/** The kernel's limit of a local socket's path, less its ending zero (unix(7)). */
+const maxSocketPath = 107;
+
+/** Throws where the data directory's path is too long for the sockets in it, naming the way out. */
+export function checkDataDir(dataDir: string): void {
+  const { supervisorSocket, gatewaySocket, handoverSockets } = platformPaths(dataDir);
+  const sockets = [supervisorSocket, gatewaySocket, ...Object.values(handoverSockets)];
+  const most = Math.max(...sockets.map((path) => Buffer.byteLength(path)));
+  if (most <= maxSocketPath) return;
+  const allowed = maxSocketPath - (most - Buffer.byteLength(dataDir));
+  throw new Error(
+    `Cannot use data directory "${dataDir}": its path has more than the ${allowed} bytes that local sockets allow; choose a shorter one with --data-dir`,
+  );
+}
+
 export type PlatformPaths = ReturnType<typeof platformPaths>;

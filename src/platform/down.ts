@@ -1,13 +1,17 @@
 import { realpath, rm } from "node:fs/promises";
 import { readJson } from "../lib/files.ts";
-import { endProcess, waitForEnd } from "../lib/process.ts";
-import { type PlatformConfig, platformPaths } from "./config.ts";
+import { endProcess, isRunning, waitForEnd } from "../lib/process.ts";
+import { type PlatformConfig, type PlatformPaths, platformPaths } from "./config.ts";
 import { sendCommand } from "./supervisor/commands.ts";
+import { lockDirectory } from "./supervisor/lock.ts";
 import { runProgram } from "./supervisor/programs.ts";
-import { removeRecord, runningRecord, runningUnder } from "./supervisor/records.ts";
+import { type ProcessRecord, removeRecord, runningRecord, runningUnder } from "./supervisor/records.ts";
 import { removeUnit } from "./systemd.ts";
 import type { DownOptions } from "./types.ts";
 import { requireRoot } from "./settings.ts";
+
+/** One that is still starting undoes what it has started. */
+const startingGraceMs = 60_000;
 
 /**
  * Stops the platform: requests end, instances get their grace, then no process, mount or network of it is left. The next `up` brings every
@@ -23,10 +27,7 @@ export async function down(options: DownOptions): Promise<void> {
   }
   const paths = platformPaths(dataDir);
   const supervisor = await runningRecord(paths, "supervisor");
-  if (supervisor !== undefined) {
-    await sendCommand(paths.supervisorSocket, "/stop");
-    if (!(await waitForEnd(supervisor, 10_000))) await endProcess(supervisor, 0);
-  } else {
+  if (supervisor === undefined || !(await stopSupervisor(supervisor, paths))) {
     // A killed supervisor left the others: end them in the same order.
     for (const name of ["gateway", "control"] as const) {
       const running = await runningUnder(paths, name);
@@ -50,4 +51,20 @@ export async function down(options: DownOptions): Promise<void> {
 
 async function readConfig(dataDir: string): Promise<PlatformConfig | undefined> {
   return (await readJson(platformPaths(dataDir).config)) as PlatformConfig | undefined;
+}
+
+/** Asks it to stop everything. False where it has ended without: killed, or while it was still starting. */
+async function stopSupervisor(supervisor: ProcessRecord, paths: PlatformPaths): Promise<boolean> {
+  if (supervisor.starting === true) {
+    await endProcess(supervisor, startingGraceMs);
+    return false;
+  }
+  try {
+    await sendCommand(paths.supervisorSocket, "/stop");
+  } catch (error) {
+    if (await isRunning(supervisor)) throw error;
+    return false;
+  }
+  if (!(await waitForEnd(supervisor, 10_000))) await endProcess(supervisor, 0);
+  return true;
 }

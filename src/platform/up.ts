@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { rfc3339 } from "../lib/clock.ts";
 import { readJson } from "../lib/files.ts";
 import { signalProcess, waitForEnd } from "../lib/process.ts";
-import { type PlatformConfig, platformPaths } from "./config.ts";
+import { type PlatformConfig, checkDataDir, platformPaths } from "./config.ts";
 import { doctor } from "./doctor.ts";
 import { requireRoot, settingsOf } from "./settings.ts";
 import { installUnit } from "./systemd.ts";
@@ -21,6 +21,7 @@ export async function up(options: UpOptions): Promise<void> {
   requireRoot("up");
   const made = await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   const dataDir = await realpath(options.dataDir);
+  checkDataDir(dataDir);
   try {
     await upOn(dataDir, options);
   } catch (error) {
@@ -41,7 +42,7 @@ async function removeUnused(dataDir: string, made: string): Promise<void> {
 async function upOn(dataDir: string, options: UpOptions): Promise<void> {
   const paths = platformPaths(dataDir);
   const running = await runningRecord(paths, "supervisor");
-  if (running !== undefined) {
+  if (running !== undefined && running.starting !== true) {
     const { http, api } = (await readJson(paths.config)) as PlatformConfig;
     options.print(
       `Elafros already runs on ${dataDir} (pid ${running.pid}): API https://${api}, gateway http://${http}. Nothing was changed`,

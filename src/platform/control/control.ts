@@ -144,9 +144,14 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     log,
   });
   await server.listen(listen);
-  await writeKubeconfig(paths.kubeconfig, { pki, server: `https://${reachable(config.api)}`, region: config.region });
+  const credentials = { pki, server: `https://${reachable(config.api)}`, region: config.region };
+  await writeKubeconfig(paths.kubeconfig, credentials);
   const renewal = setInterval(() => {
-    void pki.renew().then((renewed) => renewed && server.setCertificate(pki.serving()));
+    // The administrator's certificate is made anew long before it ends: earlier copies of the file stay good as long as they say.
+    const renewed = pki.renew().then((anew) => anew && server.setCertificate(pki.serving()));
+    Promise.all([renewed, writeKubeconfig(paths.kubeconfig, credentials)]).catch((error: unknown) =>
+      log.error({ error }, "certificates can't be renewed"),
+    );
   }, certificateCheckMs);
   renewal.unref();
   const networkCheck = setInterval(() => {

@@ -1,5 +1,5 @@
 /** What the supervisor can be asked over its local socket: HTTP with JSON, for root only (the directory is 0700). */
-import { rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import http from "node:http";
 import type { Log } from "../../lib/log.ts";
 
@@ -42,6 +42,7 @@ export async function serveCommands(path: string, commands: SupervisorCommands, 
     server.once("error", reject);
     server.listen(path, resolve);
   });
+  await chmod(path, 0o600);
   return server;
 }
 

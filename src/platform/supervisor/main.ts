@@ -14,13 +14,14 @@ import { createLog } from "../../lib/log.ts";
 import { identifyProcess } from "../../lib/process.ts";
 import { version } from "../../lib/version.ts";
 import { type PlatformConfig, platformPaths } from "../config.ts";
+import { keepLogsBounded } from "./bounded-logs.ts";
 import { serveCommands } from "./commands.ts";
 import { confinement, gatewayFiles, prepareGatewayDirectory } from "./confinement.ts";
 import { lockDirectory } from "./lock.ts";
 import { ManagedProcess } from "./managed-process.ts";
 import { controlProcess, dnsProcess, gatewayProcess, gatewayProgram } from "./processes.ts";
 import { type Prepared, runProgram } from "./programs.ts";
-import { removeRecord, runningRecord, writeRecord } from "./records.ts";
+import { type ProcessRecord, removeRecord, runningRecord, writeRecord } from "./records.ts";
 import { type Sockets, bindInstanceSockets, bindPublicSockets, receiveSockets } from "./sockets.ts";
 
 const log = createLog("supervisor");
@@ -31,6 +32,11 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
   process.umask(0o022);
   await mkdir(paths.run, { recursive: true, mode: 0o700 });
   if (!lockDirectory(dataDir)) throw new Error(`Elafros is already running on ${dataDir}`);
+  const identity = await identifyProcess(process.pid);
+  if (identity === undefined) throw new Error("Cannot read /proc of this process");
+  const self: ProcessRecord = { ...identity, name: "supervisor", since: rfc3339(Date.now()), version };
+  // Who wants to stop it meanwhile must know of it.
+  await writeRecord(paths, { ...self, starting: true });
   const last = (await readJson(paths.config)) as Partial<PlatformConfig> | undefined;
 
   const takingOver =
@@ -55,7 +61,12 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
   };
   const all = [processes.dns, processes.control, processes.gateway].filter((each) => each !== undefined);
   let stopping: Promise<void> | undefined;
-  const stop = () => (stopping ??= stopAll());
+  const stop = () =>
+    (stopping ??= stopAll().catch((error: unknown) => {
+      // The next one that asks tries again, from what is left.
+      stopping = undefined;
+      throw error;
+    }));
   const stopAll = async (): Promise<void> => {
     // The gateway first, so that requests end while everything that serves them still runs.
     await processes.gateway.stop();
@@ -69,7 +80,13 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       log.info({ signal }, "stopping");
-      void stop().finally(() => process.exit(0));
+      stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ error }, "not everything could be stopped");
+          process.exit(1);
+        },
+      );
     });
   }
   try {
@@ -77,7 +94,8 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
     await processes.control.start();
     await processes.gateway.start();
   } catch (error) {
-    await stop();
+    // What a killed supervisor left runs on; this one has made nothing worse.
+    if (!takingOver) await stop();
     throw error;
   }
   const server = await serveCommands(
@@ -96,9 +114,8 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
     },
     log,
   );
-  const identity = await identifyProcess(process.pid);
-  if (identity === undefined) throw new Error("Cannot read /proc of this process");
-  await writeRecord(paths, { ...identity, name: "supervisor", since: rfc3339(Date.now()), version });
+  keepLogsBounded(paths.logs, log);
+  await writeRecord(paths, self);
 
   async function takeSockets(settled: PlatformConfig): Promise<{ sockets: Sockets; prepared: Prepared }> {
     const sockets = await receiveSockets();
@@ -138,6 +155,9 @@ function merge(
     dataDir,
   };
 }
+
+// Whoever waits for its line may be gone by then; that is no reason to end.
+process.stdout.on("error", () => {});
 
 const [dataDir] = process.argv.slice(2);
 if (dataDir === undefined) throw new Error("Usage: supervisor DATA_DIR");

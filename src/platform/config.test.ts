@@ -1,0 +1,11 @@
+import { expect, test } from "vitest";
+import { checkDataDir } from "./config.ts";
+
+test("checkDataDir() takes every directory whose sockets fit, and says how long others may be", () => {
+  const fits = `/${"d".repeat(78)}`;
+  expect(() => checkDataDir(fits)).not.toThrow();
+  expect(() => checkDataDir(`${fits}d`)).toThrow(
+    /more than the 79 bytes that local sockets allow; choose a shorter one/,
+  );
+  expect(() => checkDataDir(`/${"ü".repeat(40)}`)).toThrow("--data-dir");
+});
