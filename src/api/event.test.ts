@@ -13,6 +13,7 @@ test.for([
   ["", []],
   ["other", ["involvedObject.namespace"]],
 ] as const)("validate() of an Event in default about an object in %j finds %j", ([namespace, fields]) => {
-  const faults = Event.validate?.(about(namespace), { user: { username: "ann", groups: [] }, operation: "create" }) ?? [];
+  const faults =
+    Event.validate?.(about(namespace), { user: { username: "ann", groups: [] }, operation: "create" }) ?? [];
   expect(faults.map(({ field }) => field)).toEqual(fields);
 });

@@ -45,11 +45,6 @@ export function list<S extends TSchema>(description: string, max: number, items:
   return ArrayOf(items, { ...extra, description, maxItems: max, "x-kubernetes-list-type": "atomic" });
 }
 
-/** A list without duplicates, united by strategic merge. */
-export function set<S extends TSchema>(description: string, max: number, items: S) {
-  return ArrayOf(items, { description, maxItems: max, "x-kubernetes-list-type": "set" });
-}
-
 /** A list that strategic merge merges by one field, its key. */
 export function keyed<S extends TSchema>(description: string, max: number, key: string, items: S) {
   return ArrayOf(items, {
