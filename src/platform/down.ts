@@ -28,6 +28,10 @@ export async function down(options: DownOptions): Promise<void> {
   const paths = platformPaths(dataDir);
   const supervisor = await runningRecord(paths, "supervisor");
   if (supervisor === undefined || !(await stopSupervisor(supervisor, paths))) {
+    // Held until this process ends: nothing starts meanwhile.
+    if (!lockDirectory(dataDir)) {
+      throw new Error(`Elafros is just being started on ${dataDir}: run "elafros down" again when it serves`);
+    }
     // A killed supervisor left the others: end them in the same order.
     for (const name of ["gateway", "control"] as const) {
       const running = await runningUnder(paths, name);
