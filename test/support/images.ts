@@ -213,7 +213,8 @@ async function busyboxRoot(root: string): Promise<void> {
   await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n");
   await writeFile(join(root, "etc/group"), "root:x:0:\napp:x:1000:\n");
   await writeFile(join(root, "www/index.html"), "Hello from busybox\n");
-  await writeFile(join(root, "bin/serve"), 'exec httpd -f -p "${PORT:-8080}" -h /www\n');
+  // The first process of a container gets no signal that it doesn't take: httpd alone would always be killed after its grace.
+  await writeFile(join(root, "bin/serve"), "trap 'exit 0' TERM\nhttpd -f -p \"${PORT:-8080}\" -h /www &\nwait\n");
 }
 
 /** The sample app on Node, with the libraries that Node needs, a shell, and getent for looking names up as libc does. */
