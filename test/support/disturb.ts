@@ -1,10 +1,10 @@
 /** Rollouts under load while something happens to the platform's own processes. `npm test` plays each for seconds, `test:long` for half a minute. */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sendCommand } from "../../src/platform/supervisor/commands.ts";
 import { type LoadReport, startLoad } from "./load.ts";
-import { eventually } from "./platform.ts";
+import { eventually, type TestPlatform } from "./platform.ts";
 import { changeImage, hostOf, served, type Stage } from "./stage.ts";
 
 /** Requests a second. */
@@ -27,7 +27,26 @@ export const disturbances = {
     if (before.join() !== after.join())
       throw new Error(`Not taken over: pids were ${before.join()}, are ${after.join()}`);
   },
+  "the supervisor is killed while it replaces the gateway": async (stage) => {
+    const { platform } = stage;
+    // Its connection ends with the supervisor.
+    const replaced = command(stage, "/replace/gateway").catch(() => {});
+    await sleep(Math.random() * 1_000);
+    await kill(stage, "supervisor");
+    await replaced;
+    const { code, stdout, stderr } = await platform.up();
+    if (code !== 0) throw new Error(`up failed: ${stdout}${stderr}`);
+    await eventually("one gateway is left", async () => (await gateways(platform)).length === 1, { timeoutMs: 60_000 });
+  },
 } satisfies Record<string, Disturbance>;
+
+/** The pids of all gateways of the platform, whoever knows of them. */
+async function gateways({ dataDir }: TestPlatform): Promise<string[]> {
+  const directory = join(dataDir, "gateway");
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const directories = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")));
+  return pids.filter((_, index) => directories[index] === directory);
+}
 
 /** Tells the supervisor to do something. */
 export function command({ platform }: Stage, path: string): Promise<void> {
