@@ -3,6 +3,7 @@ import type { Kind } from "../api/meta/kind.ts";
 import type { ApiService } from "../api/meta/service.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { Turns } from "../lib/turns.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { Discovery } from "./discovery.ts";
 import type { LogSource } from "./logs.ts";
@@ -30,6 +31,8 @@ export interface ApiServerOptions {
 export interface ServerParts extends ApiServerOptions {
   discovery: Discovery;
   openapi: OpenApi;
+  /** Requests that come together take turns, so that the event loop is never held up by all of them. */
+  turns: Turns;
   /** Aborted when the server closes: streams end. */
   closing: AbortController;
 }

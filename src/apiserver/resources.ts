@@ -163,6 +163,7 @@ async function settle(
   call: KindCall,
   { object, gone, dryRun }: { object: KubeObject; gone: boolean; dryRun: boolean | undefined },
 ): Promise<void> {
+  await parts.turns.take(); // one transaction ends many requests at once
   if (call.kind.group === rbacGroup && dryRun !== true) await parts.authorizer.settled(object, gone);
 }
 

@@ -10,6 +10,7 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest }
 
 import { ApiError } from "../api/meta/errors.ts";
 import type { UserInfo } from "../api/meta/types.ts";
+import { createTurns } from "../lib/turns.ts";
 import { authenticate, unauthorized } from "./authn.ts";
 import { maxBodyBytes } from "./body.ts";
 import type { ApiServerOptions, ServerParts } from "./context.ts";
@@ -50,6 +51,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     ...options,
     discovery: createDiscovery(options.kinds),
     openapi: createOpenApi(options.kinds, options.version),
+    turns: createTurns(),
     closing: new AbortController(),
   };
   const tlsOptions = {
@@ -96,6 +98,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   });
   app.setNotFoundHandler((_request, reply) => sendNoPage(reply));
   app.addHook("onRequest", async (request: AdmittedRequest) => {
+    await parts.turns.take();
     request[admittedKey] = await admit(parts, request);
   });
   app.addHook("onResponse", async (request: AdmittedRequest, reply) => {
@@ -118,6 +121,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     const { info, user } = admitted;
     if (!info.isResource) return handlePath(parts, request, { reply, info });
     if (user === undefined) throw unauthorized();
+    await parts.turns.take();
     return handleResource(parts, { request, reply, info, user });
   });
   await app.ready();

@@ -7,6 +7,8 @@ import type { CommitRequest, Row, WorkerOptions } from "./protocol.ts";
 export const schemaVersion = 1;
 
 const pageSize = 4096;
+/** UTF-16 code units of values in a part of what is read, the last object's rest apart. */
+const partLength = 65_536;
 
 const tables = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -70,14 +72,17 @@ export class Database {
     return Number(this.#read.get(name)?.["value"]);
   }
 
-  /** All versions, oldest first, `size` at a time. */
-  *versions(size: number): Generator<Row[]> {
+  /** All versions, oldest first, in parts that are taken into memory within a millisecond or two. */
+  *versions(): Generator<Row[]> {
     let rows: Row[] = [];
+    let length = 0;
     for (const row of this.#db.prepare("SELECT * FROM versions ORDER BY revision").iterate()) {
       rows.push(row as unknown as Row);
-      if (rows.length === size) {
+      length += (row as unknown as Row).value.length;
+      if (length >= partLength) {
         yield rows;
         rows = [];
+        length = 0;
       }
     }
     yield rows;

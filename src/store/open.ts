@@ -48,7 +48,6 @@ class SqliteStore<V extends object> implements Store<V> {
   readonly #options: StoreOptions;
   readonly #history: HistoryKeeper<V>;
   readonly #collections = new Map<string, Collection<V>>();
-  readonly #rows: Row[][] = [];
   readonly #closed = Promise.withResolvers<void>();
   #queue: Pending<V>[] = [];
   #group: Group<V> | undefined;
@@ -154,14 +153,28 @@ class SqliteStore<V extends object> implements Store<V> {
 
   #receive(reply: Reply, loaded: PromiseWithResolvers<void>): void {
     switch (reply.is) {
+      case "opened":
+        this.#revision = reply.revision;
+        this.#history.begin(reply.forgotten);
+        this.#worker.postMessage({ do: "next" });
+        break;
       case "rows":
-        this.#rows.push(reply.rows);
+        // Not here: what the thread says meanwhile would be taken in the same turn of the loop.
+        setImmediate(() => {
+          this.#worker.postMessage({ do: "next" });
+          try {
+            this.#load(reply.rows);
+          } catch (error) {
+            loaded.reject(error);
+          }
+        });
         break;
       case "ready":
-        this.#load(reply.revision, reply.forgotten).then(loaded.resolve, loaded.reject);
+        loaded.resolve();
         break;
       case "unusable":
         this.#fatal = new Error(reply.message);
+        this.#history.stop();
         loaded.reject(this.#fatal);
         void this.#worker.terminate();
         break;
@@ -174,20 +187,16 @@ class SqliteStore<V extends object> implements Store<V> {
     }
   }
 
-  /** Rebuilds entries and history from the rows, yielding between chunks. */
-  async #load(revision: number, forgotten: number): Promise<void> {
-    this.#history.begin(forgotten);
-    for (const rows of this.#rows.splice(0)) {
-      for (const row of rows) {
-        const collection = this.#collection(row.collection);
-        const value = deepFreeze(JSON.parse(row.value) as V);
-        const change = { key: row.key, revision: row.revision, value, deleted: row.deleted === 1 };
-        if (row.revision > forgotten) this.#history.add(collection, collection.apply(change), row.value.length);
-        else this.#history.drop(collection.restore(change, row.created));
-      }
-      await new Promise((resolve) => setImmediate(resolve));
+  /** Rebuilds entries and history from some rows; all come in the order of their revisions. */
+  #load(rows: readonly Row[]): void {
+    const { forgottenAtStart } = this.#history;
+    for (const row of rows) {
+      const collection = this.#collection(row.collection);
+      const value = deepFreeze(JSON.parse(row.value) as V);
+      const change = { key: row.key, revision: row.revision, value, deleted: row.deleted === 1 };
+      if (row.revision > forgottenAtStart) this.#history.add(collection, collection.apply(change), row.value.length);
+      else this.#history.drop(collection.restore(change, row.created));
     }
-    this.#revision = revision;
   }
 
   #settled(reply: Extract<Reply, { is: "settled" }>): void {

@@ -28,7 +28,8 @@ export interface CommitRequest {
   forgotten: number;
 }
 
-export type Request = CommitRequest | { do: "close" };
+/** `next` asks for more rows while the file is read: one part at a time, so that parts don't pile up before the loop that takes them. */
+export type Request = CommitRequest | { do: "next" } | { do: "close" };
 
 /** A failure of SQLite, with its extended result code where it gave one. */
 export interface Failure {
@@ -37,8 +38,9 @@ export interface Failure {
 }
 
 export type Reply =
+  | { is: "opened"; revision: number; forgotten: number }
   | { is: "rows"; rows: Row[] }
-  | { is: "ready"; revision: number; forgotten: number }
+  | { is: "ready" }
   | { is: "unusable"; message: string }
   /** `revision` is what the file really ends with after a failure, where that could be read. */
   | { is: "settled"; id: number; failure?: Failure; revision?: number }

@@ -1,10 +1,11 @@
 /** The thread that owns the file. It answers in order, one message at a time. */
 import { parentPort, workerData } from "node:worker_threads";
 import { Database } from "./database.ts";
-import type { CommitRequest, Failure, Reply, Request, WorkerOptions } from "./protocol.ts";
+import type { CommitRequest, Failure, Reply, Request, Row, WorkerOptions } from "./protocol.ts";
 
 const options = workerData as WorkerOptions;
 let database: Database | undefined;
+let unread: Iterator<Row[]> | undefined;
 
 function say(reply: Reply): void {
   parentPort?.postMessage(reply);
@@ -16,10 +17,25 @@ function failureOf(error: unknown): Failure {
 }
 
 function start(): void {
-  try {
+  orUnusable(() => {
     database = new Database(options);
-    for (const rows of database.versions(256)) say({ is: "rows", rows });
-    say({ is: "ready", revision: database.number("revision"), forgotten: database.number("forgotten") });
+    unread = database.versions();
+    say({ is: "opened", revision: database.number("revision"), forgotten: database.number("forgotten") });
+  });
+}
+
+function next(): void {
+  orUnusable(() => {
+    const part = unread?.next();
+    if (part !== undefined && part.done !== true) return say({ is: "rows", rows: part.value });
+    unread = undefined;
+    return say({ is: "ready" });
+  });
+}
+
+function orUnusable(work: () => void): void {
+  try {
+    work();
   } catch (error) {
     const { message } = failureOf(error);
     const sentence = message.startsWith("Cannot open")
@@ -55,6 +71,9 @@ function reopen(): number | undefined {
 
 parentPort?.on("message", (request: Request) => {
   switch (request.do) {
+    case "next":
+      next();
+      break;
     case "commit":
       commit(request);
       break;
