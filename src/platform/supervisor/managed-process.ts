@@ -101,7 +101,11 @@ export class ManagedProcess {
       // Waited for outside: should the new one end, it is started again while the old one still drains.
       return { end };
     });
-    await ended?.end;
+    if (ended === undefined) return;
+    await ended.end;
+    await this.#change(async () => {
+      if (this.#current !== undefined) await this.#writeRecord(this.#current.record);
+    });
   }
 
   /** Ends the one that runs and starts another. */
@@ -230,10 +234,13 @@ export class ManagedProcess {
     }
   }
 
-  #writeRecord(record: ProcessRecord): Promise<void> {
+  /** A record that can't be written (a full disk) is no reason not to run. */
+  async #writeRecord(record: ProcessRecord): Promise<void> {
     const beside = [...this.#beside].filter(({ pid }) => pid !== record.pid).map(identityOf);
     const { beside: _, ...rest } = record;
-    return writeRecord(this.#paths, beside.length === 0 ? rest : { ...rest, beside });
+    await writeRecord(this.#paths, beside.length === 0 ? rest : { ...rest, beside }).catch((error: unknown) =>
+      this.#log.error({ error }, "the record of a process can't be written"),
+    );
   }
 
   #ended(running: Running, how: string): void {
