@@ -78,7 +78,7 @@ export interface InstanceSpec {
   labels: Record<string, string>;
 }
 
-/** A user and password for one registry host (`host[:port]`). */
+/** A user and password for one registry (`host[:port]`), or for the images below one path there (`host[:port]/path`). */
 export interface RegistryAuth {
   registry: string;
   username: string;

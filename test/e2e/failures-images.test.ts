@@ -122,17 +122,36 @@ describe.concurrent("an image that can't be had", () => {
     const told = JSON.stringify([await eventsOf(platform, "locked-00001")]);
     expect(told).not.toContain("wrong-password");
 
+    // The right one besides the wrong one: both are tried.
+    const right = ["--docker-username", user.username, "--docker-password", user.password];
+    expect((await command(platform, "secrets", "create", "pull-right", ...server, ...right)).code).toBe(0);
+    await deploy(platform, "locked", image, "--pull-secret", "pull-right");
+    expect((await serves(platform, "locked")).text).toBe("Hello from busybox\n");
+  });
+
+  test("is one that the registry gives to others only, until its pull secret is mended", async ({ expect }) => {
+    const image = `${locked.host}/busybox:1`;
+    const server = ["--docker-server", locked.host];
+    const credentials = ["--docker-username", "bob", "--docker-password", "wrong-password"];
+    expect((await command(platform, "secrets", "create", "pull-mend", ...server, ...credentials)).code).toBe(0);
+    await failsToDeploy(platform, {
+      service: "mended",
+      image,
+      args: ["--pull-secret", "pull-mend"],
+      reason: "ContainerMissing",
+      message: new RegExp(`^Unable to fetch image "${image}": .* as user "bob"\\)$`),
+    });
     // A mended Secret is enough: the Revision names it already, and needs no deploy.
     const data = {
       ".dockerconfigjson": Buffer.from(
         JSON.stringify({ auths: { [locked.host]: { username: user.username, password: user.password } } }),
       ).toString("base64"),
     };
-    const answer = await platform.call("PATCH", `${coreApi}/secrets/pull-wrong`, JSON.stringify({ data }), {
+    const answer = await platform.call("PATCH", `${coreApi}/secrets/pull-mend`, JSON.stringify({ data }), {
       "content-type": "application/merge-patch+json",
     });
     expect(answer.status, answer.text).toBe(200);
-    expect((await serves(platform, "locked")).text).toBe("Hello from busybox\n");
+    expect((await serves(platform, "mended")).text).toBe("Hello from busybox\n");
   });
 
   test("is one that nobody gave credentials for", async () => {

@@ -21,11 +21,12 @@ it("registryAuths() reads users and passwords of both forms, by registry host", 
   expect(registryAuths([secret({ ".dockercfg": { "r.example": { auth } } })])).toHaveLength(1);
 });
 
-it("registryAuths() lets the first Secret for a registry win", () => {
+it("registryAuths() gives all credentials for a registry, in order and each once", () => {
   const of = (username: string) =>
     secret({ ".dockerconfigjson": { auths: { "r.example": { username, password: "p" } } } });
-  expect(registryAuths([of("first"), of("second")])).toEqual([
+  expect(registryAuths([of("first"), of("second"), of("first")])).toEqual([
     { registry: "r.example", username: "first", password: "p" },
+    { registry: "r.example", username: "second", password: "p" },
   ]);
 });
 

@@ -3,13 +3,16 @@ import type { Secret } from "../../api/secret.ts";
 import type { RegistryAuth } from "../../runtime/workloads.ts";
 
 /**
- * The credentials that the Secrets hold, in order, the first for a registry winning. A Secret of another type, or one that can't be
- * read, gives none: the registry then says what is missing, and as whom it was asked.
+ * The credentials that the Secrets hold, in order, each once: as in Kubernetes, all that apply to an image are tried. A Secret of another
+ * type, or one that can't be read, gives none: the registry then says what is missing, and as whom it was asked.
  */
 export function registryAuths(secrets: readonly Secret[]): RegistryAuth[] {
   const auths = new Map<string, RegistryAuth>();
   for (const secret of secrets) {
-    for (const auth of authsOf(secret)) if (!auths.has(auth.registry)) auths.set(auth.registry, auth);
+    for (const auth of authsOf(secret)) {
+      const key = JSON.stringify([auth.registry, auth.username, auth.password]);
+      if (!auths.has(key)) auths.set(key, auth);
+    }
   }
   return [...auths.values()];
 }
@@ -34,10 +37,10 @@ function credentialsOf(entry: Record<string, unknown> | undefined) {
   return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-/** `host[:port]` of what Docker writes: a host, or a URL such as `https://index.docker.io/v1/`. */
+/** `host[:port]`, or `host[:port]/path` for the images below, of what Docker writes: one of these, or a URL such as `https://index.docker.io/v1/`. */
 function registryOf(key: string): string {
-  const host = key.replace(/^https?:\/\//, "").split("/")[0] ?? key;
-  return host === "index.docker.io" ? "docker.io" : host;
+  const name = key.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, "");
+  return name === "index.docker.io" ? "docker.io" : name;
 }
 
 function parse(base64: string | undefined): Record<string, unknown> | undefined {
