@@ -32,9 +32,6 @@ export async function down(options: DownOptions): Promise<void> {
     if (!lockDirectory(dataDir)) {
       throw new Error(`Elafros is just being started on ${dataDir}: run "elafros down" again when it serves`);
     }
-    if (!lockDirectory(dataDir)) {
-      throw new Error(`Cannot stop Elafros on ${dataDir}: it is just starting or stopping. Try again in some seconds`);
-    }
     // A killed supervisor left the others: end them in the same order.
     for (const name of ["gateway", "control"] as const) {
       const running = await runningUnder(paths, name);

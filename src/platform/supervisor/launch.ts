@@ -34,11 +34,21 @@ export async function launchSupervisor(dataDir: string, settings: Partial<Platfo
   if (stdout === null) throw new Error("The supervisor has no standard output");
   let output = "";
   stdout.setEncoding("utf8").on("data", (part: string) => (output += part));
+  // The supervisor is in a session of its own: who interrupts this process means it.
+  let interrupted = false;
+  const interrupt = () => {
+    interrupted = true;
+    child.kill("SIGTERM");
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.on(signal, interrupt);
   await new Promise<void>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", () => resolve());
     stdout.on("data", () => output.includes("\n") && resolve());
     stdout.once("end", () => resolve());
+  }).finally(() => {
+    for (const signal of signals) process.off(signal, interrupt);
   });
   const [line = ""] = output.split("\n");
   const answer = JSON.parse(line === "" ? "{}" : line) as { ready?: boolean; error?: string };
@@ -49,6 +59,7 @@ export async function launchSupervisor(dataDir: string, settings: Partial<Platfo
   }
   // Until it has ended it holds the directory.
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  if (interrupted) throw new Error("Interrupted while starting: what had started is stopped again");
   throw new Error(answer.error ?? `The supervisor ended at once: see ${join(paths.logs, "supervisor.log")}`);
 }
 
