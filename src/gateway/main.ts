@@ -12,7 +12,7 @@ import { LinkClient } from "./link-client.ts";
 import { Counters, createSharedMemory } from "./memory.ts";
 import type { FromThread, ThreadData, ToThread } from "./messages.ts";
 import { type FullGatewayOptions, parseGatewayOptions, type ReadyLine } from "./options.ts";
-import { readTableFile, writeTableFile } from "./table-file.ts";
+import { readTableFile, removeLeftovers, writeTableFile } from "./table-file.ts";
 
 const log = createLog("gateway");
 
@@ -72,6 +72,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
     connected: () => hub.connected(),
     received: (message, json) => hub.fromControl(message, json),
   });
+  removeLeftovers(options.table).catch((error: unknown) => log.warn({ error }, "Old tables not removed"));
   const table = hub.begin(startingTable(options.table));
   await handover?.follow();
   const ports = connectAll(threads);

@@ -1,9 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { emptyTable } from "../routing/table.ts";
-import { readTableFile, writeTableFile } from "./table-file.ts";
+import { readTableFile, removeLeftovers, writeTableFile } from "./table-file.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -32,4 +33,12 @@ test("readTableFile() throws for what is no table", async () => {
 test("writeTableFile() leaves nothing beside when it fails", async () => {
   await expect(writeTableFile(join(dir, "missing", "table.json"), "{}")).rejects.toThrow("ENOENT");
   expect(await readdir(dir)).toEqual([]);
+});
+
+test("removeLeftovers() removes parts of tables whose writers have ended, and nothing else", async () => {
+  const { pid: ended } = spawnSync("true");
+  const stays = ["table.json", `table.json.${process.pid}.00ff`, "table.json.bak", `other.${ended}.00ff`];
+  for (const name of [...stays, `table.json.${ended}.00ff`]) await writeFile(join(dir, name), "");
+  await removeLeftovers(join(dir, "table.json"));
+  expect((await readdir(dir)).toSorted()).toEqual(stays.toSorted());
 });

@@ -1,7 +1,8 @@
 /** The file with the last table: a gateway starts from it when control is away. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { emptyTable, type RouteTable } from "../routing/table.ts";
 import { checkTable } from "./check-table.ts";
 
@@ -32,5 +33,23 @@ export async function writeTableFile(path: string, json: string): Promise<void> 
   } catch (error) {
     await rm(beside, { force: true });
     throw error;
+  }
+}
+
+/** Removes what gateways that were killed while they wrote have left beside the file; one that runs may be writing just now. */
+export async function removeLeftovers(path: string): Promise<void> {
+  const start = `${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    const pid = name.startsWith(start) ? Number(name.slice(start.length).split(".")[0]) : Number.NaN;
+    if (Number.isSafeInteger(pid) && pid > 0 && !isRunning(pid)) await rm(join(dirname(path), name), { force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, lstat, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -62,7 +62,21 @@ asRoot("confinement() stays root without capabilities where only root can read t
   const { prefix, uid } = await confinement({ dataDir, program, files: [file] }, log);
   expect(uid).toBe(0);
   expect(await statusOf(prefix)).toMatchObject({ Uid: "0", CapEff: "0000000000000000", NoNewPrivs: "1" });
-  expect(warnings).toEqual([expect.stringContaining("runs as root, without capabilities")]);
+  expect(warnings).toEqual([expect.stringContaining("Only root can read this program")]);
+});
+
+asRoot("confinement() leaves root what it takes to read a program in somebody's closed home, and no more", async () => {
+  const home = join(dir, "home");
+  await mkdir(home, { mode: 0o700 });
+  const file = join(home, "main");
+  await writeFile(file, "");
+  await chown(home, 1000, 1000);
+  const { prefix, uid } = await confinement({ dataDir, program, files: [file] }, log);
+  expect(uid).toBe(0);
+  // Bit 2 is CAP_DAC_READ_SEARCH.
+  const only = "0000000000000004";
+  expect(await statusOf(prefix)).toMatchObject({ CapPrm: only, CapEff: only, CapBnd: only, NoNewPrivs: "1" });
+  expect(warnings).toEqual([expect.stringContaining("few capabilities or none")]);
 });
 
 test("confinement() says so where there is no setpriv", async () => {

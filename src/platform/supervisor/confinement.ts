@@ -5,8 +5,8 @@
  *     DATA_DIR/gateway/            root's: control's end of the link
  *     DATA_DIR/gateway/state/      the gateway's own: its last table, its sockets
  *
- * Where that account can't read this program (a checkout below /root) it stays root's, without capabilities; where the machine has
- * no setpriv(1), with them. Both are logged.
+ * Where that account can't read this program (a checkout below /root) it stays root's without capabilities, or with that to read every
+ * file where not even that is enough (a checkout in somebody's closed home); where the machine has no setpriv(1), with all. Each is logged.
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -25,7 +25,11 @@ export interface Confinement {
   uid: number;
 }
 
-const noPrivileges = ["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"];
+/** setpriv's options for no capability but those, and no way to get more. */
+function privileges(...kept: string[]): string[] {
+  const bounding = ["-all", ...kept.map((name) => `+${name}`)].join(",");
+  return [`--bounding-set=${bounding}`, "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs"];
+}
 
 /**
  * The account of an installation's gateway: one of those that nothing gives out, neither distributions nor systemd
@@ -44,8 +48,9 @@ export async function confinement(
   const { setpriv = "setpriv", program, files } = options;
   const uid = gatewayUid(options.dataDir);
   const tried = [
-    { uid, prefix: [setpriv, `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", ...noPrivileges, "--"] },
-    { uid: 0, prefix: [setpriv, ...noPrivileges, "--"] },
+    { uid, prefix: [setpriv, `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", ...privileges(), "--"] },
+    { uid: 0, prefix: [setpriv, ...privileges(), "--"] },
+    { uid: 0, prefix: [setpriv, ...privileges("dac_read_search"), "--"] },
   ];
   const readable = files.flatMap((file) => ["-r", file, "-a"]);
   for (const each of tried) {
@@ -57,8 +62,8 @@ export async function confinement(
     if (failure === undefined) {
       if (each.uid === 0)
         log.warn(
-          { program, files },
-          "another account can't read this program: the gateway runs as root, without capabilities",
+          { program, files, prefix: each.prefix },
+          "Only root can read this program: the gateway runs as root, with few capabilities or none",
         );
       return each;
     }
