@@ -13,7 +13,7 @@ import { readJson, writeFileAtomic } from "../../lib/files.ts";
 import { createLog } from "../../lib/log.ts";
 import { identifyProcess } from "../../lib/process.ts";
 import { version } from "../../lib/version.ts";
-import { type PlatformConfig, platformPaths } from "../config.ts";
+import { type PlatformConfig, type PlatformPaths, platformPaths } from "../config.ts";
 import { keepLogsBounded } from "./bounded-logs.ts";
 import { serveCommands } from "./commands.ts";
 import { confinement, gatewayFiles, prepareGatewayDirectory } from "./confinement.ts";
@@ -37,6 +37,21 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
   const self: ProcessRecord = { ...identity, name: "supervisor", since: rfc3339(Date.now()), version };
   // Who wants to stop it meanwhile must know of it.
   await writeRecord(paths, { ...self, starting: true });
+  try {
+    await start(paths, self, { dataDir, settings });
+  } catch (error) {
+    // A start that failed leaves nothing behind.
+    await removeRecord(paths, "supervisor");
+    throw error;
+  }
+}
+
+/** Binds or takes over the sockets, and starts or takes over the processes. */
+async function start(
+  paths: PlatformPaths,
+  self: ProcessRecord,
+  { dataDir, settings }: { dataDir: string; settings: Partial<PlatformConfig> },
+): Promise<void> {
   const last = (await readJson(paths.config)) as Partial<PlatformConfig> | undefined;
 
   const takingOver =
