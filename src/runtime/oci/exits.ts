@@ -1,6 +1,6 @@
 /**
- * Ends of instances: conmon writes a container's exit code to a file in one directory. That directory is watched, and looked at every
- * two seconds besides, in case the watch missed something or a monitor was killed itself.
+ * Ends of instances: conmon writes a container's exit code to a file in one directory. That directory is watched, and monitors are looked at every
+ * two seconds besides, and the directory every ten, in case the watch missed something or a monitor was killed itself.
  */
 import { type FSWatcher, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -22,10 +22,13 @@ export interface ExitWatch {
 }
 
 const checkMs = 2_000;
+/** In one check out of so many files are read; in the others a monitor that is there is taken for what it was. */
+const thoroughEvery = 5;
 
 export function watchExits(dir: string, clock: Clock): ExitWatch {
   const waiting = new Map<string, { monitor: number; resolve(end: RunEnd): void }>();
   let closed = false;
+  let rounds = 0;
 
   const read = async (cid: string): Promise<RunEnd | undefined> => {
     try {
@@ -44,7 +47,10 @@ export function watchExits(dir: string, clock: Clock): ExitWatch {
     return true;
   };
   const checkAll = async (): Promise<void> => {
+    rounds += 1;
+    const thorough = rounds % thoroughEvery === 0;
     for (const [cid, one] of waiting) {
+      if (!thorough && isThere(one.monitor)) continue;
       const monitored = await isMonitor(one.monitor, cid);
       // It writes the file before it ends: look for the monitor first, for the file then.
       if ((await check(cid)) || monitored) continue;
@@ -77,6 +83,15 @@ export function watchExits(dir: string, clock: Clock): ExitWatch {
       watcher.close();
     },
   };
+}
+
+/** Whether there is a process of that number, at the cost of one system call. */
+function isThere(pid: number): boolean {
+  try {
+    return pid > 0 && process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 /** Whether a pid is the conmon of this container. */

@@ -41,6 +41,7 @@ export class Instance {
   #probeFailure: string | undefined;
   #pull: ImagePull | undefined;
   #replaced: string | undefined;
+  #keptLog: { path: string; inode: number | undefined } | undefined;
   #graceMs: number;
   /** Resolves once the instance is to be stopped. */
   readonly #stop = Promise.withResolvers<"stop">();
@@ -141,7 +142,9 @@ export class Instance {
 
   /** Keeps the log file that was just replaced. */
   async keepLog(): Promise<void> {
-    await keepRotated(instancePaths(this.#ctx.places, this.id).log(this.record.attempt));
+    const path = instancePaths(this.#ctx.places, this.id).log(this.record.attempt);
+    const known = this.#keptLog?.path === path ? this.#keptLog.inode : undefined;
+    this.#keptLog = { path, inode: await keepRotated(path, known) };
   }
 
   #askToStop(): void {

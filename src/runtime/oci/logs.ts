@@ -19,15 +19,22 @@ const maxLine = 64 << 10;
 const chunkBytes = 64 << 10;
 const followMs = 50;
 
-/** Keeps the log file that conmon just replaced as `PATH.1`. To be called at times; nothing happens where there is no log yet. */
-export async function keepRotated(path: string): Promise<void> {
+/**
+ * Keeps the log file that conmon just replaced as `PATH.1`. To be called at times; nothing happens where there is no log yet.
+ * @param known what the call before gave for the same path: spares a look at the file system
+ * @returns the current file's number, where it is kept
+ */
+export async function keepRotated(path: string, known?: number): Promise<number | undefined> {
+  const now = await inode(path);
+  if (now === undefined || now === known) return now;
   const kept = `${path}.kept`;
-  const [now, before] = await Promise.all([inode(path), inode(kept)]);
-  if (now === undefined || now === before) return;
+  const before = await inode(kept);
+  if (now === before) return now;
   if (before !== undefined) await rename(kept, `${path}.1`);
   await link(path, kept).catch((error: unknown) => {
     if (!isMissing(error)) throw error; // replaced meanwhile; the next call links it
   });
+  return inode(kept);
 }
 
 /** Removes a run's log files. */
