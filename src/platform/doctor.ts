@@ -14,6 +14,8 @@ interface Tool {
   purpose: string;
   apt: string;
   dnf: string;
+  /** Elafros runs without it, and not as well. */
+  optional?: true;
 }
 
 const tools: Tool[] = [
@@ -24,6 +26,13 @@ const tools: Tool[] = [
   { programs: ["ip"], purpose: "makes container networks", apt: "iproute2", dnf: "iproute" },
   { programs: ["nft"], purpose: "isolates container networks", apt: "nftables", dnf: "nftables" },
   { programs: ["dnsmasq"], purpose: "answers the containers' DNS questions", apt: "dnsmasq-base", dnf: "dnsmasq" },
+  {
+    programs: ["setpriv"],
+    purpose: "takes root's rights from the gateway",
+    apt: "util-linux",
+    dnf: "util-linux",
+    optional: true,
+  },
 ];
 
 const files = [
@@ -75,11 +84,12 @@ function nodeFinding(): Finding {
 
 async function toolFinding(tool: Tool, install: Installer): Promise<Finding> {
   const check = tool.programs.join(" or ");
+  const required = tool.optional !== true;
   for (const program of tool.programs) {
     const path = await findProgram(program);
-    if (path !== undefined) return { check, ok: true, required: true, message: path };
+    if (path !== undefined) return { check, ok: true, required, message: path };
   }
-  return { check, ok: false, required: true, message: `not found: it ${tool.purpose}`, fix: install(tool) };
+  return { check, ok: false, required, message: `not found: it ${tool.purpose}`, fix: install(tool) };
 }
 
 async function fileFinding(file: { path: string; purpose: string }, install: Installer): Promise<Finding> {

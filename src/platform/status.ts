@@ -46,6 +46,9 @@ export async function status(options: { dataDir: string }): Promise<StatusReport
     );
   }
   if (!alive("gateway")) report.problems.push("The gateway is down: requests wait until it is back");
+  if (processes.some(({ name, running: runs }) => name === "dns" && !runs)) {
+    report.problems.push("The instances' DNS server is down: instances resolve no names until it is back");
+  }
   const { instances, problems } = await readControlStatus(paths);
   report.instances.push(...instances);
   report.problems.push(...problems);

@@ -1,0 +1,68 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import net, { type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { doctor, findProgram } from "./doctor.ts";
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "elafros-doctor-"));
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(dir, { recursive: true });
+});
+
+const finding = async (check: string, options?: Parameters<typeof doctor>[0]) =>
+  (await doctor(options)).find((each) => each.check === check);
+
+/** Where a distribution keeps all programs in one directory, that one is always looked at. */
+const apart = test.skipIf(existsSync("/usr/sbin/conmon"));
+
+apart("doctor() names what is missing, what it is for, and the command that installs it", async () => {
+  vi.stubEnv("PATH", dir);
+  expect(await finding("conmon")).toMatchObject({
+    ok: false,
+    required: true,
+    message: "not found: it monitors each container",
+    fix: expect.stringMatching(/^(apt-get install -y --no-install-recommends|dnf install -y) conmon$/),
+  });
+  expect(await finding("setpriv")).toMatchObject({ ok: false, required: false });
+});
+
+test("doctor() is content with the second of two programs", async () => {
+  vi.stubEnv("PATH", dir);
+  await writeFile(join(dir, "runc"), "", { mode: 0o755 });
+  const path = (await findProgram("crun")) ?? join(dir, "runc");
+  expect(await finding("crun or runc")).toEqual({ check: "crun or runc", ok: true, required: true, message: path });
+});
+
+test("findProgram() takes no file that can't be run", async () => {
+  vi.stubEnv("PATH", dir);
+  await writeFile(join(dir, "elafros-tool"), "", { mode: 0o644 });
+  expect(await findProgram("elafros-tool")).toBeUndefined();
+});
+
+test("doctor() tells whether a port is free", async () => {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((listening) => server.once("listening", listening));
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  expect(await finding(`port ${address}`, { ports: [address] })).toMatchObject({
+    ok: false,
+    required: true,
+    message: "in use by another process",
+    fix: "choose another with --api or --http",
+  });
+  await new Promise((closed) => server.close(closed));
+  expect(await finding(`port ${address}`, { ports: [address] })).toMatchObject({ ok: true });
+});
+
+test("doctor() looks at the disk of a directory that isn't there yet", async () => {
+  const dataDir = join(dir, "a/b/c");
+  expect(await finding(`disk of ${dataDir}`, { dataDir })).toMatchObject({
+    required: false,
+    message: expect.stringMatching(/^\d+\.\d GiB free/),
+  });
+});
