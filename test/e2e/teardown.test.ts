@@ -15,7 +15,7 @@ let machine: Machine;
 beforeAll(async () => {
   process.env["CONTAINERS_STORAGE_CONF"] = (await imageCache()).storageConf;
   await mkdir(top);
-  machine = await startMachine();
+  machine = await startMachine(top);
 });
 
 afterAll(async () => {
