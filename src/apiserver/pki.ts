@@ -3,16 +3,15 @@
  * kubeconfigs hold. Everything is in one directory (0700): `ca.crt`, `ca.key`, `apiserver.crt`, `apiserver.key` and `tokens.key`,
  * which signs ServiceAccount tokens. Keys are ECDSA P-256, files 0600 and replaced atomically.
  */
-import "reflect-metadata";
-import { webcrypto } from "node:crypto";
+import { generateKeyPair, X509Certificate } from "node:crypto";
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
-
-import * as x509 from "@peculiar/x509";
+import { promisify } from "node:util";
 
 import type { Clock } from "../lib/clock.ts";
 import { writeFileAtomic } from "../lib/files.ts";
+import { certificateMaker } from "./pki-thread.ts";
 
 /** A certificate and its private key, PEM. */
 export interface KeyPair {
@@ -47,13 +46,10 @@ export interface PkiOptions {
   clock: Clock;
 }
 
-const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const dayMs = 86_400_000;
 const caDays = 3650;
 const servingDays = 365;
 const renewBeforeMs = 30 * dayMs;
-/** Certificates are valid from an hour before they are made, for clients whose clock is behind. */
-const skewMs = 3_600_000;
 const alwaysNamed = [
   "127.0.0.1",
   "::1",
@@ -64,23 +60,19 @@ const alwaysNamed = [
   "kubernetes.default.svc.cluster.local",
 ];
 
-x509.cryptoProvider.set(globalThis.crypto);
-
-interface Authority {
-  cert: x509.X509Certificate;
-  key: CryptoKey;
-}
-
 /** Opens the directory, making what is missing in it. Throws where the CA has ended or a file can't be read, naming it. */
 export async function openPki(options: PkiOptions): Promise<Pki> {
   const { dir, clock } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await chmod(dir, 0o700);
-  const authority = await openAuthority(dir, clock);
+  const make = certificateMaker(clock);
+  const [authority, tokenKey] = await Promise.all([
+    openAuthority(dir, { clock, make }),
+    readText(join(dir, "tokens.key")).then((stored) => stored ?? makeTokenKey(dir)),
+  ]);
   const names = [...new Set([...alwaysNamed, ...(options.names ?? [])])].map((name) => name.toLowerCase());
-  const ca = authority.cert.toString("pem");
+  const ca = authority.cert;
   let serving = await readPair(dir, "apiserver");
-  const tokenKey = (await readText(join(dir, "tokens.key"))) ?? (await makeTokenKey(dir));
 
   const pki: Pki = {
     ca,
@@ -91,19 +83,15 @@ export async function openPki(options: PkiOptions): Promise<Pki> {
     },
     renew: async () => {
       if (serving !== undefined && isCurrent(serving.cert, { authority, names, now: clock.now() })) return false;
-      serving = await issue(authority, {
-        subject: [{ CN: ["elafros-apiserver"] }],
-        names,
-        days: servingDays,
-        now: clock.now(),
-      });
+      const subject = [{ CN: ["elafros-apiserver"] }];
+      serving = await make({ make: "certificate", authority, subject, names, days: servingDays, now: clock.now() });
       await writePair(dir, "apiserver", serving);
       return true;
     },
     issueClient: async (identity, days = 365) => {
       checkIdentity(identity);
       const subject = [{ CN: [identity.user] }, ...identity.groups.map((group) => ({ O: [group] }))];
-      return issue(authority, { subject, days, now: clock.now() });
+      return make({ make: "certificate", authority, subject, days, now: clock.now() });
     },
   };
   await pki.renew();
@@ -119,114 +107,49 @@ function checkIdentity({ user, groups }: ClientIdentity): void {
   }
 }
 
-async function openAuthority(dir: string, clock: Clock): Promise<Authority> {
+async function openAuthority(
+  dir: string,
+  { clock, make }: { clock: Clock; make: ReturnType<typeof certificateMaker> },
+): Promise<KeyPair> {
   const stored = await readPair(dir, "ca");
   if (stored !== undefined) {
-    const cert = new x509.X509Certificate(stored.cert);
-    if (cert.notAfter.getTime() <= clock.now()) {
+    const { validToDate } = new X509Certificate(stored.cert);
+    if (validToDate.getTime() <= clock.now()) {
       throw new Error(
-        `The CA certificate ${join(dir, "ca.crt")} ended on ${cert.notAfter.toISOString()}: remove ${dir} to make a new one, then write new kubeconfigs`,
+        `The CA certificate ${join(dir, "ca.crt")} ended on ${validToDate.toISOString()}: remove ${dir} to make a new one, then write new kubeconfigs`,
       );
     }
-    return { cert, key: await importKey(stored.key) };
+    return stored;
   }
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const now = clock.now();
-  const cert = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(),
-    name: new x509.Name([{ CN: ["elafros-ca"] }]),
-    notBefore: new Date(now - skewMs),
-    notAfter: new Date(now + caDays * dayMs),
-    signingAlgorithm: algorithm,
-    keys,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  });
-  await writePair(dir, "ca", { cert: cert.toString("pem"), key: await exportKey(keys.privateKey) });
-  return { cert, key: keys.privateKey };
+  const made = await make({ make: "authority", days: caDays, now: clock.now() });
+  await writePair(dir, "ca", made);
+  return made;
 }
 
-/** Signs a certificate: for a server where `names` is given, else for a client. */
-async function issue(
-  authority: Authority,
-  options: { subject: x509.JsonName; names?: readonly string[]; days: number; now: number },
-): Promise<KeyPair> {
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const { names, now } = options;
-  const usage = names === undefined ? x509.ExtendedKeyUsage.clientAuth : x509.ExtendedKeyUsage.serverAuth;
-  const extensions: x509.Extension[] = [
-    new x509.BasicConstraintsExtension(false, undefined, true),
-    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-    new x509.ExtendedKeyUsageExtension([usage]),
-    await x509.AuthorityKeyIdentifierExtension.create(authority.cert, false),
-    await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-  ];
-  if (names !== undefined) extensions.push(new x509.SubjectAlternativeNameExtension(names.map(alternativeName)));
-  const end = Math.min(now + options.days * dayMs, authority.cert.notAfter.getTime());
-  const cert = await x509.X509CertificateGenerator.create({
-    serialNumber: serial(),
-    subject: new x509.Name(options.subject),
-    issuer: authority.cert.subjectName,
-    notBefore: new Date(now - skewMs),
-    notAfter: new Date(end),
-    signingAlgorithm: algorithm,
-    publicKey: keys.publicKey,
-    signingKey: authority.key,
-    extensions,
-  });
-  return { cert: cert.toString("pem"), key: await exportKey(keys.privateKey) };
-}
-
-function alternativeName(name: string): { type: "ip" | "dns"; value: string } {
-  return { type: isIP(name) === 0 ? "dns" : "ip", value: name };
-}
-
-function isCurrent(pem: string, expected: { authority: Authority; names: readonly string[]; now: number }): boolean {
-  const cert = new x509.X509Certificate(pem);
-  if (cert.notAfter.getTime() - expected.now < renewBeforeMs || cert.notBefore.getTime() > expected.now) return false;
-  if (cert.issuer !== expected.authority.cert.subject) return false;
-  const issuer = cert.getExtension(x509.AuthorityKeyIdentifierExtension)?.keyId;
-  if (issuer !== expected.authority.cert.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId) return false;
-  const items = cert.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? [];
-  const named = items.map(({ type, value }) => canonical(type, value)).sort();
-  return (
-    named.join() ===
-    expected.names
-      .map((name) => canonical(alternativeName(name).type, name))
-      .sort()
-      .join()
-  );
+function isCurrent(pem: string, expected: { authority: KeyPair; names: readonly string[]; now: number }): boolean {
+  const cert = new X509Certificate(pem);
+  const ca = new X509Certificate(expected.authority.cert);
+  if (cert.validToDate.getTime() - expected.now < renewBeforeMs) return false;
+  if (cert.validFromDate.getTime() > expected.now) return false;
+  if (!cert.checkIssued(ca) || !cert.verify(ca.publicKey)) return false;
+  // As Node writes them: `DNS:localhost, IP Address:127.0.0.1`.
+  const named = (cert.subjectAltName ?? "").split(", ").map((item) => canonical(item.replace(/^[^:]*:/, "")));
+  return named.sort().join() === expected.names.map(canonical).sort().join();
 }
 
 /** One spelling per address: certificates hold bytes, so `::1` comes back written out. */
-function canonical(type: string, name: string): string {
-  return type === "ip" && isIP(name) === 6 ? new URL(`http://[${name}]`).hostname : name.toLowerCase();
-}
-
-function serial(): string {
-  return Buffer.from(webcrypto.getRandomValues(new Uint8Array(16)))
-    .toString("hex")
-    .replace(/^./, "1");
+function canonical(name: string): string {
+  return isIP(name) === 6 ? new URL(`http://[${name}]`).hostname : name.toLowerCase();
 }
 
 async function makeTokenKey(dir: string): Promise<string> {
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const pem = await exportKey(keys.privateKey);
-  await writeFileAtomic(join(dir, "tokens.key"), pem);
-  return pem;
-}
-
-async function exportKey(key: CryptoKey): Promise<string> {
-  return x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
-}
-
-async function importKey(pem: string): Promise<CryptoKey> {
-  const [raw] = x509.PemConverter.decode(pem);
-  if (raw === undefined) throw new Error("The CA's key file holds no PEM key");
-  return webcrypto.subtle.importKey("pkcs8", raw, algorithm, true, ["sign"]);
+  const { privateKey } = await promisify(generateKeyPair)("ec", {
+    namedCurve: "P-256",
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  });
+  await writeFileAtomic(join(dir, "tokens.key"), privateKey);
+  return privateKey;
 }
 
 async function readPair(dir: string, name: string): Promise<KeyPair | undefined> {
