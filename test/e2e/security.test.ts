@@ -44,6 +44,8 @@ async function podOf(service: string): Promise<PodView> {
 }
 
 beforeAll(async () => {
+  // Who starts it keeps everything to themselves: that must open nothing, and close nothing to containers' own users.
+  process.umask(0o077);
   stage = await startStage();
   const { platform, images } = stage;
   await post(platform, "/api/v1/namespaces", { metadata: { name: "team" } });
@@ -56,6 +58,10 @@ beforeAll(async () => {
     },
     volumes: [{ name: "db", secret: { secretName: "db" } }],
   });
+  await makeService(platform, "ordinary", {
+    container: { image: images["app:user"], volumeMounts: [{ name: "db", mountPath: "/secrets" }] },
+    volumes: [{ name: "db", secret: { secretName: "db" } }],
+  });
   await makeService(platform, "hostile", { container: hostileContainer(images["app:1"]) });
   [viewer, editor, admin] = await Promise.all([
     person(platform, "viewer", { role: "view", namespace: "default" }),
@@ -64,6 +70,7 @@ beforeAll(async () => {
   ]);
   await serves(platform, "victim");
   await serves(platform, "hostile");
+  await serves(platform, "ordinary");
   const pod = await podOf("victim");
   victim = { name: pod.metadata.name, address: pod.status.podIP };
   const resolvConf = (await hostile(`return sh("cat /etc/resolv.conf")`)) as string;
@@ -154,6 +161,17 @@ async function raw(bytes: string): Promise<string> {
   await once(socket, "close");
   return text;
 }
+
+test("an ordinary user in a container reaches its own files, and writes no other's", async () => {
+  const ask = (path: string) => stage.platform.ask("ordinary.default.localhost", path);
+  expect((await ask("/file?path=/secrets/password")).text).toBe(marker);
+  expect((await ask("/file?path=/etc/resolv.conf")).text).toContain(bridge);
+  expect(JSON.parse((await ask("/info")).text)).toMatchObject({ user: { uid: 1000, gid: 1000 } });
+  for (const path of ["/etc/passwd", "/app/server.mjs", "/secrets/password"]) {
+    expect((await ask(`/write?path=${path}&data=x`)).text, path).toMatch(/EACCES|EROFS/);
+  }
+  expect((await ask("/write?path=/dev/shm/x&data=x")).text).toBe("written\n");
+});
 
 describe("a hostile request", () => {
   const [mine, other] = ["hostile.default.localhost", "victim.default.localhost"];
