@@ -12,6 +12,7 @@ import {
   hostOf,
   makeService,
   patch,
+  problemSentence,
   read,
   refuses,
   serves,
@@ -106,6 +107,37 @@ describe("a split to what isn't there", () => {
       status: 503,
       reason: "RouteNotReady",
       sentence: "The service has no revision that takes traffic yet.",
+    });
+  });
+});
+
+describe("a service that fails, and one whose image can't be had, while control is killed", () => {
+  test("each is refused with its reason throughout", async () => {
+    await makeService(platform, "fails", { container: { image: images["app:exits"] } });
+    await makeService(platform, "lacks", { container: { image: `${registry.host}/app:not-there` } });
+    const wanted = { fails: "ExitCode1", lacks: "ContainerMissing" } as const;
+    for (const [name, reason] of Object.entries(wanted)) {
+      await refuses(platform, hostOf(name), { status: 503, reason, sentence: problemSentence });
+    }
+    const before = await platform.pid("control");
+    process.kill(before, "SIGKILL");
+    const seen = { fails: new Set<unknown>(), lacks: new Set<unknown>() };
+    const look = async () => {
+      for (const name of ["fails", "lacks"] as const) {
+        const { status, headers } = await platform.ask(hostOf(name));
+        seen[name].add(`${status} ${String(headers["elafros-reason"])}`);
+      }
+    };
+    await eventually("another control answers", async () => {
+      await look();
+      const up = await platform.call("GET", "/readyz").catch(() => undefined);
+      return up?.status === 200 && (await platform.pid("control")) !== before;
+    });
+    // It has published its first table by then; a few more requests for each thread of the gateway.
+    for (let i = 0; i < 20; i += 1) await look();
+    expect(Object.fromEntries(Object.entries(seen).map(([name, all]) => [name, [...all]]))).toEqual({
+      fails: ["503 ExitCode1"],
+      lacks: ["503 ContainerMissing"],
     });
   });
 });

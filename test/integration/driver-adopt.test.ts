@@ -1,6 +1,6 @@
 /** What a new control makes of what the last one left, whenever that one ended. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -42,7 +42,7 @@ test("a new driver takes over what runs, at once, with its state", async () => {
 });
 
 test("what ended while no driver ran is started again, and says why", async () => {
-  bed.driver.scale(key, shellSpec("httpd -p 8080 -h /; echo so it goes; sleep 1000"), 1);
+  bed.driver.scale(key, shellSpec("echo so it goes; httpd -p 8080 -h /; sleep 1000"), 1);
   const [before] = await untilReady(bed.driver, key);
   await bed.restart({
     before: async () => {
@@ -54,6 +54,22 @@ test("what ended while no driver ran is started again, and says why", async () =
   expect(state.instances[0]).toMatchObject({ id: before?.id, lastExit: { code: 137, message: "so it goes" } });
   const [after] = await untilReady(bed.driver, key);
   expect(after?.address).toEqual(before?.address);
+});
+
+test("an ended run that the last driver had no time to take apart doesn't hinder the next start", async () => {
+  bed.driver.scale(key, shellSpec("echo so it goes; exit 5"), 1);
+  const { instances } = await eventually(bed.driver, key, (state) => (state.instances[0]?.restarts ?? 0) >= 2);
+  const id = instances[0]?.id ?? "";
+  await bed.restart({
+    before: async () => void (await mkdir(join(bed.dir, "run/mem/i", id, "root"), { recursive: true })),
+  });
+  const restarts = bed.driver.get(key)?.instances[0]?.restarts ?? 0;
+  const told = new Set<string | undefined>();
+  const end = bed.driver.subscribe(() => told.add(bed.driver.get(key)?.problem?.reason));
+  await eventually(bed.driver, key, (state) => (state.instances[0]?.restarts ?? 0) > restarts);
+  end();
+  expect([...told]).toEqual(["ExitCode"]);
+  bed.driver.remove(key);
 });
 
 test("a stop that was begun goes on", async () => {

@@ -100,6 +100,8 @@ test.each([
 test("one that never listens is ReadinessProbeFailed with the probe's words, and goes on trying", async () => {
   const key = newKey();
   const readiness = { ...instanceSpec().readiness, periodMs: 100, failureThreshold: 1 };
+  const told = new Set<string | undefined>();
+  const end = bed.driver.subscribe(() => told.add(bed.driver.get(key)?.problem?.reason));
   bed.driver.scale(
     key,
     shellSpec("until test -e /tmp/go; do sleep 0.05; done; httpd -f -p 8080 -h /", { readiness }),
@@ -107,6 +109,8 @@ test("one that never listens is ReadinessProbeFailed with the probe's words, and
   );
   const { problem, instances } = await eventually(bed.driver, key, (state) => state.problem !== undefined);
   expect(problem).toMatchObject({ reason: "ReadinessProbeFailed", message: expect.stringContaining("ECONNREFUSED") });
+  expect([...told]).toContain("ReadinessProbeFailed");
+  end();
   expect(instances[0]).toMatchObject({ phase: "starting", probeFailure: expect.stringContaining("ECONNREFUSED") });
   bed.driver.remove(key);
 });

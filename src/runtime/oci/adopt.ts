@@ -8,7 +8,7 @@ import { endGroup, groupNames, isInGroup } from "./cgroup.ts";
 import type { DriverContext } from "./context.ts";
 import { isMonitor } from "./exits.ts";
 import { names, readText } from "./files.ts";
-import { destroy, instanceGroup, type Run } from "./launch.ts";
+import { cleanRun, destroy, instanceGroup, type Run } from "./launch.ts";
 import { containerId, instancePaths, type InstanceRecord, readRecord, recordsDir } from "./record.ts";
 
 /** An instance that goes on. Without a run it ended, or waits for its next start. */
@@ -50,7 +50,12 @@ async function adopt(
   address: string | undefined,
 ): Promise<Adopted | undefined> {
   if (record.bootId !== ctx.bootId || address === undefined) return undefined;
-  if (record.nextStartAt !== undefined) return record.stopping ? undefined : { record };
+  if (record.nextStartAt !== undefined) {
+    if (record.stopping) return undefined;
+    // The last control may have been killed before it had taken the ended run apart.
+    await cleanRun(ctx, record);
+    return { record };
+  }
   const paths = instancePaths(ctx.places, record.id);
   const cid = containerId(record);
   const pid = Number((await readText(paths.pid)) ?? 0);

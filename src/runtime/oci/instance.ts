@@ -290,8 +290,9 @@ export class Instance {
       readiness.initialDelayMs + readiness.periodMs * readiness.failureThreshold,
     );
     const cancel = clock.after(startedAt + patience - clock.now(), () => {
-      if (record.readyAt === undefined)
-        this.#report("ReadinessProbeFailed", this.#probeFailure ?? "Readiness probe got no answer");
+      if (record.readyAt !== undefined) return;
+      this.#report("ReadinessProbeFailed", this.#probeFailure ?? "Readiness probe got no answer");
+      this.#events.changed();
     });
     const stop = startProbing({
       spec,
