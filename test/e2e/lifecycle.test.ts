@@ -21,7 +21,7 @@ let machine: Machine;
 beforeAll(async () => {
   process.env["CONTAINERS_STORAGE_CONF"] = (await imageCache()).storageConf;
   await mkdir(top);
-  machine = await startMachine();
+  machine = await startMachine(top);
 });
 
 afterAll(async () => {
@@ -59,6 +59,7 @@ function installation(name: string, number: number) {
         timeoutMs: 60_000,
         everyMs: 100,
       }),
+    revisions: () => succeed("revisions", "list", "--all", "-o", "name", "--kubeconfig", join(dir, "kubeconfig")),
     pid: async (name: string): Promise<number> =>
       (await self.status()).processes.find((each) => each.name === name)?.pid ?? 0,
   };
@@ -133,7 +134,7 @@ describe("an installation", () => {
     async (run) => {
       await machine.crash();
       if (run === "wiped") await rm(join(one.dir, "run"), { recursive: true });
-      machine = await startMachine();
+      machine = await startMachine(top);
       const { processes, running } = await one.status();
       expect(running).toBe(false);
       expect(processes.filter((each) => each.running)).toEqual([]);
@@ -151,6 +152,42 @@ describe("an installation", () => {
     await one.down();
     expect(await leftOutside()).toEqual([]);
     await one.start();
+    await one.serves("app");
+  });
+
+  test.each(["gateway", "control", "gateway and control"])(
+    "up takes over what is left where supervisor and %s were killed, and no instance is restarted",
+    async (names) => {
+      const killed = names.split(" and ");
+      const before = await one.status();
+      const pidIn = (status: Status, name: string) => status.processes.find((each) => each.name === name)?.pid;
+      await machine.run("kill", ["-KILL", ...["supervisor", ...killed].map((name) => String(pidIn(before, name)))]);
+      await one.start();
+      await one.serves("app");
+      const after = await one.status();
+      expect(after).toMatchObject({ running: true, problems: [] });
+      expect(after.instances).toEqual(before.instances);
+      for (const name of ["gateway", "control", "dns"]) {
+        expect(pidIn(after, name) === pidIn(before, name), name).toBe(!killed.includes(name));
+      }
+      expect(await one.revisions()).toBe("revision.elafros.dev/app-00001\n");
+    },
+  );
+
+  test("down ends an up that is still starting", async () => {
+    await one.down();
+    const starting = one.up();
+    await eventually("control starts", async () => access(join(one.dir, "run/control.json")).then(() => true));
+    await one.down();
+    const { code, stderr } = await starting;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^Error: /)]);
+    expect(await leftOutside()).toEqual([]);
+  });
+
+  test("of two ups at once one starts, and the other changes nothing", async () => {
+    const results = await Promise.all([one.up(), one.up()]);
+    expect(results.map(({ code }) => code).sort((a, b) => a - b)).toEqual([0, 1]);
+    expect(results.find(({ code }) => code === 1)?.stderr).toContain(`Elafros is already running on ${one.dir}`);
     await one.serves("app");
   });
 

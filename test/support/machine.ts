@@ -38,8 +38,8 @@ while :; do sleep 3600 & wait $!; done`;
 const volatileSettings =
   /^(net\.netfilter\.nf_conntrack_(count|buckets|max)|net\.nf_conntrack_max|vm\.stat_refresh|net\.ipv4\.tcp_fastopen_key)\b/;
 
-/** Starts one. */
-export async function startMachine(): Promise<Machine> {
+/** Starts one. What runs on it runs in `directory`, a directory of a disk. */
+export async function startMachine(directory: string): Promise<Machine> {
   const holder = spawn(
     "unshare",
     // prettier-ignore
@@ -52,10 +52,10 @@ export async function startMachine(): Promise<Machine> {
   ]);
   const holderPid = holder.pid ?? 0;
   const first = (await readFile(`/proc/${holderPid}/task/${holderPid}/children`, "utf8")).trim();
-  const enter = ["--target", first, "--net", "--mount", "--pid", "--"];
+  const enter = ["--target", first, "--net", "--mount", "--pid", "--", "env", "-C", directory, "--"];
 
   const machine: Machine = {
-    run: (program, args = [], env = process.env) => run("nsenter", [...enter, program, ...args], { env, cwd: "/" }),
+    run: (program, args = [], env = process.env) => run("nsenter", [...enter, program, ...args], { env }),
     elafros: (...args) => machine.run(elafros, args),
     start: (program, args) => spawn("nsenter", [...enter, program, ...args], { stdio: ["ignore", "pipe", "inherit"] }),
     state: async (...dataDirs) => {
