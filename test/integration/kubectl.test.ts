@@ -4,11 +4,12 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 
-import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 
 import { Pod } from "../../src/api/pod.ts";
 import type { VirtualKind } from "../../src/apiserver/virtual-kinds.ts";
 import { type ApiBench, apiBench } from "../support/api-server.ts";
+import { hasKubectl } from "../support/kubectl.ts";
 
 const run = promisify(execFile);
 
@@ -20,16 +21,7 @@ interface Result {
 
 type Kubectl = (...args: string[]) => Promise<Result>;
 
-let minor = 0;
-try {
-  const { stdout } = await run("kubectl", ["version", "--client", "-o", "json"]);
-  const { clientVersion } = JSON.parse(stdout) as { clientVersion: { minor: string } };
-  minor = Number.parseInt(clientVersion.minor, 10);
-} catch {
-  // Told below.
-}
-// oxlint-disable-next-line no-console -- who runs the tests should know why these don't
-if (minor < 26) console.warn("Skipping the kubectl tests: kubectl 1.26 or newer is not on PATH");
+const usable = hasKubectl();
 
 async function setUp(
   options: Parameters<typeof apiBench>[0] = {},
@@ -73,11 +65,7 @@ spec:
   return file;
 }
 
-describe.skipIf(minor < 26)("kubectl", () => {
-  beforeAll(() => {
-    expect(minor).toBeGreaterThanOrEqual(26);
-  });
-
+describe.skipIf(!usable)("kubectl", () => {
   it("apply creates, changes only what changed, and tells which", async () => {
     const { bench, kubectl } = await setUp();
     const first = await manifest(bench, "shop", "one");
