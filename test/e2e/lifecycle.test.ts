@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { imageCache } from "../support/images.ts";
-import { differences, type Machine, startMachine } from "../support/machine.ts";
+import { differences, type Machine, removeControlGroups, startMachine } from "../support/machine.ts";
 import { elafros, eventually } from "../support/platform.ts";
 
 interface Status {
@@ -26,6 +26,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await machine?.crash();
+  await removeControlGroups(...["one", "two", "three", "four"].map((name) => join(top, name)));
   await rm(top, { recursive: true, force: true });
 });
 
@@ -84,6 +85,11 @@ describe("an installation", () => {
       return seen.instances.length > 0 && seen;
     });
     expect(status).toMatchObject({ running: true, problems: [] });
+    // What is looked at to find out what is left does show what there is.
+    const kinds = new Set((await leftOutside()).map((line) => /^\+ (\w+):/.exec(line)?.[1]));
+    for (const kind of ["processes", "mounts", "networkNamespaces", "links", "firewall", "controlGroups"]) {
+      expect(kinds).toContain(kind);
+    }
     expect(status.processes.map(({ name }) => name)).toEqual(["supervisor", "dns", "control", "gateway"]);
     for (const { pid, since, running } of status.processes) {
       expect(pid).toBeGreaterThan(1);

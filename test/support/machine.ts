@@ -5,7 +5,9 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { platformPaths } from "../../src/platform/config.ts";
 import { networkNames } from "../../src/runtime/oci/network-names.ts";
 import { type CommandResult, elafros, eventually, run } from "./platform.ts";
 
@@ -64,7 +66,7 @@ export async function startMachine(directory: string): Promise<Machine> {
         if (code !== 0) throw new Error(`${program} ${args.join(" ")}: ${stderr}`);
         return stdout.split("\n").filter((line) => line !== "");
       };
-      const marks = dataDirs.flatMap((dir) => [dir, networkNames(dir).hash]);
+      const marks = dataDirs.flatMap((dir) => [dir, networkNames(dir).hash, controlGroup(dir)]);
       const ours = (line: string) => marks.some((mark) => line.includes(mark));
       const found: Record<string, string[]> = {
         processes: (await lines("ps", "-eo", "args=")).filter(
@@ -107,6 +109,20 @@ export async function startMachine(directory: string): Promise<Machine> {
     },
   };
   return machine;
+}
+
+/** The name of an installation's control group. */
+function controlGroup(dataDir: string): string {
+  const { instances } = platformPaths(dataDir);
+  return `elafros-${createHash("sha256").update(instances).digest("hex").slice(0, 10)}`;
+}
+
+/** Removes the control groups that a machine left when it crashed for good: unlike after a reboot they are still there. */
+export async function removeControlGroups(...dataDirs: string[]): Promise<void> {
+  for (const dir of dataDirs) {
+    const group = `/sys/fs/cgroup/*${controlGroup(dir)}*`;
+    await run("find", ["/sys/fs/cgroup", "-depth", "-type", "d", "-path", group, "-delete"]);
+  }
 }
 
 /** What is there now and wasn't, and what was and isn't: `+ links: ela0c3e672c`. */
