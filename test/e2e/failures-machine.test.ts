@@ -1,4 +1,4 @@
-/** What this machine lacks: a free port, room on its disk; and what `up --verbose-errors` adds. On real platforms. */
+/** What this machine lacks: a free port, room on its disk. */
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, rm, statfs, writeFile } from "node:fs/promises";
 import net from "node:net";
@@ -6,19 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  command,
-  coreApi,
-  deploy,
-  failsToDeploy,
-  hasCondition,
-  hostOf,
-  makeService,
-  patch,
-  problemSentence,
-  serves,
-} from "../support/failures.ts";
-import { imageCache, makeImages, type SampleImage } from "../support/images.ts";
+import { command, coreApi, deploy, failsToDeploy, hasCondition, hostOf, patch, serves } from "../support/failures.ts";
+import { makeImages, type SampleImage } from "../support/images.ts";
 import { elafros, eventually, freePort, run, startPlatform, type TestPlatform } from "../support/platform.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 
@@ -132,28 +121,5 @@ test("a full disk: a pull says so, the store refuses writes and keeps what it ac
     await platform?.purge();
     await execute("umount", [mounted]);
     await rm(mounted, { recursive: true });
-  }
-});
-
-test("up --verbose-errors adds the condition's message to answers", async () => {
-  process.env["CONTAINERS_STORAGE_CONF"] = (await imageCache()).storageConf;
-  const platform = await startPlatform(["--verbose-errors"]);
-  try {
-    await makeService(platform, "told", { container: { image: images["app:exits"] } });
-    const answer = await eventually("the reason is known", async () => {
-      const got = await platform.ask(hostOf("told"));
-      return got.headers["elafros-reason"] === "ExitCode1" && got;
-    });
-    const message = "Container failed with: Cannot start: DATABASE_URL is not set";
-    const id = String(answer.headers["x-request-id"]);
-    expect(answer.text).toBe(`${problemSentence}\n${message}\nreason: ExitCode1\nrequest: ${id}\n`);
-    const json = await platform.ask(hostOf("told"), "/", { headers: { accept: "application/json" } });
-    expect(JSON.parse(json.text)).toMatchObject({ status: 503, reason: "ExitCode1", detail: message });
-    const again = await platform.up();
-    expect(again.code).toBe(0);
-    expect(again.stdout).toContain("already runs on");
-  } finally {
-    delete process.env["CONTAINERS_STORAGE_CONF"];
-    await platform.purge();
   }
 });

@@ -1,21 +1,38 @@
 /**
  * Objects that aren't valid, one of every kind with several faults each: refused by the API, by kubectl and by the CLI with all faults in one
- * answer, and nothing of them stored.
+ * answer, and nothing of them stored. And what a platform with `--verbose-errors` adds to the gateway's answers.
  */
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { command, coreApi, elafrosApi, makeService, patch, read } from "../support/failures.ts";
-import { startPlatform, type TestPlatform } from "../support/platform.ts";
+import {
+  command,
+  coreApi,
+  elafrosApi,
+  hostOf,
+  makeService,
+  patch,
+  problemSentence,
+  read,
+} from "../support/failures.ts";
+import { imageCache, makeImages, type SampleImage } from "../support/images.ts";
+import { eventually, startPlatform, type TestPlatform } from "../support/platform.ts";
+import { startRegistry, type TestRegistry } from "../support/registry.ts";
 
 let platform: TestPlatform;
+let registry: TestRegistry;
+let images: Record<SampleImage, string>;
 const rbacApi = "/apis/rbac.authorization.k8s.io/v1";
 
 beforeAll(async () => {
-  platform = await startPlatform();
+  registry = await startRegistry();
+  images = await makeImages(registry);
+  process.env["CONTAINERS_STORAGE_CONF"] = (await imageCache()).storageConf;
+  platform = await startPlatform(["--verbose-errors"]);
 });
 
 afterAll(async () => {
   await platform?.purge();
+  await registry?.close();
 });
 
 const hasKubectl = kubectlMinor() >= 26;
@@ -297,4 +314,21 @@ test("deploy shows every fault, and exits with 1", async () => {
   for (const what of ["configurations", "routes"]) {
     expect((await platform.call("GET", `${elafrosApi}/${what}/faulty`)).status).toBe(404);
   }
+});
+
+test("up --verbose-errors adds the condition's message to answers", async () => {
+  await makeService(platform, "told", { container: { image: images["app:exits"] } });
+  const message = "Container failed with: Cannot start: DATABASE_URL is not set";
+  const answer = await eventually("the condition is known", async () => {
+    const got = await platform.ask(hostOf("told"));
+    return got.text.includes(message) && got;
+  });
+  expect([answer.status, answer.headers["elafros-reason"]]).toEqual([503, "ExitCode1"]);
+  const id = String(answer.headers["x-request-id"]);
+  expect(answer.text).toBe(`${problemSentence}\n${message}\nreason: ExitCode1\nrequest: ${id}\n`);
+  const json = await platform.ask(hostOf("told"), "/", { headers: { accept: "application/json" } });
+  expect(JSON.parse(json.text)).toMatchObject({ status: 503, reason: "ExitCode1", detail: message });
+  const again = await platform.up();
+  expect(again.code).toBe(0);
+  expect(again.stdout).toContain("already runs on");
 });
