@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLog } from "../../src/lib/log.ts";
+import { createLauncher } from "../../src/runtime/oci/launcher.ts";
 import { createNetwork, destroyNetwork, type NetworkOptions, type OciNetwork } from "../../src/runtime/oci/network.ts";
 import type { Attachment } from "../../src/runtime/oci/parts.ts";
 import {
@@ -45,6 +46,7 @@ beforeAll(async () => {
     gatewayTarget: gatewayPort,
     allowHostPorts: [],
     prepared: 2,
+    launcher: createLauncher(),
     log: silentLog,
   };
   internet = await neighbourNetwork("inet", "198.51.100");
@@ -70,6 +72,7 @@ afterAll(async () => {
   await destroyNetwork(options);
   await internet.close();
   await office.close();
+  options.launcher?.close();
   await rm(options.dataDir, { recursive: true });
 });
 
