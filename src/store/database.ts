@@ -4,7 +4,7 @@ import type { StatementSync } from "node:sqlite";
 import type { CommitRequest, Row, WorkerOptions } from "./protocol.ts";
 
 /** The version of the tables below. A file with a greater one was written by a newer Elafros and is refused. */
-export const schemaVersion = 1;
+const schemaVersion = 1;
 
 const pageSize = 4096;
 /** UTF-16 code units of values in a part of what is read, the last object's rest apart. */
