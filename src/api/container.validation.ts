@@ -1,4 +1,5 @@
 /** Faults of a container beyond its schema, in the words of core/v1. */
+import { defaultCapabilities } from "../lib/capabilities.ts";
 import type { Container, EnvVar } from "./container.ts";
 import { imageWords, parseImage } from "./image.ts";
 import type { Cause } from "./meta/errors.ts";
@@ -12,20 +13,8 @@ import type { Volume } from "./volume.ts";
 /** Environment variables that the platform sets in every instance. */
 const reservedEnv: readonly string[] = ["PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"];
 
-/** The capabilities that a container may be given: those of the default set, for use after `drop: [ALL]`. */
-const grantableCapabilities: readonly string[] = [
-  "CHOWN",
-  "DAC_OVERRIDE",
-  "FOWNER",
-  "FSETID",
-  "KILL",
-  "NET_BIND_SERVICE",
-  "SETFCAP",
-  "SETGID",
-  "SETPCAP",
-  "SETUID",
-  "SYS_CHROOT",
-];
+/** The capabilities that a container may be given, for use after `drop: [ALL]`. */
+const grantableCapabilities: readonly string[] = defaultCapabilities;
 
 /** Faults of the container at `path`, which mounts from `volumes`. */
 export function validateContainer(container: Container, volumes: readonly Volume[], path: string): Cause[] {

@@ -9,7 +9,6 @@ import { createAuthorizer } from "../../apiserver/authorizer.ts";
 import { startHousekeeping } from "../../apiserver/housekeeping.ts";
 import { writeKubeconfig } from "../../apiserver/kubeconfig.ts";
 import { openPki } from "../../apiserver/pki.ts";
-import { ensureDefaultRoles } from "../../apiserver/rbac-defaults.ts";
 import { createApiService } from "../../apiserver/service.ts";
 import { controllerGroup } from "../../apiserver/service-ownership.ts";
 import { tokenFinder } from "../../apiserver/token-finder.ts";
@@ -96,7 +95,6 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   const stored = allKinds.filter((kind) => kind.kind !== Pod.kind);
   const housekeeping = await startHousekeeping({ store, kinds: stored, clock, log });
   await authorizer.start(service);
-  await ensureDefaultRoles(service, allKinds);
 
   const link = await createLinkServer({
     path: paths.gatewaySocket,
@@ -123,13 +121,11 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   });
   await controllers.synced;
   publisher.start();
-  let naming = Promise.resolve();
   const unsubscribeDns = publisher.subscribe(() => {
     const names = Object.keys(publisher.table().hosts).filter((host) => !host.endsWith(`.${config.domain}`));
-    // One after the other, so that the newest is what stays.
-    naming = naming
-      .then(() => publishDnsNames({ dataDir: config.dataDir, gateway: network.gateway }, names))
-      .catch((error: unknown) => log.warn({ error }, "names for the instances' DNS server can't be published"));
+    publishDnsNames({ dataDir: config.dataDir, gateway: network.gateway }, names).catch((error: unknown) =>
+      log.warn({ error }, "names for the instances' DNS server can't be published"),
+    );
   });
 
   const server = await createApiServer({

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { capabilitiesOf, defaultCapabilities } from "./capabilities.ts";
+import { defaultCapabilities } from "../../lib/capabilities.ts";
+import { capabilitiesOf } from "./capabilities.ts";
 
 test.each([
   { name: "the default", add: [], drop: [], want: defaultCapabilities.map((name) => `CAP_${name}`) },

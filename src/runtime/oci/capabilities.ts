@@ -1,19 +1,5 @@
+import { defaultCapabilities } from "../../lib/capabilities.ts";
 import type { SecuritySpec } from "../workloads.ts";
-
-/** What podman gives a container by default, less NET_RAW: official images break under less. */
-export const defaultCapabilities = [
-  "CHOWN",
-  "DAC_OVERRIDE",
-  "FOWNER",
-  "FSETID",
-  "KILL",
-  "NET_BIND_SERVICE",
-  "SETFCAP",
-  "SETGID",
-  "SETPCAP",
-  "SETUID",
-  "SYS_CHROOT",
-] as const;
 
 /** What a spec may ask for besides: inside its own namespaces these give no power over the machine or over neighbours. */
 const addable: ReadonlySet<string> = new Set([
