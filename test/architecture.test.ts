@@ -43,7 +43,14 @@ const layers: Record<string, { may: string[]; why: string }> = {
 };
 
 /** Ports are plain types: whoever uses one may import its types, never its code. */
-const ports = ["runtime/workloads.ts", "runtime/images.ts", "routing/traffic.ts", "client/client.ts"];
+const ports = [
+  "runtime/workloads.ts",
+  "runtime/images.ts",
+  "runtime/builds.ts",
+  "runtime/sources.ts",
+  "routing/traffic.ts",
+  "client/client.ts",
+];
 const portUsers = ["reconcilers", "autoscaler", "controller"];
 
 interface Import {

@@ -1,0 +1,26 @@
+/**
+ * The sources port: archives that users upload to be built, kept by digest and namespace. Embedded they are files below the data directory, in a cluster they are
+ * in the installation's registry.
+ */
+import type { Readable } from "node:stream";
+
+/** Why an upload can't be taken. */
+export class SourceError extends Error {
+  override readonly name = "SourceError";
+  readonly reason: "DigestMismatch" | "TooLarge" | "NoSpace" | "BadDigest";
+  constructor(reason: SourceError["reason"], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export interface SourcesPort {
+  /** Bytes of the archive with that digest (`sha256:HEX`), where the namespace has it. */
+  size(namespace: string, digest: string): Promise<number | undefined>;
+  /** Keeps an archive. Its bytes must have that digest; nothing is kept otherwise. @throws SourceError */
+  put(namespace: string, digest: string, body: Readable): Promise<void>;
+  /** The archive's bytes, where the namespace has it. */
+  open(namespace: string, digest: string): Promise<Readable | undefined>;
+  /** Removes archives that none of the given names (`NAMESPACE/sha256:HEX`) and that were last put over `olderThanMs` ago. */
+  prune(keep: ReadonlySet<string>, olderThanMs: number): Promise<void>;
+}
