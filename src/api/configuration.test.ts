@@ -432,7 +432,7 @@ describe("Configuration", () => {
       `${at}.name: Forbidden: the platform names Revisions: the Configuration's name and its generation`,
       `${at}.labels[elafros.dev/configuration]: Forbidden: the platform sets names under elafros.dev/; yours to set: elafros.dev/type`,
       `${at}.annotations[autoscaling.elafros.dev/minScale]: Forbidden: not supported yet`,
-      `${at}.annotations[elafros.dev/creator]: Forbidden: the platform sets names under elafros.dev/; yours to set: elafros.dev/deployed-at, elafros.dev/git-commit`,
+      `${at}.annotations[elafros.dev/creator]: Forbidden: the platform sets names under elafros.dev/; yours to set: elafros.dev/deployed-at, elafros.dev/git-commit, elafros.dev/git-dirty`,
     ]);
   });
 

@@ -8,7 +8,7 @@ export const configurationLabel = "elafros.dev/configuration";
 /** Label on a running instance's Pod: the Revision that it runs. */
 export const revisionLabel = "elafros.dev/revision";
 /** Label that users may set: `function` or `app`; a convention for listing, without effect on the system. */
-const typeLabel = "elafros.dev/type";
+export const typeLabel = "elafros.dev/type";
 /** Annotation on a Revision: the generation of its Configuration, a decimal string. */
 export const configurationGenerationAnnotation = "elafros.dev/configurationGeneration";
 /** Annotation: who created the object. */
@@ -19,10 +19,12 @@ export const lastModifierAnnotation = "elafros.dev/last-modifier";
 export const deployedAtAnnotation = "elafros.dev/deployed-at";
 /** Annotation that `deploy` writes into a Configuration's template: the commit of the directory that was deployed. */
 export const gitCommitAnnotation = "elafros.dev/git-commit";
+/** Annotation that `deploy` writes beside the commit: `true` where the directory had changes that weren't committed. */
+export const gitDirtyAnnotation = "elafros.dev/git-dirty";
 /** Finalizer on a Revision that a Route names: the Revision serves on until none does. */
 export const routedFinalizer = "elafros.dev/routed";
 
 /** Platform annotations that users may write into `revisionTemplate.metadata`. */
-export const templateAnnotations: readonly string[] = [deployedAtAnnotation, gitCommitAnnotation];
+export const templateAnnotations: readonly string[] = [deployedAtAnnotation, gitCommitAnnotation, gitDirtyAnnotation];
 /** Platform labels that users may write into `revisionTemplate.metadata`. */
 export const templateLabels: readonly string[] = [typeLabel];

@@ -4,7 +4,9 @@
 import type { Clock } from "../lib/clock.ts";
 
 interface Stream {
-  write(text: string): unknown;
+  /** False where the reader is slower than the writer: `drain` tells when to go on. */
+  write(data: string | Uint8Array): unknown;
+  once?(event: "drain", listener: () => void): unknown;
   isTTY?: boolean;
   columns?: number;
 }
@@ -14,6 +16,8 @@ export interface Io {
   line(text?: string): void;
   /** Text as it is, on standard output. */
   write(text: string): void;
+  /** Bytes as they are, on standard output; resolves once the next ones may come. */
+  writeBytes(data: Uint8Array): Promise<void>;
   /** One line for the person, on standard error: notes, warnings, errors. */
   note(text: string): void;
   /** Whether standard output is a terminal. */
@@ -21,6 +25,8 @@ export interface Io {
   paint: Paint;
   /** Standard input to its end. */
   readInput(): Promise<string>;
+  /** The same, as bytes. */
+  readInputBytes(): Promise<Buffer>;
 }
 
 interface Paint {
@@ -46,20 +52,33 @@ export function createIo({ stdout, stderr, stdin, env }: IoOptions): Io {
   return {
     line: (text = "") => void stdout.write(`${text}\n`),
     write: (text) => void stdout.write(text),
+    writeBytes: async (data) => {
+      if (stdout.write(data) !== false || stdout.once === undefined) return;
+      await new Promise<void>((resolve) => stdout.once?.("drain", resolve));
+    },
     note: (text) => void stderr.write(`${text}\n`),
     terminal,
     paint: { green: colour(32), red: colour(31), yellow: colour(33), dim: colour(2), bold: colour(1) },
-    readInput: async () => {
-      let text = "";
-      for await (const chunk of stdin) text += typeof chunk === "string" ? chunk : Buffer.from(chunk).toString("utf8");
-      return text;
-    },
+    readInput: async () => (await readBytes(stdin)).toString("utf8"),
+    readInputBytes: () => readBytes(stdin),
   };
+}
+
+async function readBytes(stdin: AsyncIterable<Uint8Array | string>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stdin) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+  return Buffer.concat(chunks);
 }
 
 /** The same, with what goes to standard output on standard error instead: for progress beside an answer that programs read. */
 export function aside(io: Io): Io {
-  return { ...io, line: (text = "") => io.note(text), write: () => {}, terminal: false };
+  return {
+    ...io,
+    line: (text = "") => io.note(text),
+    write: () => {},
+    writeBytes: () => Promise.resolve(),
+    terminal: false,
+  };
 }
 
 /** Steps that are shown while they run and ticked once done. */

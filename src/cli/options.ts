@@ -16,6 +16,14 @@ export function serverOptions(command: Command): Command {
     .option("--kubeconfig <file>", "the kubeconfig (default: KUBECONFIG, else /var/lib/elafros/kubeconfig)");
 }
 
+/** What a revision runs, by the label that `deploy --function` writes; all that are no functions are apps. */
+export type ServiceType = "function" | "app";
+
+/** Adds `--type`. */
+export function typeOption(command: Command): Command {
+  return command.addOption(new Option("--type <type>", "only functions, or only apps").choices(["function", "app"]));
+}
+
 /** Adds `-o`. */
 export function outputOption(command: Command): Command {
   return command.addOption(
@@ -106,6 +114,15 @@ export function targetName(text: string): string {
     throw new InvalidArgumentError(
       "Give at most 30 lower case letters, digits and dashes, beginning and ending with a letter or digit.",
     );
+  }
+  return text;
+}
+
+/** `HOST:PORT`, an IPv6 address in brackets. */
+export function hostPort(text: string): string {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
+  if (match === null || Number(match[2]) > 65_535) {
+    throw new InvalidArgumentError("Give an address and a port, such as 127.0.0.1:8080 or [::1]:8080.");
   }
   return text;
 }

@@ -61,6 +61,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/logs/logs.ts")).logsCommand,
   },
   {
+    name: "invoke",
+    summary: "send an HTTP request or a CloudEvent to a service",
+    load: async () => (await import("./commands/invoke/invoke.ts")).invokeCommand,
+  },
+  {
     name: "up",
     summary: "start Elafros on this machine",
     load: async () => (await import("./commands/platform/up.ts")).upCommand,

@@ -206,8 +206,10 @@ function selected(object: StubObject, query: URLSearchParams): boolean {
   const labels = (query.get("labelSelector") ?? "").split(",").filter((part) => part !== "");
   const fields = (query.get("fieldSelector") ?? "").split(",").filter((part) => part !== "");
   return (
-    labels.every((part) => object.metadata.labels?.[part.split("=")[0] ?? ""] === part.split("=")[1]) &&
-    fields.every((part) => String(fieldOf(object, part.split("=")[0] ?? "")) === part.split("=")[1])
+    labels.every((part) => {
+      const [, name = "", operator, value] = /^([^!=]+)(!?=)(.*)$/.exec(part) ?? [];
+      return (object.metadata.labels?.[name] === value) === (operator === "=");
+    }) && fields.every((part) => String(fieldOf(object, part.split("=")[0] ?? "")) === part.split("=")[1])
   );
 }
 

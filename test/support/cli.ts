@@ -76,8 +76,8 @@ export async function runningCli(kubeconfig: string, platform: Platform = noPlat
       const environment = { KUBECONFIG: kubeconfig, ...env };
       const factory: Factory = {
         io: createIo({
-          stdout: { write: (text) => void (stdout += text), isTTY: terminal, columns: 100 },
-          stderr: { write: (text) => void (stderr += text), isTTY: terminal },
+          stdout: { write: (data) => void (stdout += textOf(data)), isTTY: terminal, columns: 100 },
+          stderr: { write: (data) => void (stderr += textOf(data)), isTTY: terminal },
           stdin: (async function* () {
             yield input;
           })(),
@@ -95,6 +95,10 @@ export async function runningCli(kubeconfig: string, platform: Platform = noPlat
     },
     [Symbol.asyncDispose]: () => rm(cwd, { recursive: true, force: true }),
   };
+}
+
+function textOf(data: string | Uint8Array): string {
+  return typeof data === "string" ? data : Buffer.from(data).toString("utf8");
 }
 
 /** A kubeconfig with the context `us-central1`. */
@@ -170,7 +174,10 @@ const created = ["2018-01-17T10:32:00Z", "2018-01-18T20:34:00Z", "2018-01-19T12:
 function makeRevision(api: ApiStub, configuration: StubObject, fail?: { reason: string; message: string }): StubObject {
   const generation = configuration.metadata.generation ?? 1;
   const { revisionTemplate } = configuration["spec"] as {
-    revisionTemplate: { metadata?: { annotations?: Record<string, string> }; spec: unknown };
+    revisionTemplate: {
+      metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
+      spec: unknown;
+    };
   };
   return api.put(`${elafrosPath}/revisions`, {
     apiVersion: "elafros.dev/v1alpha1",
@@ -179,7 +186,10 @@ function makeRevision(api: ApiStub, configuration: StubObject, fail?: { reason: 
       name: `${configuration.metadata.name}-${String(generation).padStart(5, "0")}`,
       namespace: "default",
       creationTimestamp: created[generation - 1] ?? "2018-01-20T00:00:00Z",
-      labels: { "elafros.dev/configuration": configuration.metadata.name },
+      labels: {
+        ...revisionTemplate.metadata?.labels,
+        "elafros.dev/configuration": configuration.metadata.name,
+      },
       annotations: {
         ...revisionTemplate.metadata?.annotations,
         "elafros.dev/configurationGeneration": String(generation),

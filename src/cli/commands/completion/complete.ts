@@ -74,7 +74,7 @@ async function candidatesOf(command: Command, place: Place): Promise<Candidate[]
   const [argument] = command.registeredArguments;
   if (argument === undefined) return [];
   if (argument.argChoices !== undefined) return argument.argChoices.map((word) => ({ word, about: "" }));
-  return namesFor(command.parent?.name() ?? "", place);
+  return namesFor(argument.name() === "service" ? "services" : (command.parent?.name() ?? ""), place);
 }
 
 function valuesOf(option: Option, place: Place): Promise<Candidate[]> {

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { deployedAtAnnotation, gitCommitAnnotation } from "../../../api/labels.ts";
+import { deployedAtAnnotation, gitCommitAnnotation, gitDirtyAnnotation } from "../../../api/labels.ts";
 import { parseEnvFile } from "../../env-file.ts";
 import { UsageError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
-import { gitCommit } from "../../git.ts";
+import { gitFacts } from "../../git.ts";
 import type { KeyChange } from "../../options.ts";
 import type { DeployOptions } from "./deploy.ts";
 import type { TemplateChanges } from "./template.ts";
@@ -18,7 +18,7 @@ export async function collectChanges(
   const env: KeyChange[] = [];
   for (const file of options.envFile) env.push(...(await readEnvFile(resolve(factory.cwd, file))));
   env.push(...options.env);
-  const commit = await gitCommit(factory.cwd);
+  const git = await gitFacts(factory.cwd);
   return {
     image,
     env,
@@ -28,7 +28,8 @@ export async function collectChanges(
     annotations: [
       // With milliseconds: each deploy makes a new Revision, also the second one within a second.
       { key: deployedAtAnnotation, value: new Date(factory.clock.now()).toISOString() },
-      commit === undefined ? { key: gitCommitAnnotation } : { key: gitCommitAnnotation, value: commit },
+      { key: gitCommitAnnotation, ...(git === undefined ? {} : { value: git.commit }) },
+      { key: gitDirtyAnnotation, ...(git === undefined ? {} : { value: String(git.dirty) }) },
     ],
     port: options.port,
     cpu: options.cpu,

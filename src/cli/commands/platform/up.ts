@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { Factory } from "../../factory.ts";
-import { examples, repeated } from "../../options.ts";
+import { examples, hostPort, repeated } from "../../options.ts";
 import { dataDirOf, dataDirOption } from "./data-dir.ts";
 
 export interface UpCommandOptions {
@@ -61,14 +61,6 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
     ...(allowHost === undefined ? {} : { allowHostPorts: allowHost }),
     ...(verboseErrors === undefined ? {} : { verboseErrors }),
   });
-}
-
-function hostPort(text: string): string {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
-  if (match === null || Number(match[2]) > 65_535) {
-    throw new InvalidArgumentError("Give an address and a port, such as 127.0.0.1:8080 or [::1]:8080.");
-  }
-  return text;
 }
 
 function domainName(text: string): string {

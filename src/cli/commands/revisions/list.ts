@@ -1,15 +1,24 @@
 import { Command } from "commander";
-import { configurationLabel, creatorAnnotation, gitCommitAnnotation } from "../../../api/labels.ts";
+import { configurationLabel, creatorAnnotation, gitCommitAnnotation, typeLabel } from "../../../api/labels.ts";
 import { generationOf } from "../../conditions.ts";
 import type { Factory, ServerOptions } from "../../factory.ts";
 import { readMemory } from "../../memory.ts";
 import { Revision, Route } from "../../objects.ts";
-import { examples, outputOption, type OutputOptions, serverOptions, serviceName } from "../../options.ts";
+import {
+  examples,
+  outputOption,
+  type OutputOptions,
+  serverOptions,
+  serviceName,
+  type ServiceType,
+  typeOption,
+} from "../../options.ts";
 import { printView, qualifiedName, type Table } from "../../print.ts";
 
 export interface RevisionsListOptions extends ServerOptions, OutputOptions {
   service?: string;
   all: boolean;
+  type?: ServiceType;
 }
 
 export function revisionsListCommand(
@@ -21,18 +30,26 @@ export function revisionsListCommand(
     .description("List the revisions of a service, the newest first, with the traffic that each gets")
     .option("--service <name>", "the service (default: the one last given in this directory, else all)", serviceName)
     .option("--all", "the revisions of all services", false);
-  outputOption(serverOptions(command));
-  examples(command, ["elafros revisions list --service hello", "elafros revisions list --all -o json"]);
+  outputOption(serverOptions(typeOption(command)));
+  examples(command, [
+    "elafros revisions list --service hello",
+    "elafros revisions list --all --type function",
+    "elafros revisions list --all -o json",
+  ]);
   return command.action(async (options: RevisionsListOptions) => run(options, factory));
 }
 
 async function runRevisionsList(options: RevisionsListOptions, factory: Factory): Promise<void> {
   const service = options.all ? undefined : (options.service ?? (await readMemory(factory.cwd)).service);
   const { client, namespace } = await factory.connect(options);
+  const selectors = [
+    ...(service === undefined ? [] : [`${configurationLabel}=${service}`]),
+    ...(options.type === undefined ? [] : [`${typeLabel}${options.type === "function" ? "=" : "!="}function`]),
+  ];
   const [revisions, routes] = await Promise.all([
     client.list(Revision, {
       namespace,
-      ...(service === undefined ? {} : { labelSelector: `${configurationLabel}=${service}` }),
+      ...(selectors.length === 0 ? {} : { labelSelector: selectors.join(",") }),
     }),
     client.list(Route, { namespace }),
   ]);

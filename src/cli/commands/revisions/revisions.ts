@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { creatorAnnotation, gitCommitAnnotation } from "../../../api/labels.ts";
+import { creatorAnnotation, gitCommitAnnotation, gitDirtyAnnotation } from "../../../api/labels.ts";
 import { isReason } from "../../../api/meta/errors.ts";
 import { conditionOf, explain, generationOf } from "../../conditions.ts";
 import type { Factory, Session } from "../../factory.ts";
@@ -28,7 +28,11 @@ export const revisionNoun: Noun<Revision> = {
       ["Digest", revision.status?.imageDigest ?? ""],
       ["Instances", `${revision.status?.actualReplicas ?? 0} of ${revision.status?.desiredReplicas ?? 0}`],
       ["Deployer", annotations?.[creatorAnnotation] ?? ""],
-      ["Git SHA", annotations?.[gitCommitAnnotation] ?? ""],
+      [
+        "Git SHA",
+        `${annotations?.[gitCommitAnnotation] ?? ""}${annotations?.[gitDirtyAnnotation] === "true" ? " with uncommitted changes" : ""}`,
+      ],
+      ["Build", revision.spec.buildName ?? ""],
     ];
   },
   body: (revision) => revision.spec,

@@ -11,7 +11,7 @@ import { plainName, printView, tableLines } from "../../print.ts";
 import { conditionLines, eventLines, headLines } from "../../resource/describe.ts";
 import { isManual } from "../../traffic.ts";
 import { revisionsTable } from "../revisions/list.ts";
-import { readiness, type Service, serviceDocument } from "./service.ts";
+import { readiness, type Service, serviceDocument, typeOf } from "./service.ts";
 
 export interface ServicesDescribeOptions extends ServerOptions, OutputOptions {
   name: string;
@@ -77,6 +77,7 @@ async function printService(service: Service, session: Session, factory: Factory
     ...headLines([
       ["Name", service.name],
       ["Namespace", service.namespace],
+      ["Type", typeOf(service)],
       ["URL", route.status?.url ?? ""],
       ["Image", configuration.spec.revisionTemplate.spec.container.image],
       ["Strategy", isManual(route.spec.rollout.traffic) ? "manual" : "automatic"],

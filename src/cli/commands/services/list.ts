@@ -2,21 +2,25 @@ import { Command } from "commander";
 import { age } from "../../age.ts";
 import type { Factory } from "../../factory.ts";
 import { Configuration, Route } from "../../objects.ts";
+import { type ServiceType, typeOption } from "../../options.ts";
 import { printView } from "../../print.ts";
 import { type ListOptions, listOptions } from "../../resource/list.ts";
-import { pairServices, readiness, serviceDocument } from "./service.ts";
+import { pairServices, readiness, serviceDocument, typeOf } from "./service.ts";
+
+export interface ServicesListOptions extends ListOptions {
+  type?: ServiceType;
+}
 
 export function servicesListCommand(
   factory: Factory,
-  run: (options: ListOptions, factory: Factory) => Promise<void> = runServicesList,
+  run: (options: ServicesListOptions, factory: Factory) => Promise<void> = runServicesList,
 ): Command {
   const command = new Command("list").alias("ls").description("List services with their addresses");
-  return listOptions(command, ["elafros services list", "elafros services list -A -o json"]).action(
-    async (options: ListOptions) => run(options, factory),
-  );
+  const lines = ["elafros services list", "elafros services list --type function", "elafros services list -A -o json"];
+  return listOptions(typeOption(command), lines).action(async (options: ServicesListOptions) => run(options, factory));
 }
 
-async function runServicesList(options: ListOptions, factory: Factory): Promise<void> {
+async function runServicesList(options: ServicesListOptions, factory: Factory): Promise<void> {
   const { client, namespace } = await factory.connect(options);
   const scope = {
     ...(options.allNamespaces ? {} : { namespace }),
@@ -29,7 +33,9 @@ async function runServicesList(options: ListOptions, factory: Factory): Promise<
       client.list(Route, everywhere),
       client.list(Configuration, scope),
     ]);
-    const services = pairServices(routes.items, configurations.items);
+    const services = pairServices(routes.items, configurations.items).filter(
+      (service) => options.type === undefined || typeOf(service) === options.type,
+    );
     const now = factory.clock.now();
     await printView(factory.io, options.output, {
       table: {

@@ -1,8 +1,10 @@
 /**
  * A service: a Route and a Configuration of one name. It is no object of its own; this is how the CLI shows it.
  */
+import { typeLabel } from "../../../api/labels.ts";
 import { conditionOf, explain } from "../../conditions.ts";
 import type { Configuration, Route } from "../../objects.ts";
+import type { ServiceType } from "../../options.ts";
 
 export interface Service {
   name: string;
@@ -21,6 +23,11 @@ export function pairServices(routes: readonly Route[], configurations: readonly 
     const { name, namespace = "default" } = route.metadata;
     return [{ name, namespace, route, configuration }];
   });
+}
+
+/** What a service's newest revision runs, by the label of its template. */
+export function typeOf({ configuration }: Pick<Service, "configuration">): ServiceType {
+  return configuration.spec.revisionTemplate.metadata?.labels?.[typeLabel] === "function" ? "function" : "app";
 }
 
 /** Whether a service answers with its newest revision: True, False or Unknown, and why not. */
