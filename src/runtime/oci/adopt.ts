@@ -4,11 +4,11 @@
  */
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { endGroup, groupNames, isInGroup } from "./cgroup.ts";
+import { endGroup, groupNames } from "./cgroup.ts";
+import { containerGroup, findRun, type Run } from "./container.ts";
 import type { DriverContext } from "./context.ts";
-import { isMonitor } from "./exits.ts";
-import { names, readText } from "./files.ts";
-import { cleanRun, destroy, instanceGroup, type Run } from "./launch.ts";
+import { names } from "./files.ts";
+import { cleanRun, destroy } from "./launch.ts";
 import { containerId, instancePaths, type InstanceRecord, readRecord, recordsDir } from "./record.ts";
 
 /** An instance that goes on. Without a run it ended, or waits for its next start. */
@@ -17,8 +17,14 @@ export interface Adopted {
   run?: Run;
 }
 
-/** Finds what goes on and removes the rest. */
-export async function adoptInstances(ctx: DriverContext): Promise<Adopted[]> {
+/**
+ * Finds what goes on and removes the rest.
+ * @param others ids of the builds that go on, and their containers: their places on the network, control groups and exit codes stay
+ */
+export async function adoptInstances(
+  ctx: DriverContext,
+  others: { ids: ReadonlySet<string>; containers: ReadonlySet<string> },
+): Promise<Adopted[]> {
   const attached = await ctx.network.attached();
   const adopted: Adopted[] = [];
   const found = new Set([...(await names(recordsDir(ctx.places))), ...(await names(ctx.places.disk))]);
@@ -31,12 +37,12 @@ export async function adoptInstances(ctx: DriverContext): Promise<Adopted[]> {
       await destroy(ctx, id, record?.attempt);
     }
   }
-  const known = new Set(adopted.map((one) => one.record.id));
-  const containers = new Set(adopted.map((one) => containerId(one.record)));
+  const known = new Set([...others.ids, ...adopted.map((one) => one.record.id)]);
+  const containers = new Set([...others.containers, ...adopted.map((one) => containerId(one.record))]);
   for (const id of attached.keys()) if (!known.has(id)) await ctx.network.release(id);
   for (const cid of await names(ctx.runtime.state)) if (!containers.has(cid)) await ctx.runtime.remove(cid);
   for (const id of await groupNames(ctx.cgroups, ctx.parentGroup)) {
-    if (!known.has(id)) await endGroup(ctx.cgroups, instanceGroup(ctx, id));
+    if (!known.has(id)) await endGroup(ctx.cgroups, containerGroup(ctx, id));
   }
   for (const cid of await names(ctx.runtime.exits)) {
     if (!containers.has(cid)) await rm(join(ctx.runtime.exits, cid), { force: true });
@@ -57,13 +63,8 @@ async function adopt(
     return { record };
   }
   const paths = instancePaths(ctx.places, record.id);
-  const cid = containerId(record);
-  const pid = Number((await readText(paths.pid)) ?? 0);
-  const monitor = Number((await readText(paths.monitorPid)) ?? 0);
-  if (pid === 0 || monitor === 0 || (await ctx.runtime.isHeld(cid))) return undefined;
-  const runs = (await isInGroup(pid, instanceGroup(ctx, record.id))) || (await isMonitor(monitor, cid));
-  // Looked for last: the monitor writes the exit code before it ends. Without one it went together with its instance.
-  if (!runs && (await ctx.exits.read(cid)) === undefined) return undefined;
+  const run = await findRun(ctx, { id: record.id, attempt: record.attempt, paths });
+  if (run === undefined) return undefined;
   record.startedAt ??= Math.round((await stat(paths.pid)).mtimeMs);
-  return { record, run: { cid, pid, monitor, address } };
+  return { record, run: { ...run, address } };
 }

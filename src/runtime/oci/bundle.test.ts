@@ -57,6 +57,7 @@ function input(spec: Partial<InstanceSpec> = {}, more: Partial<BundleInput> = {}
     rootMounts: [],
     mounts: [],
     pids: 9,
+    oomScore: 500,
     machine,
     ...more,
   };

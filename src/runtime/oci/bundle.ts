@@ -28,8 +28,12 @@ export interface MachineFacts {
   openFiles: number;
 }
 
+/** What of a spec its bundle is made from. */
+export type BundleSpec = Pick<InstanceSpec, "env" | "security" | "resources"> &
+  Partial<Pick<InstanceSpec, "command" | "args" | "workingDir">>;
+
 export interface BundleInput {
-  spec: InstanceSpec;
+  spec: BundleSpec;
   image: Pick<ImageRoot, "config">;
   user: ResolvedUser;
   hostname: string;
@@ -44,6 +48,8 @@ export interface BundleInput {
   /** Files and volumes, outermost first. */
   mounts: BundleMount[];
   pids: number;
+  /** Who goes first when the machine runs out of memory: `oomScores`. */
+  oomScore: number;
   machine: MachineFacts;
 }
 
@@ -78,8 +84,8 @@ const maskedPaths = [
 ];
 const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/** Instances go before the platform itself when the machine runs out of memory. */
-const oomScore = 500;
+/** When the machine runs out of memory builds go before instances, and instances before the platform itself. */
+export const oomScores = { instance: 500, build: 800 } as const;
 const cpuPeriod = 100_000;
 
 /**
@@ -124,7 +130,7 @@ export function makeBundle(input: BundleInput) {
 
 export type OciConfig = ReturnType<typeof makeBundle>;
 
-function makeProcess({ spec, image, user, hostname, machine }: BundleInput): OciProcess {
+function makeProcess({ spec, image, user, hostname, oomScore, machine }: BundleInput): OciProcess {
   const capabilities = capabilitiesOf(spec.security);
   return {
     terminal: false,

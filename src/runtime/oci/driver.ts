@@ -134,7 +134,8 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
 
 async function run(ctx: DriverContext, closeLauncher: () => void): Promise<Driver> {
   const workloads = createWorkloads(ctx);
-  for (const { record, run } of await adoptInstances(ctx)) workloads.adopt(record, run);
+  for (const { record, run } of await adoptInstances(ctx, { ids: new Set(), containers: new Set() }))
+    workloads.adopt(record, run);
   let closed = false;
   const keepLogs = () => {
     ctx.clock.after(logCheckMs, () => {

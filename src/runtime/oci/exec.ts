@@ -3,9 +3,9 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { OciConfig } from "./bundle.ts";
 import { isInGroup, signal } from "./cgroup.ts";
+import { containerGroup, type Run } from "./container.ts";
 import type { DriverContext } from "./context.ts";
 import { readText, saveFile } from "./files.ts";
-import { instanceGroup, type Run } from "./launch.ts";
 import { instancePaths } from "./record.ts";
 
 interface ExecOptions {
@@ -31,7 +31,7 @@ export async function execInside(
   const kill = async () => {
     late = true;
     const pid = Number((await readText(files.pidFile)) ?? 0);
-    if (pid > 1 && (await isInGroup(pid, instanceGroup(ctx, id)))) signal(pid, "SIGKILL");
+    if (pid > 1 && (await isInGroup(pid, containerGroup(ctx, id)))) signal(pid, "SIGKILL");
   };
   await saveFile(files.process, JSON.stringify({ ...process, args: command }));
   const cancel = ctx.clock.after(timeoutMs, () => void kill());

@@ -4,10 +4,11 @@ import { formatBytes } from "../../lib/bytes.ts";
 import { ImageError } from "../images.ts";
 import type { InstanceExit, WorkloadProblem } from "../workloads.ts";
 import { oomKills } from "./cgroup.ts";
+import { containerGroup } from "./container.ts";
 import type { DriverContext } from "./context.ts";
 import type { RunEnd } from "./exits.ts";
 import { readEnd } from "./files.ts";
-import { instanceGroup, ResourcesError } from "./launch.ts";
+import { ResourcesError } from "./launch.ts";
 import { lastLine } from "./logs.ts";
 import { CommandError } from "./oci-runtime.ts";
 import { instancePaths, type InstanceRecord } from "./record.ts";
@@ -25,7 +26,7 @@ export async function readExit(ctx: DriverContext, record: InstanceRecord, end: 
   }
   const paths = instancePaths(ctx.places, record.id);
   const [kills, written, last] = await Promise.all([
-    oomKills(ctx.cgroups, instanceGroup(ctx, record.id)),
+    oomKills(ctx.cgroups, containerGroup(ctx, record.id)),
     readEnd(paths.termination, maxMessage),
     lastLine(paths.log(record.attempt)),
   ]);

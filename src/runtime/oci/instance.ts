@@ -4,11 +4,12 @@
  */
 import type { ImagePull, InstancePhase, InstanceState, WorkloadProblem } from "../workloads.ts";
 import { isInGroup, signal } from "./cgroup.ts";
+import { containerGroup, type Run } from "./container.ts";
 import type { DriverContext } from "./context.ts";
 import type { RunEnd } from "./exits.ts";
 import { execInside } from "./exec.ts";
 import { oomMessage, problemOf, readExit, stopSignal } from "./instance-end.ts";
-import { beginRun, checkResources, cleanRun, destroy, instanceGroup, launch, needImage, type Run } from "./launch.ts";
+import { beginRun, checkResources, cleanRun, destroy, launch, needImage } from "./launch.ts";
 import { keepRotated } from "./logs.ts";
 import type { ImageRoot } from "./parts.ts";
 import { probeOnce } from "./probe.ts";
@@ -260,7 +261,7 @@ export class Instance {
   /** Asks the process to end, then makes it. */
   async #end(run: Run, exited: Promise<RunEnd>): Promise<RunEnd> {
     const { clock } = this.#ctx;
-    const group = instanceGroup(this.#ctx, this.id);
+    const group = containerGroup(this.#ctx, this.id);
     this.#set("stopping");
     if (await isInGroup(run.pid, group)) signal(run.pid, stopSignal(this.record.stopSignal));
     const late = Promise.withResolvers<"late">();

@@ -8,14 +8,14 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isMissing } from "./files.ts";
 import type { CommandResult, Launcher } from "./launcher.ts";
-import { containerId, type InstancePaths, type InstanceRecord } from "./record.ts";
+import { containerId, type ContainerPaths, type InstanceRecord } from "./record.ts";
 
 export interface OciRuntime {
   readonly name: "crun" | "runc";
   /** Directory in which conmon writes `CONTAINER-ID` files with exit codes. */
   readonly exits: string;
-  /** Creates the container of the record's run and gives the pid of its first process, which waits for `start`. @throws CommandError */
-  create(record: InstanceRecord, paths: InstancePaths): Promise<number>;
+  /** Creates the container of a run and gives the pid of its first process, which waits for `start`. @throws CommandError */
+  create(run: Pick<InstanceRecord, "id" | "attempt">, paths: ContainerPaths): Promise<number>;
   /** Runs a bundle to its end. */
   run(bundle: string, cid: string): Promise<CommandResult>;
   /** Lets the first process go on to the instance's own program. */
@@ -94,15 +94,15 @@ function makeRuntime(
     exits,
     state,
 
-    create: async (record, paths) => {
-      const cid = containerId(record);
+    create: async (run, paths) => {
+      const cid = containerId(run);
       const { output } = await launcher.run(
         [
           [program.conmon, "--api-version", "1", "--cid", cid, "--name", cid],
           ["--cuuid", socketName(cid), "--socket-dir-path", sockets],
           ["--runtime", program.path, "--runtime-arg", "--root", "--runtime-arg", state],
           ["--bundle", paths.bundle, "--container-pidfile", paths.pid, "--conmon-pidfile", paths.monitorPid],
-          ["--exit-dir", exits, "--log-path", `k8s-file:${paths.log(record.attempt)}`],
+          ["--exit-dir", exits, "--log-path", `k8s-file:${paths.log(run.attempt)}`],
           ["--log-size-max", String(logFileBytes), "--no-sync-log", "--log-level", "error"],
         ].flat(),
         { mode: "pipe", cwd: paths.base },

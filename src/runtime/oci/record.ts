@@ -53,11 +53,14 @@ export function recordsDir(places: Places): string {
 /** Paths of an instance. */
 export function instancePaths(places: Places, id: string) {
   const base = join(recordsDir(places), id);
-  const disk = join(places.disk, id);
+  return { record: join(base, "instance.json"), ...containerPaths(base, join(places.disk, id)) } as const;
+}
+
+/** Paths of a container: in memory below `base`, on disk below `disk`. */
+export function containerPaths(base: string, disk: string) {
   return {
     base,
     disk,
-    record: join(base, "instance.json"),
     bundle: join(base, "bundle"),
     config: join(base, "bundle", "config.json"),
     /** The overlay's mount point, its layers, and what is written to it. */
@@ -76,7 +79,7 @@ export function instancePaths(places: Places, id: string) {
   } as const;
 }
 
-export type InstancePaths = ReturnType<typeof instancePaths>;
+export type ContainerPaths = ReturnType<typeof containerPaths>;
 
 export async function saveRecord(places: Places, record: InstanceRecord): Promise<void> {
   await saveFile(instancePaths(places, record.id).record, JSON.stringify(record));

@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import type { BundleMount } from "./bundle.ts";
 import type { Launcher } from "./launcher.ts";
 import type { OciRuntime } from "./oci-runtime.ts";
-import type { InstancePaths } from "./record.ts";
+import type { ContainerPaths } from "./record.ts";
 
 /** Where upper layers are kept. */
 export type UpperKind = "disk" | "tmpfs";
@@ -32,7 +32,7 @@ interface OverlayOptions {
  */
 export async function makeRoot(
   launcher: Launcher,
-  paths: InstancePaths,
+  paths: ContainerPaths,
   options: OverlayOptions,
 ): Promise<BundleMount[]> {
   const below = { recursive: true, mode: 0o700 };

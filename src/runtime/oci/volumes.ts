@@ -5,7 +5,7 @@ import type { InstanceSpec } from "../workloads.ts";
 import type { BundleMount } from "./bundle.ts";
 import { insideParts, makeDirectory, names, safeBelow, writeTree } from "./files.ts";
 import type { Launcher } from "./launcher.ts";
-import type { InstancePaths } from "./record.ts";
+import type { ContainerPaths } from "./record.ts";
 import { mountTmpfs } from "./rootfs.ts";
 
 /**
@@ -16,7 +16,7 @@ import { mountTmpfs } from "./rootfs.ts";
 export async function makeVolumes(
   launcher: Launcher,
   spec: Pick<InstanceSpec, "mounts">,
-  paths: InstancePaths,
+  paths: ContainerPaths,
 ): Promise<BundleMount[]> {
   if (spec.mounts.length === 0) return [];
   await Promise.all([paths.volumes, paths.diskVolumes].map((path) => mkdir(path, { recursive: true, mode: 0o700 })));
@@ -66,7 +66,7 @@ interface EtcFiles {
 }
 
 /** Writes /etc/hosts, /etc/hostname, /etc/resolv.conf and the empty termination message, and gives their mounts. */
-export async function makeEtc(paths: InstancePaths, files: EtcFiles): Promise<BundleMount[]> {
+export async function makeEtc(paths: ContainerPaths, files: EtcFiles): Promise<BundleMount[]> {
   await mkdir(paths.etc, { recursive: true, mode: 0o700 });
   const contents: Record<string, string> = {
     hosts: files.hosts,

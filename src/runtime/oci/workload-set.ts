@@ -1,8 +1,8 @@
 /** All workloads of a driver: what is wanted, what there is, and who wants to know. */
 import type { InstanceSpec, WorkloadKey, WorkloadProblem, WorkloadState } from "../workloads.ts";
+import type { Run } from "./container.ts";
 import type { DriverContext } from "./context.ts";
 import { Instance } from "./instance.ts";
-import type { Run } from "./launch.ts";
 import { planWorkload } from "./plan.ts";
 import { type InstanceRecord, newInstanceId, specHash } from "./record.ts";
 

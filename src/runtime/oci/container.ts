@@ -1,0 +1,164 @@
+/**
+ * From plain values to a running process: network, root, files, bundle, container. What doesn't depend on each other goes side by side. Everything made
+ * here lies in the container's directories, its network namespace and its control group, so that a crash at any point leaves nothing that `cleanContainer` and
+ * `endContainer` don't find.
+ */
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { InstanceSpec } from "../workloads.ts";
+import { type BundleMount, type BundleSpec, makeBundle } from "./bundle.ts";
+import { endGroup, isInGroup } from "./cgroup.ts";
+import type { DriverContext } from "./context.ts";
+import { isMonitor } from "./exits.ts";
+import { readText } from "./files.ts";
+import type { Attachment, ImageRoot } from "./parts.ts";
+import { containerId, type ContainerPaths } from "./record.ts";
+import { makeRoot, removeTree, unmountBelow, withLayers } from "./rootfs.ts";
+import { readInside, resolveUser, type ResolvedUser } from "./users.ts";
+import { makeEtc, makeVolumes } from "./volumes.ts";
+
+/** A container that runs: its first process, monitor and address. */
+export interface Run {
+  cid: string;
+  pid: number;
+  monitor: number;
+  address: string;
+}
+
+/** What is run: an instance's next run, or a build's step. */
+export interface ContainerPlan {
+  /** Names its place on the network, its control group and its host; with `attempt` the OCI container. */
+  id: string;
+  attempt: number;
+  paths: ContainerPaths;
+  spec: BundleSpec & Pick<InstanceSpec, "mounts">;
+  image: ImageRoot;
+  /** Further mounts, before those of the spec; what must be there for them is the caller's. */
+  mounts?: BundleMount[];
+  terminationMessagePath: string;
+  pids: number;
+  oomScore: number;
+  /** Called with its user before anything runs. */
+  prepare?(user: ResolvedUser): Promise<void>;
+}
+
+/** The control group of an instance or a build. */
+export function containerGroup(ctx: DriverContext, id: string): string {
+  return `${ctx.parentGroup}/${id}`;
+}
+
+/** Makes all that a container needs and starts it; resolves with the running process. */
+export async function runContainer(ctx: DriverContext, plan: ContainerPlan): Promise<Run> {
+  const { id, paths, spec, image } = plan;
+  const files = async (attachment: Attachment) => {
+    const etc = await makeEtc(paths, {
+      hostname: id,
+      hosts: ctx.network.hosts(id, attachment.address),
+      resolvConf: ctx.network.resolvConf(),
+      terminationMessagePath: plan.terminationMessagePath,
+    });
+    return { attachment, etc };
+  };
+  const [network, rootMounts, user, volumes] = await together(
+    ctx.network.attach(id).then(files),
+    makeRoot(ctx.launcher, paths, {
+      layers: image.layers,
+      upper: ctx.upper,
+      mounter: ctx.mounter,
+      sizeBytes: Math.min(ctx.limits.tmpfsRootBytes, spec.resources.memoryBytes ?? Number.POSITIVE_INFINITY),
+    }),
+    findUser(ctx, paths, { security: spec.security, image }),
+    makeVolumes(ctx.launcher, spec, paths),
+    mkdir(paths.logs, { recursive: true, mode: 0o700 }),
+  );
+  await plan.prepare?.(user);
+  const config = makeBundle({
+    spec,
+    image,
+    user,
+    hostname: id,
+    root: paths.root,
+    netns: network.attachment.netns,
+    cgroup: containerGroup(ctx, id),
+    rootMounts,
+    mounts: [...network.etc, ...(plan.mounts ?? []), ...volumes],
+    pids: plan.pids,
+    oomScore: plan.oomScore,
+    machine: ctx.machine,
+  });
+  await writeFile(paths.config, JSON.stringify(config), { mode: 0o600 });
+  const cid = containerId(plan);
+  const pid = await ctx.runtime.create(plan, paths);
+  const alive = () => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+  const [monitor] = await Promise.all([readText(paths.monitorPid), ctx.runtime.start(cid, alive)]);
+  return { cid, pid, monitor: Number(monitor ?? 0), address: network.attachment.address };
+}
+
+async function findUser(
+  ctx: DriverContext,
+  paths: ContainerPaths,
+  { security, image }: { security: InstanceSpec["security"]; image: ImageRoot },
+): Promise<ResolvedUser> {
+  const { runAsUser, runAsGroup, runAsNonRoot } = security;
+  const key = JSON.stringify([image.id, runAsUser, runAsGroup, runAsNonRoot]);
+  const known = ctx.users.get(key);
+  if (known !== undefined) return known;
+  const read = (root: string) => Promise.all([readInside(root, "/etc/passwd"), readInside(root, "/etc/group")]);
+  const [passwd, group] = await withLayers(ctx.launcher, { layers: image.layers, at: join(paths.base, "look") }, read);
+  const user = resolveUser({ user: image.config.user, passwd, group }, security);
+  if (ctx.users.size > 1000) ctx.users.clear();
+  ctx.users.set(key, user);
+  return user;
+}
+
+/** The run that an earlier control started: it goes on, or has ended and left its exit code. Undefined where it never began, or nothing is known of its end. */
+export async function findRun(
+  ctx: DriverContext,
+  { id, attempt, paths }: Pick<ContainerPlan, "id" | "attempt" | "paths">,
+): Promise<Omit<Run, "address"> | undefined> {
+  const cid = containerId({ id, attempt });
+  const pid = Number((await readText(paths.pid)) ?? 0);
+  const monitor = Number((await readText(paths.monitorPid)) ?? 0);
+  if (pid === 0 || monitor === 0 || (await ctx.runtime.isHeld(cid))) return undefined;
+  const runs = (await isInGroup(pid, containerGroup(ctx, id))) || (await isMonitor(monitor, cid));
+  // Looked for last: the monitor writes the exit code before it ends. Without one it went together with its container.
+  if (!runs && (await ctx.exits.read(cid)) === undefined) return undefined;
+  return { cid, pid, monitor };
+}
+
+/** Ends whatever is left of a container and takes its root apart. Volumes, network and logs stay for the next. */
+export async function cleanContainer(
+  ctx: DriverContext,
+  { id, attempt, paths }: Pick<ContainerPlan, "id" | "attempt" | "paths">,
+): Promise<void> {
+  await ctx.runtime.remove(containerId({ id, attempt }));
+  await endGroup(ctx.cgroups, containerGroup(ctx, id));
+  for (const part of [paths.root, paths.rw, paths.layers, paths.bundle]) await removeTree(ctx.launcher, part);
+  await Promise.all([rm(paths.pid, { force: true }), rm(paths.monitorPid, { force: true })]);
+}
+
+/** Ends everything that a container's directories, namespace and group hold, and unmounts it. The files stay. `attempt` names the last container, where known. */
+export async function endContainer(
+  ctx: DriverContext,
+  { id, attempt, paths }: { id: string; attempt: number | undefined; paths: ContainerPaths },
+): Promise<void> {
+  if (attempt !== undefined && attempt > 0) await ctx.runtime.remove(containerId({ id, attempt }));
+  await endGroup(ctx.cgroups, containerGroup(ctx, id));
+  await unmountBelow(ctx.launcher, paths.base);
+  await unmountBelow(ctx.launcher, paths.disk);
+  await ctx.network.release(id);
+}
+
+/** Waits for all, also when one fails: nothing may still be made when the caller cleans up. */
+async function together<T extends readonly Promise<unknown>[]>(
+  ...tasks: T
+): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
+  await Promise.allSettled(tasks);
+  return Promise.all(tasks);
+}
