@@ -8,6 +8,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
+import { buildReasons } from "../src/api/build.conditions.ts";
 import { configurationReasons } from "../src/api/configuration.conditions.ts";
 import { reasonCodes } from "../src/api/meta/errors.ts";
 import { revisionReasons } from "../src/api/revision.conditions.ts";
@@ -182,7 +183,9 @@ describe("docs/troubleshooting.md", () => {
   const missing = (words: readonly string[]) => words.filter((word) => !text().includes(`\`${word}\``));
 
   test("explains every reason of a condition", () => {
-    const reasons = [revisionReasons, routeReasons, configurationReasons].flatMap((each) => Object.values(each));
+    const reasons = [revisionReasons, routeReasons, configurationReasons, buildReasons].flatMap((each) =>
+      Object.values(each),
+    );
     expect(missing([...reasons, "ExitCode%d"])).toEqual([]);
   });
 

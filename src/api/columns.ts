@@ -8,7 +8,7 @@ export interface WithConditions extends KubeObject {
 }
 
 /** The condition of a type, where there is one. */
-function conditionOf(object: WithConditions, type: string): Condition | undefined {
+export function conditionOf(object: WithConditions, type: string): Condition | undefined {
   return object.status?.conditions?.find((condition) => condition.type === type);
 }
 

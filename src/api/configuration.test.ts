@@ -404,7 +404,11 @@ describe("Configuration", () => {
         `${path}.timeoutSeconds: Invalid value: 0: ${path}.timeoutSeconds in body should be greater than or equal to 1`,
       ],
     ],
-    ["a build's name, for now", { buildName: "b" }, [`${path}.buildName: Forbidden: not supported yet`]],
+    [
+      "a build's name that is none",
+      { buildName: "B_1" },
+      [expect.stringContaining(`${path}.buildName: Invalid value: "B_1": a lowercase RFC 1123 subdomain`) as string],
+    ],
     [
       "a Secret twice",
       { imagePullSecrets: [{ name: "a" }, { name: "a" }] },
@@ -412,13 +416,6 @@ describe("Configuration", () => {
     ],
   ])("refuses %s", (_, spec, expected) => {
     expect(faultTexts(Configuration, configuration({}, spec))).toEqual(expected);
-  });
-
-  test("refuses a build, for now", () => {
-    const object = configuration({}) as { spec: object };
-    expect(faultTexts(Configuration, { ...object, spec: { ...object.spec, build: { source: {} } } })).toEqual([
-      "spec.build: Forbidden: not supported yet",
-    ]);
   });
 
   test("refuses labels and annotations that are the platform's, and autoscaling, for now", () => {

@@ -4,6 +4,7 @@
  * Users write `spec`; the Configuration controller writes `status`, with the conditions of `configuration.conditions.ts`.
  */
 import type { Static } from "typebox";
+import { inlineBuildSchema } from "./build-spec.ts";
 import { ageColumn, readyColumn, reasonColumn } from "./columns.ts";
 import { completeConfiguration, validateConfiguration } from "./configuration.validation.ts";
 import { conditionsSchema } from "./meta/condition-schema.ts";
@@ -29,7 +30,7 @@ export type RevisionTemplate = Static<typeof templateSchema>;
 
 const specSchema = object("The service's code and settings.", {
   revisionTemplate: templateSchema,
-  build: refused("not supported yet"),
+  build: optional(inlineBuildSchema),
 });
 
 const statusSchema = object("What the Configuration controller did.", {

@@ -16,7 +16,7 @@ const keyRef = (description: string) =>
     optional: optional(flag("Whether it or the key may be missing. Default: false.")),
   });
 
-const envVar = object("An environment variable.", {
+export const envVarSchema = object("An environment variable.", {
   name: text("Its name.", 1024, { minLength: 1 }),
   value: optional(text("Its value. $(NAME) stands for an earlier variable. Default: empty.", 131_072)),
   valueFrom: optional(
@@ -24,7 +24,7 @@ const envVar = object("An environment variable.", {
       secretKeyRef: optional(keyRef("A key of a Secret.")),
       configMapKeyRef: optional(keyRef("A key of a ConfigMap.")),
       fieldRef: optional(
-        object("A field of the Revision.", {
+        object("A field of the Revision, or of the Build.", {
           fieldPath: text(
             "One of metadata.namespace, metadata.labels['KEY'], metadata.annotations['KEY'] or spec.serviceAccountName.",
             512,
@@ -37,7 +37,7 @@ const envVar = object("An environment variable.", {
     }),
   ),
 });
-export type EnvVar = Static<typeof envVar>;
+export type EnvVar = Static<typeof envVarSchema>;
 
 const envSource = (description: string) =>
   object(description, {
@@ -45,7 +45,7 @@ const envSource = (description: string) =>
     optional: optional(flag("Whether it may be missing. Default: false.")),
   });
 
-const envFrom = object(
+export const envFromSchema = object(
   "A Secret or ConfigMap whose keys become variables. Exactly one of configMapRef and secretRef.",
   {
     prefix: optional(text("Put before every key.", 253)),
@@ -62,13 +62,13 @@ const port = object("The port that the container listens on.", {
   hostPort: refused("the gateway is the only way to an instance"),
 });
 
-const resources = object("How much of the machine an instance may use.", {
+export const resourcesSchema = object("How much of the machine an instance, or a step, may use.", {
   limits: optional(quantities("The most: cpu and memory as quantities, such as 500m and 256Mi.")),
   requests: optional(quantities("What is set aside: cpu and memory as quantities, at most the limits.")),
   claims: refused(notYet),
 });
 
-const volumeMount = object("Where a volume appears in the container.", {
+export const volumeMountSchema = object("Where a volume appears in the container.", {
   name: text("The volume's name.", 63, { minLength: 1 }),
   mountPath: text("The absolute path in the container, unique.", 1024, { minLength: 1 }),
   readOnly: optional(
@@ -84,7 +84,7 @@ const volumeMount = object("Where a volume appears in the container.", {
 
 const capability = text("A capability such as NET_BIND_SERVICE.", 64);
 
-const securityContext = object("Who the process is and what it may do.", {
+export const securityContextSchema = object("Who the process is and what it may do.", {
   runAsUser: optional(integer("The user id. Default: the image's.", 0, 2 ** 31 - 1)),
   runAsGroup: optional(integer("The group id. Default: the image's.", 0, 2 ** 31 - 1)),
   runAsNonRoot: optional(flag("Whether a user id of 0 is refused at the start. Default: false.")),
@@ -128,14 +128,14 @@ export const containerSchema = object(
         "Environment variables, besides PORT, K_SERVICE, K_CONFIGURATION and K_REVISION, which the platform sets.",
         1000,
         "name",
-        envVar,
+        envVarSchema,
       ),
     ),
     envFrom: optional(
       list(
         "Secrets and ConfigMaps whose keys become variables; env wins over them, later ones over earlier ones.",
         64,
-        envFrom,
+        envFromSchema,
       ),
     ),
     workingDir: optional(text("The working directory. Default: the image's.", 1024)),
@@ -154,12 +154,12 @@ export const containerSchema = object(
         port,
       ),
     ),
-    resources: optional(resources),
+    resources: optional(resourcesSchema),
     livenessProbe: optional(probeSchema),
     readinessProbe: optional(probeSchema),
     startupProbe: optional(probeSchema),
-    volumeMounts: optional(keyed("Where volumes appear in the container.", 64, "mountPath", volumeMount)),
-    securityContext: optional(securityContext),
+    volumeMounts: optional(keyed("Where volumes appear in the container.", 64, "mountPath", volumeMountSchema)),
+    securityContext: optional(securityContextSchema),
     terminationMessagePath: optional(
       text("The file from which the container's last words are read. Default: /dev/termination-log.", 1024),
     ),

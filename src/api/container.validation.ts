@@ -5,7 +5,8 @@ import { imageWords, parseImage } from "./image.ts";
 import type { Cause } from "./meta/errors.ts";
 import { at, checked, forbidden, index, invalid, notSupported, tooMany } from "./meta/faults.ts";
 import { type Check, dataKey, dns1123Subdomain, envName, qualifiedName } from "./meta/names.ts";
-import { parseQuantity, quantityCheck } from "./meta/quantity.ts";
+import { numbersToText, parseQuantity, quantityCheck } from "./meta/quantity.ts";
+import { isObject } from "./meta/schema.ts";
 import { validateProbes } from "./probe.validation.ts";
 import { absolutePath, validateMounts } from "./volume.validation.ts";
 import type { Volume } from "./volume.ts";
@@ -16,31 +17,64 @@ const reservedEnv: readonly string[] = ["PORT", "K_SERVICE", "K_CONFIGURATION", 
 /** The capabilities that a container may be given, for use after `drop: [ALL]`. */
 const grantableCapabilities: readonly string[] = defaultCapabilities;
 
+/** What a container of a service and a step of a build have in common. */
+type Process = Pick<
+  Container,
+  "image" | "command" | "args" | "env" | "envFrom" | "workingDir" | "resources" | "volumeMounts" | "securityContext"
+>;
+
 /** Faults of the container at `path`, which mounts from `volumes`. */
 export function validateContainer(container: Container, volumes: readonly Volume[], path: string): Cause[] {
+  return [
+    ...validateProcess(container, volumes, path),
+    ...reservedFaults(container, at(path, "env")),
+    ...portFaults(container, at(path, "ports")),
+    ...validateProbes(container, path),
+    ...checked(messagePath, container.terminationMessagePath, at(path, "terminationMessagePath")),
+    ...nulFaults(probeCommands(container), path),
+  ];
+}
+
+/** Faults of what a container of a service and a step of a build at `path` have in common. */
+export function validateProcess(container: Process, volumes: readonly Volume[], path: string): Cause[] {
+  const { command = [], args = [] } = container;
   return [
     ...checked((image) => (parseImage(image) === undefined ? [imageWords] : []), container.image, at(path, "image")),
     ...(container.env ?? []).flatMap((variable, position) => envFaults(variable, index(at(path, "env"), position))),
     ...envFromFaults(container, at(path, "envFrom")),
-    ...portFaults(container, at(path, "ports")),
     ...resourceFaults(container, at(path, "resources")),
-    ...validateProbes(container, path),
     ...validateMounts(container, volumes, at(path, "volumeMounts")),
     ...securityFaults(container, at(path, "securityContext")),
     ...checked(absolutePath, container.workingDir, at(path, "workingDir")),
-    ...checked(messagePath, container.terminationMessagePath, at(path, "terminationMessagePath")),
-    ...nulFaults(container, path),
+    ...nulFaults({ command, args }, path),
   ];
+}
+
+/** Writes quantities that are numbers as text. The form of `resources` is not known yet. */
+export function completeResources(resources: unknown): void {
+  if (!isObject(resources)) return;
+  for (const map of [resources["limits"], resources["requests"]]) {
+    if (isObject(map)) numbersToText(map, ["cpu", "memory"]);
+  }
+}
+
+function reservedFaults(container: Container, path: string): Cause[] {
+  return (container.env ?? []).flatMap(({ name }, position) =>
+    reservedEnv.includes(name)
+      ? [
+          invalid(
+            at(index(path, position), "name"),
+            name,
+            `is set by the platform, as are ${reservedEnv.join(", ")}: choose another name`,
+          ),
+        ]
+      : [],
+  );
 }
 
 function envFaults(variable: EnvVar, path: string): Cause[] {
   const { name, value = "", valueFrom } = variable;
   const faults = checked(envName, name, at(path, "name"));
-  if (reservedEnv.includes(name)) {
-    faults.push(
-      invalid(at(path, "name"), name, `is set by the platform, as are ${reservedEnv.join(", ")}: choose another name`),
-    );
-  }
   if (value.includes("\0")) faults.push(invalid(at(path, "value"), value, "must not contain a NUL character"));
   if (valueFrom === undefined) return faults;
   const field = at(path, "valueFrom");
@@ -66,7 +100,7 @@ const fieldPath: Check = (value) => {
   ];
 };
 
-function envFromFaults(container: Container, path: string): Cause[] {
+function envFromFaults(container: Process, path: string): Cause[] {
   return (container.envFrom ?? []).flatMap((source, position) => {
     const place = index(path, position);
     const given = [source.secretRef, source.configMapRef].filter((ref) => ref !== undefined).length;
@@ -94,7 +128,7 @@ function portFaults(container: Container, path: string): Cause[] {
   return faults;
 }
 
-function resourceFaults(container: Container, path: string): Cause[] {
+function resourceFaults(container: Process, path: string): Cause[] {
   const { limits = {}, requests = {} } = container.resources ?? {};
   const faults = [
     ...quantityFaults(limits, at(path, "limits"), true),
@@ -119,7 +153,7 @@ function quantityFaults(quantities: Record<string, string>, path: string, limits
   });
 }
 
-function securityFaults(container: Container, path: string): Cause[] {
+function securityFaults(container: Process, path: string): Cause[] {
   const { capabilities, allowPrivilegeEscalation, runAsNonRoot, runAsUser } = container.securityContext ?? {};
   const faults: Cause[] = [];
   if (allowPrivilegeEscalation === true) {
@@ -152,16 +186,16 @@ const messagePath: Check = (value) => {
   return system === undefined ? [] : [`must not be in ${system}, which the system makes`];
 };
 
-/** Arguments end at a NUL character, so none may hold one. */
-function nulFaults(container: Container, path: string): Cause[] {
-  const { command = [], args = [], livenessProbe, readinessProbe, startupProbe } = container;
-  const lists = {
-    command,
-    args,
+function probeCommands({ livenessProbe, readinessProbe, startupProbe }: Container): Record<string, readonly string[]> {
+  return {
     "livenessProbe.exec.command": livenessProbe?.exec?.command ?? [],
     "readinessProbe.exec.command": readinessProbe?.exec?.command ?? [],
     "startupProbe.exec.command": startupProbe?.exec?.command ?? [],
   };
+}
+
+/** Arguments end at a NUL character, so none may hold one. */
+function nulFaults(lists: Record<string, readonly string[]>, path: string): Cause[] {
   return Object.entries(lists).flatMap(([name, words]) =>
     words.flatMap((word, position) =>
       word.includes("\0") ? [invalid(index(at(path, name), position), word, "must not contain a NUL character")] : [],

@@ -74,6 +74,7 @@ describe.each(named)("%s", (_, kind) => {
       "x-kubernetes-list-map-keys",
       "x-elafros-refused",
       "x-elafros-dropped",
+      "x-elafros-duplicate",
     ];
     const others = schemas.flatMap(([path, schema]) =>
       Object.keys(schema)
@@ -108,6 +109,11 @@ describe.each(named)("%s", (_, kind) => {
             revisionTemplate: { metadata: b, spec: { container: a, volumes: [b, c] } },
             container: b,
             volumes: a,
+            source: a,
+            template: b,
+            steps: [c],
+            parameters: [a],
+            build: { source: b, template: c, steps: [a], volumes: [b] },
           },
           data: a,
           stringData: b,

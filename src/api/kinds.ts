@@ -13,6 +13,8 @@
  * To add a kind: its file, its line here, a test of each fault, and `node scripts/api-reference.ts`. `kinds.test.ts` holds
  * what every schema owes: a description of each field, a maximum of each string, list, map and number.
  */
+import { BuildTemplate } from "./build-template.ts";
+import { Build } from "./build.ts";
 import { ClusterRoleBinding } from "./cluster-role-binding.ts";
 import { ClusterRole } from "./cluster-role.ts";
 import { ConfigMap } from "./config-map.ts";
@@ -42,4 +44,6 @@ export const allKinds: readonly Kind[] = [
   Configuration,
   Revision,
   Route,
+  Build,
+  BuildTemplate,
 ];

@@ -24,6 +24,19 @@ export const gitDirtyAnnotation = "elafros.dev/git-dirty";
 /** Finalizer on a Revision that a Route names: the Revision serves on until none does. */
 export const routedFinalizer = "elafros.dev/routed";
 
+/** Annotation on a Build: the name that its image gets, where no argument `_IMAGE` says. The Configuration controller writes its promise here. */
+export const buildImageAnnotation = "elafros.dev/image";
+/** Label on the Pod that shows a Build. */
+export const buildNameLabel = "build.dev/buildName";
+/** Start of annotations on a Secret: the git server that it is for, as a URL or host (`build.dev/git-0`). */
+export const gitAnnotationPrefix = "build.dev/git-";
+/** Start of annotations on a Secret: the registry that it is for, as a URL or host (`build.dev/docker-0`). */
+export const dockerAnnotationPrefix = "build.dev/docker-";
+/** Annotation on a BuildTemplate: a sentence that each build with it tells in an Event. */
+export const noticeAnnotation = "build.dev/notice";
+/** Annotation on a BuildTemplate: images, separated by commas, that must be at hand in /builder/bases before the steps run. ${NAME} stands for parameters. */
+export const baseImagesAnnotation = "build.dev/base-images";
+
 /** Platform annotations that users may write into `revisionTemplate.metadata`. */
 export const templateAnnotations: readonly string[] = [deployedAtAnnotation, gitCommitAnnotation, gitDirtyAnnotation];
 /** Platform labels that users may write into `revisionTemplate.metadata`. */

@@ -1,6 +1,7 @@
 /** Pod (core/v1): the read-only view of a running instance, with its log. The platform writes all of it. */
 import type { Static } from "typebox";
 import { ageColumn } from "./columns.ts";
+import { containerState } from "./container-state.ts";
 import { revisionLabel } from "./labels.ts";
 import { conditionsSchema } from "./meta/condition-schema.ts";
 import {
@@ -20,32 +21,10 @@ import {
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
 
-const terminated = object("It ended.", {
-  exitCode: integer("Its exit code; 128 and the signal's number where a signal ended it.", 0, 255),
-  reason: optional(text("Completed, Error or OOMKilled.", 253)),
-  message: optional(text("Its last words.", 4096)),
-  startedAt: optional(time("When it started.")),
-  finishedAt: optional(time("When it ended.")),
-  containerID: optional(text("The process's container.", 253)),
-  signal: optional(integer("The signal that ended it.", 0, 128)),
-});
-
-const state = (description: string) =>
-  object(description, {
-    waiting: optional(
-      object("It doesn't run yet.", {
-        reason: optional(text("ContainerCreating, CrashLoopBackOff, ErrImagePull …", 253)),
-        message: optional(text("Why.", 4096)),
-      }),
-    ),
-    running: optional(object("It runs.", { startedAt: optional(time("Since when.")) })),
-    terminated: optional(terminated),
-  });
-
 const containerStatus = object("How the container is.", {
   name: text("The container.", 63),
-  state: optional(state("Its state.")),
-  lastState: optional(state("Its state before the last restart.")),
+  state: optional(containerState("Its state.")),
+  lastState: optional(containerState("Its state before the last restart.")),
   ready: flag("Whether it takes requests."),
   started: optional(flag("Whether its startup probe has succeeded.")),
   restartCount: integer("How often it was restarted.", 0, 2 ** 31 - 1),

@@ -1,7 +1,7 @@
 /** What Configuration.spec.revisionTemplate.spec and Revision.spec have in common: all of it. */
 import type { Static } from "typebox";
 import { containerSchema } from "./container.ts";
-import { choice, integer, keyed, object, optional, refused, text } from "./meta/fields.ts";
+import { choice, integer, keyed, object, optional, text } from "./meta/fields.ts";
 import { volumesSchema } from "./volume.ts";
 
 /** The ServiceAccount that every namespace has. */
@@ -44,7 +44,12 @@ export const revisionSpecSchema = object("What an instance runs, and how request
     ),
   ),
   volumes: optional(volumesSchema),
-  buildName: refused("not supported yet"),
+  buildName: optional(
+    text(
+      "The Build whose image it runs, in the same namespace. In a Configuration: an earlier Build, so that nothing is built; it wins over build.",
+      63,
+    ),
+  ),
 });
 export type RevisionSpec = Static<typeof revisionSpecSchema>;
 
@@ -52,3 +57,11 @@ export type RevisionSpec = Static<typeof revisionSpecSchema>;
 export function requestLimit(spec: RevisionSpec): number {
   return spec.concurrencyModel === "SingleThreaded" ? 1 : (spec.containerConcurrency ?? 0);
 }
+
+/** Where an image's content comes from: a repository and the commit, or an archive or manifest and its digest. */
+export const imageSourceSchema = object("Where the image's content comes from.", {
+  archive: optional(text("The source archive.", 2048)),
+  manifest: optional(text("The source manifest.", 2048)),
+  repository: optional(text("The source repository.", 2048)),
+  context: optional(text("The commit, digest or path in it.", 2048)),
+});

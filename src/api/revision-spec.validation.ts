@@ -1,12 +1,12 @@
 /** Defaults and faults of what a Configuration's template and a Revision have in common. */
 import { defaultPullPolicy } from "./image.ts";
-import { validateContainer } from "./container.validation.ts";
+import { completeResources, validateContainer } from "./container.validation.ts";
 import type { Cause } from "./meta/errors.ts";
 import { at, checked, forbidden, index, invalid } from "./meta/faults.ts";
 import { dns1123Subdomain } from "./meta/names.ts";
 import { isObject } from "./meta/schema.ts";
 import { type RevisionSpec, defaultServiceAccount } from "./revision-spec.ts";
-import { validateVolumes } from "./volume.validation.ts";
+import { completeVolumes, validateVolumes } from "./volume.validation.ts";
 
 /**
  * Fills in what the schema's defaults can't say: `imagePullPolicy`, the service account where its name is empty, and quantities that were written as numbers. `spec` is
@@ -16,28 +16,14 @@ export function completeRevisionSpec(spec: unknown): void {
   if (!isObject(spec)) return;
   // Empty means the default, as in core/v1.
   if (spec["serviceAccountName"] === "") spec["serviceAccountName"] = defaultServiceAccount;
+  completeVolumes(spec["volumes"]);
   const { container } = spec;
-  if (Array.isArray(spec["volumes"])) {
-    for (const volume of spec["volumes"]) {
-      const emptyDir: unknown = isObject(volume) ? volume["emptyDir"] : undefined;
-      if (isObject(emptyDir)) numbersToText(emptyDir, ["sizeLimit"]);
-    }
-  }
   if (!isObject(container)) return;
   const { image, resources } = container;
   if (typeof image === "string" && (container["imagePullPolicy"] ?? null) === null) {
     container["imagePullPolicy"] = defaultPullPolicy(image);
   }
-  if (!isObject(resources)) return;
-  for (const map of [resources["limits"], resources["requests"]]) {
-    if (isObject(map)) numbersToText(map, ["cpu", "memory"]);
-  }
-}
-
-function numbersToText(map: Record<string, unknown>, names: readonly string[]): void {
-  for (const name of names) {
-    if (typeof map[name] === "number") map[name] = String(map[name]);
-  }
+  completeResources(resources);
 }
 
 /** Faults beyond the schema of the spec at `path`. */
@@ -50,6 +36,7 @@ export function validateRevisionSpec(spec: RevisionSpec, path: string): Cause[] 
     faults.push(invalid(at(path, "containerConcurrency"), containerConcurrency, words));
   }
   faults.push(...checked(dns1123Subdomain, spec.serviceAccountName, at(path, "serviceAccountName")));
+  faults.push(...checked(dns1123Subdomain, spec.buildName, at(path, "buildName")));
   for (const [position, secret] of (spec.imagePullSecrets ?? []).entries()) {
     faults.push(...checked(dns1123Subdomain, secret.name, at(index(at(path, "imagePullSecrets"), position), "name")));
   }

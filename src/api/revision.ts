@@ -12,22 +12,15 @@ import { integer, object, optional, text, structural } from "./meta/fields.ts";
 import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
-import { revisionSpecSchema } from "./revision-spec.ts";
+import { imageSourceSchema, revisionSpecSchema } from "./revision-spec.ts";
 import { completeRevision, validateRevision } from "./revision.validation.ts";
-
-const imageSource = object("Where the image's content comes from, as its labels tell.", {
-  archive: optional(text("The source archive.", 2048)),
-  manifest: optional(text("The source manifest.", 2048)),
-  repository: optional(text("The source repository.", 2048)),
-  context: optional(text("The commit, digest or path in it.", 2048)),
-});
 
 const statusSchema = object("What the Revision controller found.", {
   conditions: optional(conditionsSchema),
   imageDigest: optional(
     text("What every instance runs: name@sha256:…. The tag is resolved once, before the first instance.", 1024),
   ),
-  imageSource: optional(imageSource),
+  imageSource: optional(imageSourceSchema),
   actualReplicas: optional(integer("How many instances are ready.", 0, 1_000_000)),
   desiredReplicas: optional(integer("How many instances should run.", 0, 1_000_000)),
   logUrl: optional(text("Where the instances' output can be read.", 2048)),

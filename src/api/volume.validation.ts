@@ -3,10 +3,20 @@ import type { Container } from "./container.ts";
 import type { Cause } from "./meta/errors.ts";
 import { at, checked, forbidden, index, invalid, notFound, required } from "./meta/faults.ts";
 import { type Check, dataKey, dns1123Label, dns1123Subdomain } from "./meta/names.ts";
-import { quantityCheck } from "./meta/quantity.ts";
+import { numbersToText, quantityCheck } from "./meta/quantity.ts";
+import { isObject } from "./meta/schema.ts";
 import type { Volume } from "./volume.ts";
 
 const sources = ["secret", "configMap", "emptyDir", "projected"] as const;
+
+/** Writes quantities that are numbers as text. The list's form is not known yet. */
+export function completeVolumes(volumes: unknown): void {
+  if (!Array.isArray(volumes)) return;
+  for (const volume of volumes) {
+    const emptyDir: unknown = isObject(volume) ? volume["emptyDir"] : undefined;
+    if (isObject(emptyDir)) numbersToText(emptyDir, ["sizeLimit"]);
+  }
+}
 
 /** Faults of `volumes`. */
 export function validateVolumes(volumes: readonly Volume[], path: string): Cause[] {
@@ -90,7 +100,11 @@ function noNul(value: string): string[] {
 }
 
 /** Faults of `volumeMounts`. */
-export function validateMounts(container: Container, volumes: readonly Volume[], path: string): Cause[] {
+export function validateMounts(
+  container: Pick<Container, "volumeMounts">,
+  volumes: readonly Volume[],
+  path: string,
+): Cause[] {
   const names = new Set(volumes.map((volume) => volume.name));
   const taken = new Set<string>();
   return (container.volumeMounts ?? []).flatMap((mount, position) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import { serviceBench } from "../../test/support/service.ts";
+import { Namespace } from "../api/namespace.ts";
 import { ClusterRole } from "../api/cluster-role.ts";
 import { allKinds } from "../api/kinds.ts";
 import { ApiError } from "../api/meta/errors.ts";
@@ -10,7 +11,7 @@ import { systemClock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
 import { createRbacCache } from "./rbac-cache.ts";
 import { ensureDefaultRoles } from "./rbac-defaults.ts";
-import { rbacGroup, type RoleObject } from "./rbac.ts";
+import { decide, rbacGroup, type RoleObject } from "./rbac.ts";
 
 const kinds = allKinds.filter(({ group }) => group === rbacGroup);
 
@@ -74,10 +75,23 @@ describe("createRbacCache()", () => {
 describe("ensureDefaultRoles()", () => {
   it("makes the roles, gives taken rules back, keeps added ones, and leaves alone what says so", async () => {
     const { service, as, at } = await serviceBench();
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "build-templates" } };
+    await service.create(as("admin"), { kind: Namespace }, namespace);
     await ensureDefaultRoles(service, allKinds);
     const read = (name: string): Promise<RoleObject> => service.get(as("admin"), at(ClusterRole, name));
     const original = await read("view");
     expect(original.rules?.flatMap(({ resources }) => resources)).not.toContain("secrets");
+    const reader = {
+      user: { username: "alice", groups: ["system:authenticated"] },
+      verb: "list",
+      resource: "buildtemplates",
+    };
+    const cache = createRbacCache({ kinds, clock: systemClock, log: silentLog });
+    onTestFinished(() => cache.stop());
+    await cache.start(service);
+    const may = (where: string) =>
+      decide(cache, { ...reader, group: "build.dev", subresource: "", namespace: where, name: "" });
+    expect([may("build-templates").allowed, may("default").allowed]).toEqual([true, false]);
     const added = { apiGroups: ["x.dev"], resources: ["things"], verbs: ["get"] };
     await service.update(as("admin"), at(ClusterRole, "view"), { ...original, rules: [added] });
     const edit = await read("edit");

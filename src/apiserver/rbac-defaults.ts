@@ -3,6 +3,7 @@
  * what every authenticated user may do. Made at the start where they are missing; rules that were taken out of them come back
  * unless the role is annotated `rbac.authorization.kubernetes.io/autoupdate: "false"`.
  */
+import { sharedTemplates } from "../api/build-spec.ts";
 import { isReason } from "../api/meta/errors.ts";
 import type { Kind } from "../api/meta/kind.ts";
 import type { ApiService, RequestContext } from "../api/meta/service.ts";
@@ -44,6 +45,8 @@ const editRules: PolicyRule[] = [
   { apiGroups: [group], resources: ["configurations", "routes"], verbs: write },
   { apiGroups: [group], resources: ["revisions"], verbs: write.filter((verb) => verb !== "create") },
   { apiGroups: [buildGroup], resources: ["builds", "buildtemplates"], verbs: write },
+  // Archives that are uploaded to be built.
+  { apiGroups: [buildGroup], resources: ["sources"], verbs: ["get", "create"] },
 ];
 
 const adminRules: PolicyRule[] = [
@@ -87,32 +90,45 @@ const defaults: readonly { name: string; rules: PolicyRule[]; groups?: string[] 
   },
 ];
 
-/** Makes the default roles and bindings that are missing, and completes the ones that lack rules or subjects. */
+/** Roles of a namespace, and the groups that have them there. */
+const namespaced: readonly { namespace: string; name: string; rules: PolicyRule[]; groups: string[] }[] = [
+  {
+    namespace: sharedTemplates,
+    name: "system:build-templates",
+    rules: [{ apiGroups: [buildGroup], resources: ["buildtemplates"], verbs: read }],
+    groups: [authenticatedGroup],
+  },
+];
+
+/** Makes the default roles and bindings that are missing, and completes the ones that lack rules or subjects. The standing namespaces must be there. */
 export async function ensureDefaultRoles(service: ApiService, kinds: readonly Kind[]): Promise<void> {
   const find = (name: string): Kind => {
     const kind = kinds.find((candidate) => candidate.group === rbacGroup && candidate.kind === name);
     if (kind === undefined) throw new Error(`Kind "${name}" is not served`);
     return kind;
   };
-  for (const { name, rules, groups } of defaults) {
+  const all = [...defaults.map((role) => ({ ...role, namespace: undefined })), ...namespaced];
+  for (const { namespace, name, rules, groups } of all) {
     const apiVersion = `${rbacGroup}/v1`;
-    const metadata = { name, labels: bootstrapLabels, annotations: { [autoupdate]: "true" } };
-    await ensure<RoleObject>(
-      service,
-      find("ClusterRole"),
-      { apiVersion, kind: "ClusterRole", metadata, rules },
-      (stored) => {
-        const missing = uncovered(stored.rules ?? [], rules);
-        return missing.length === 0 ? undefined : { ...stored, rules: [...(stored.rules ?? []), ...missing] };
-      },
-    );
+    const metadata = {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      labels: bootstrapLabels,
+      annotations: { [autoupdate]: "true" },
+    };
+    const kind = namespace === undefined ? "ClusterRole" : "Role";
+    await ensure<RoleObject>(service, find(kind), { apiVersion, kind, metadata, rules }, (stored) => {
+      const missing = uncovered(stored.rules ?? [], rules);
+      return missing.length === 0 ? undefined : { ...stored, rules: [...(stored.rules ?? []), ...missing] };
+    });
     if (groups === undefined) continue;
     const subjects = groups.map((one) => ({ kind: "Group", apiGroup: rbacGroup, name: one }));
-    const roleRef = { apiGroup: rbacGroup, kind: "ClusterRole", name };
-    const wanted: BindingObject = { apiVersion, kind: "ClusterRoleBinding", metadata, subjects, roleRef };
-    await ensure<BindingObject>(service, find("ClusterRoleBinding"), wanted, (stored) => {
+    const roleRef = { apiGroup: rbacGroup, kind, name };
+    const binding = `${kind}Binding`;
+    const wanted: BindingObject = { apiVersion, kind: binding, metadata, subjects, roleRef };
+    await ensure<BindingObject>(service, find(binding), wanted, (stored) => {
       const missing = subjects.filter(
-        (subject) => !(stored.subjects ?? []).some(({ kind, name: own }) => kind === "Group" && own === subject.name),
+        (subject) => !(stored.subjects ?? []).some(({ kind: of, name: own }) => of === "Group" && own === subject.name),
       );
       return missing.length === 0 ? undefined : { ...stored, subjects: [...(stored.subjects ?? []), ...missing] };
     });
@@ -127,13 +143,15 @@ async function ensure<T extends KubeObject>(
   complete: (stored: T) => T | undefined,
 ): Promise<void> {
   const context: RequestContext = { user: systemUser, warnings: [] };
+  const { namespace, name } = wanted.metadata;
+  const place = namespace === undefined ? { kind } : { kind, namespace };
   try {
-    await service.create(context, { kind }, wanted);
+    await service.create(context, place, wanted);
     return;
   } catch (error) {
     if (!isReason(error, "AlreadyExists")) throw error;
   }
-  const target = { kind, name: wanted.metadata.name };
+  const target = { ...place, name };
   const stored = (await service.get(context, target)) as T;
   if (stored.metadata.annotations?.[autoupdate] === "false") return;
   const update = complete(stored);

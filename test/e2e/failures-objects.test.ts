@@ -102,12 +102,19 @@ const cases: Case[] = [
       apiVersion: elafros,
       metadata: { name: "unbuilt" },
       spec: {
-        build: { source: { git: { url: "https://example.com/a.git", branch: "main" } } },
+        build: {
+          source: { git: { url: "https://example.com/a.git" } },
+          template: {},
+          steps: [{ image: "a", tty: true }],
+        },
         revisionTemplate: { spec: { container: { ...container, lifecycle: {}, tty: true } } },
       },
     },
     fields: [
-      "spec.build",
+      "spec.build.source.git",
+      "spec.build.steps",
+      "spec.build.steps[0].tty",
+      "spec.build.template.name",
       "spec.revisionTemplate.spec.container.lifecycle",
       "spec.revisionTemplate.spec.container.tty",
     ],

@@ -84,8 +84,13 @@ export function forbidden(field: string, detail: string): Cause {
 }
 
 /** The value is there twice where it must be unique. */
-export function duplicate(field: string, value: unknown): Cause {
-  return { reason: "FieldValueDuplicate", message: `Duplicate value: ${shown(value)}`, field };
+export function duplicate(field: string, value: unknown, reason = "FieldValueDuplicate"): Cause {
+  return { reason, message: `Duplicate value: ${shown(value)}`, field };
+}
+
+/** A fault with a reason of its own. */
+export function cause(reason: string, field: string, message: string): Cause {
+  return { reason, message, field };
 }
 
 /** Another fault's value doesn't exist. */

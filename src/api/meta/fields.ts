@@ -55,6 +55,11 @@ export function keyed<S extends TSchema>(description: string, max: number, key: 
   });
 }
 
+/** A copy of a keyed list in which a key that is there twice is a fault with a reason of its own. */
+export function unique<S extends TSchema>(reason: string, schema: S): S {
+  return { ...schema, "x-elafros-duplicate": reason };
+}
+
 /** A map from names to strings of at most `maxLength` characters. */
 export function stringMap(description: string, max: number, maxLength: number) {
   return Unsafe<Record<string, string>>({

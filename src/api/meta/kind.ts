@@ -30,6 +30,8 @@ export interface Schema {
   /** How strategic merge treats a list: `map` merges by the keys below, `atomic` (the default) replaces, `set` unites. */
   "x-kubernetes-list-type"?: "atomic" | "set" | "map";
   "x-kubernetes-list-map-keys"?: string[];
+  /** The reason of the fault where a key is there twice. Default: FieldValueDuplicate. */
+  "x-elafros-duplicate"?: string;
   /** Known to core/v1 but refused by Elafros with a sentence of its own. An empty string and false, which say nothing, are let pass. */
   "x-elafros-refused"?: string;
   /** Known, so that sending it is no fault, but never kept. */

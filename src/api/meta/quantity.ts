@@ -78,3 +78,10 @@ export function formatMemory(bytes: number): string {
   }
   return `${value}${suffix}`;
 }
+
+/** Writes the named quantities of a map, where they are numbers, as text. */
+export function numbersToText(map: Record<string, unknown>, names: readonly string[]): void {
+  for (const name of names) {
+    if (typeof map[name] === "number") map[name] = String(map[name]);
+  }
+}

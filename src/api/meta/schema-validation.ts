@@ -133,7 +133,8 @@ function collectDuplicates(schema: Schema, value: readonly unknown[], path: stri
     const identity = key === undefined ? item : isObject(item) ? item[key] : undefined;
     if (identity === undefined || identity === null || faults.length >= maxFaults) continue;
     const place = index(path, position);
-    if (seen.has(identity)) faults.push(duplicate(key === undefined ? place : at(place, key), identity));
+    if (seen.has(identity))
+      faults.push(duplicate(key === undefined ? place : at(place, key), identity, schema["x-elafros-duplicate"]));
     seen.add(identity);
   }
 }
