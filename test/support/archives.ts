@@ -1,0 +1,54 @@
+/** Archives made byte by byte, as no packing program would make them. */
+import { crc32, deflateRawSync } from "node:zlib";
+
+/** An entry of a zip. */
+export interface ZipEntry {
+  name: string;
+  content: string | Uint8Array;
+  /** File type and permission bits, as Unix has them. */
+  mode?: number;
+  /** Made on a system without permission bits. */
+  dos?: boolean;
+  /** Not compressed. */
+  stored?: boolean;
+  encrypted?: boolean;
+  /** The size that is claimed, where it isn't the content's. */
+  claimed?: number;
+}
+
+/** A zip with these entries (APPNOTE.TXT sections 4.3.7, 4.3.12, 4.3.16). */
+export function zipOf(entries: readonly ZipEntry[]): Buffer {
+  const parts: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let offset = 0;
+  for (const entry of entries) {
+    const content = Buffer.from(entry.content as Uint8Array);
+    const data = entry.stored === true ? content : deflateRawSync(content);
+    const name = Buffer.from(entry.name);
+    const common = Buffer.alloc(26);
+    common.writeUInt16LE(20, 0);
+    common.writeUInt16LE(0x800 | (entry.encrypted === true ? 1 : 0), 2);
+    common.writeUInt16LE(entry.stored === true ? 0 : 8, 4);
+    common.writeUInt32LE(crc32(content), 10);
+    common.writeUInt32LE(data.length, 14);
+    common.writeUInt32LE(entry.claimed ?? content.length, 18);
+    common.writeUInt16LE(name.length, 22);
+    const local = Buffer.concat([Buffer.from("504b0304", "hex"), common, name, data]);
+    const head = Buffer.alloc(14);
+    head.writeUInt32LE(((entry.mode ?? 0o100644) * 0x10000) >>> 0, 6);
+    head.writeUInt32LE(offset, 10);
+    if (entry.dos === true) head.writeUInt32LE(0, 6);
+    const madeBy = Buffer.from([20, entry.dos === true ? 0 : 3]);
+    directory.push(Buffer.concat([Buffer.from("504b0102", "hex"), madeBy, common, head, name]));
+    parts.push(local);
+    offset += local.length;
+  }
+  const list = Buffer.concat(directory);
+  const end = Buffer.alloc(22);
+  end.write("504b0506", 0, "hex");
+  end.writeUInt16LE(entries.length, 8);
+  end.writeUInt16LE(entries.length, 10);
+  end.writeUInt32LE(list.length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...parts, list, end]);
+}
