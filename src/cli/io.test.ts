@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createIo, createProgress } from "./io.ts";
+import { bar, createIo, createProgress } from "./io.ts";
 import { printable } from "./printable.ts";
 
 function capture(terminal: boolean, env: Record<string, string> = {}) {
@@ -43,6 +43,34 @@ describe("createProgress", () => {
     const { progress, text } = capture(true, { NO_COLOR: "1" });
     progress.done("Starting");
     expect(text()).toBe("✓ Starting\n");
+  });
+});
+
+describe("createProgress().log", () => {
+  it("log() prints above the running step, which goes on", () => {
+    const { progress, text } = capture(true);
+    progress.start("Building");
+    progress.log("a line");
+    expect(text()).toBe(
+      "\r\u001B[K\u001B[2m⠋\u001B[0m Building\r\u001B[Ka line\n\r\u001B[K\u001B[2m⠙\u001B[0m Building",
+    );
+    const piped = capture(false);
+    piped.progress.start("Building");
+    piped.progress.log("a line");
+    piped.progress.fail();
+    expect(piped.text()).toBe("a line\n✗ Building\n");
+  });
+});
+
+describe("bar", () => {
+  it.each([
+    [0, 100, "[>                ]"],
+    [50, 100, "[========>        ]"],
+    [99, 100, "[================>]"],
+    [100, 100, "[=================]"],
+    [0, 0, "[=================]"],
+  ])("bar() of %i of %i", (part, whole, text) => {
+    expect(bar(part, whole)).toBe(text);
   });
 });
 

@@ -85,6 +85,8 @@ export function aside(io: Io): Io {
 export interface Progress {
   /** What is going on now; replaces the step before without ticking it. */
   start(label: string): void;
+  /** Prints a line above the running step. */
+  log(line: string): void;
   /** Ticks a step: `✓ label`. */
   done(label: string): void;
   /** Crosses the running step out: `✗ label`. */
@@ -96,6 +98,15 @@ export interface Progress {
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const frameMs = 80;
 const clearLine = "\r\u001B[K";
+
+const barCells = 17;
+
+/** `[=======>         ]` for a part of a whole; full once it is all. */
+export function bar(part: number, whole: number): string {
+  const cells = whole <= 0 ? barCells : Math.min(barCells, Math.floor((part / whole) * barCells));
+  const head = cells < barCells ? ">" : "";
+  return `[${`${"=".repeat(cells)}${head}`.padEnd(barCells)}]`;
+}
 
 /** On a terminal a spinner; on a pipe only the ticked lines. */
 export function createProgress(io: Io, clock: Clock): Progress {
@@ -116,6 +127,14 @@ export function createProgress(io: Io, clock: Clock): Progress {
       if (label === text) return;
       clear();
       label = text;
+      if (io.terminal) draw();
+    },
+    log(line) {
+      const running = label;
+      clear();
+      io.line(line);
+      if (running === undefined) return;
+      label = running;
       if (io.terminal) draw();
     },
     done(text) {

@@ -1,9 +1,10 @@
 /**
  * One HTTP exchange with an API server, over node:http(s) with kept-alive connections.
  */
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
+import { pipeline } from "node:stream/promises";
 import { ApiError } from "../api/meta/errors.ts";
 import { unreachable } from "./http-errors.ts";
 import type { Connection } from "./kubeconfig.ts";
@@ -16,7 +17,15 @@ export interface HttpRequest {
   headers?: Readonly<Record<string, string>>;
   /** Sent as JSON, a string as it stands. */
   body?: unknown;
+  /** Sent instead of a body: so many bytes, read as fast as the server takes them. */
+  content?: Content;
   signal?: AbortSignal;
+}
+
+/** Bytes to send that are more than memory should hold. */
+export interface Content {
+  bytes: number;
+  open(): AsyncIterable<Uint8Array>;
 }
 
 export interface Transport {
@@ -25,7 +34,7 @@ export interface Transport {
   close(): void;
 }
 
-/** Long enough for slow writes; watches and logs have none, they end by their signal. */
+/** Long enough for slow writes, and between two pieces of a large content; watches and logs have none, they end by their signal. */
 const headTimeoutMs = 60_000;
 
 export function createTransport(connection: Connection): Transport {
@@ -45,6 +54,8 @@ export function createTransport(connection: Connection): Transport {
       const pair = `${connection.username}:${connection.password ?? ""}`;
       headers["authorization"] = `Basic ${Buffer.from(pair).toString("base64")}`;
     }
+    const { content } = request;
+    if (content !== undefined) headers["content-length"] = String(content.bytes);
     const body = encode(request.body, headers);
     return new Promise((resolve, reject) => {
       const outgoing = start({
@@ -63,11 +74,13 @@ export function createTransport(connection: Connection): Transport {
         clearTimeout(timer);
         resolve(response);
       });
-      outgoing.once("error", (error: NodeJS.ErrnoException) => {
+      // Stays: a server that refuses a content answers before it has all of it, and closes the connection, which is an error too.
+      outgoing.on("error", (error: NodeJS.ErrnoException) => {
         clearTimeout(timer);
         reject(Object.assign(error, { reused: outgoing.reusedSocket }));
       });
-      outgoing.end(body);
+      if (content === undefined) outgoing.end(body);
+      else void send(content, outgoing, () => timer.refresh());
     });
   }
 
@@ -91,6 +104,17 @@ export function createTransport(connection: Connection): Transport {
     },
     close: () => agent.destroy(),
   };
+}
+
+/** Writes a content, piece by piece. Whatever goes wrong is told by the request's own error. */
+async function send(content: Content, outgoing: ClientRequest, onPiece: () => unknown): Promise<void> {
+  const pieces = async function* () {
+    for await (const piece of content.open()) {
+      onPiece();
+      yield piece;
+    }
+  };
+  await pipeline(pieces, outgoing).catch((error: unknown) => outgoing.destroy(error as Error));
 }
 
 function tlsOptions(connection: Connection, url: URL): Record<string, unknown> {
