@@ -1,6 +1,6 @@
 /**
- * What a directory remembers: the service that commands there are about, and the image that each service was last deployed
- * with from there. Kept in `.elafros.json` in that directory; it holds nothing secret, and whether it is committed is its
+ * What a directory remembers: the service that commands there are about, and for each service what was last deployed from there,
+ * an image or a source. Kept in `.elafros.json` in that directory; it holds nothing secret, and whether it is committed is its
  * owner's choice.
  */
 import { join } from "node:path";
@@ -14,6 +14,19 @@ export interface Memory {
   service?: string;
   /** By service: the image that was last deployed from here. */
   images?: Record<string, string>;
+  /** By service: the source that was last deployed from here. A service has an image or a source here, never both. */
+  sources?: Record<string, SourceMemory>;
+}
+
+/** A source and how it was built, as it was said on the command line. */
+export interface SourceMemory {
+  source: string;
+  template?: string;
+  /** Its entry point; true where that was left to detection. */
+  function?: string | true;
+  /** Where the image goes, where that was said. */
+  image?: string;
+  buildArgs?: Record<string, string>;
 }
 
 /** Reads a directory's memory; empty where there is none. A file that isn't ours is a usage error. */
@@ -23,26 +36,38 @@ export async function readMemory(directory: string): Promise<Memory> {
   try {
     value = await readJson(path);
   } catch (error) {
-    throw new UsageError(`Cannot read "${path}": mend or remove it, it only holds the last --service and image`, {
+    throw new UsageError(`Cannot read "${path}": mend or remove it, it only holds the last --service, image and source`, {
       cause: error,
     });
   }
   if (typeof value !== "object" || value === null) return {};
-  const { service, images } = value as Memory;
+  const { service, images, sources } = value as Memory;
   return {
     ...(typeof service === "string" ? { service } : {}),
     ...(typeof images === "object" && images !== null ? { images } : {}),
+    ...(typeof sources === "object" && sources !== null ? { sources } : {}),
   };
 }
 
-/** Adds to a directory's memory. */
+/** Adds to a directory's memory. What a service was last deployed with from here takes the place of what it was before. */
 export async function remember(
   directory: string,
-  { service, image }: { service: string; image?: string },
+  { service, image, source }: { service: string; image?: string; source?: SourceMemory },
 ): Promise<void> {
   const before = await readMemory(directory);
-  const images = image === undefined ? before.images : { ...before.images, [service]: image };
-  const after: Memory = { service, ...(images === undefined ? {} : { images }) };
+  const images = new Map(Object.entries(before.images ?? {}));
+  const sources = new Map(Object.entries(before.sources ?? {}));
+  if (image !== undefined || source !== undefined) {
+    images.delete(service);
+    sources.delete(service);
+  }
+  if (image !== undefined) images.set(service, image);
+  if (source !== undefined) sources.set(service, source);
+  const after: Memory = {
+    service,
+    ...(images.size === 0 ? {} : { images: Object.fromEntries(images) }),
+    ...(sources.size === 0 ? {} : { sources: Object.fromEntries(sources) }),
+  };
   if (JSON.stringify(after) === JSON.stringify(before)) return;
   await writeFileAtomic(join(directory, memoryFile), `${JSON.stringify(after, undefined, 2)}\n`, 0o644);
 }

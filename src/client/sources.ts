@@ -45,15 +45,19 @@ export async function putSource(client: Pick<HttpClient, "request">, upload: Upl
   let unreadable: unknown;
   const counted = async function* () {
     const pieces = open()[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await pieces.next().catch((error: unknown) => {
-        unreadable = error;
-        throw error;
-      });
-      if (next.done === true) return;
-      yield next.value;
-      sent += next.value.length;
-      onProgress?.(sent);
+    try {
+      for (;;) {
+        const next = await pieces.next().catch((error: unknown) => {
+          unreadable = error;
+          throw error;
+        });
+        if (next.done === true) return;
+        yield next.value;
+        sent += next.value.length;
+        onProgress?.(sent);
+      }
+    } finally {
+      await pieces.return?.();
     }
   };
   let answer: Awaited<ReturnType<HttpClient["request"]>>;
