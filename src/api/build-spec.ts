@@ -8,11 +8,7 @@ import { volumesSchema } from "./volume.ts";
 /** How long a build may take, where its spec doesn't say. */
 export const defaultBuildTimeout = "10m";
 
-/** The namespace of the templates that the platform brings, and that everybody may use. */
-export const sharedTemplates = "build-templates";
-
-/** The parameter, and the argument, that names the image to make. */
-export const imageParameter = "_IMAGE";
+export { imageParameter, sharedTemplates, templateName } from "./build-names.ts";
 
 const git = object("A git repository. Exactly one of commit, branch, tag and ref.", {
   url: optional(text("Its URL: https://, http://, ssh://, git@HOST:PATH or file:///.", 2048)),
@@ -115,9 +111,4 @@ export function isFixed(from: Source | undefined): boolean {
   if (from?.git?.commit !== undefined && from.git.commit !== "") return true;
   const location = from?.gcs?.location ?? "";
   return /^upload:sha256:[a-f0-9]{64}$/.test(location) || /#sha256=[a-f0-9]{64}$/.test(location);
-}
-
-/** A template's name as it is stored: `nodejs_8_9_4` is `nodejs-8-9-4`. */
-export function templateName(written: string): string {
-  return written.replaceAll("_", "-").toLowerCase();
 }

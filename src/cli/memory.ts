@@ -36,9 +36,12 @@ export async function readMemory(directory: string): Promise<Memory> {
   try {
     value = await readJson(path);
   } catch (error) {
-    throw new UsageError(`Cannot read "${path}": mend or remove it, it only holds the last --service, image and source`, {
-      cause: error,
-    });
+    throw new UsageError(
+      `Cannot read "${path}": mend or remove it, it only holds the last --service, image and source`,
+      {
+        cause: error,
+      },
+    );
   }
   if (typeof value !== "object" || value === null) return {};
   const { service, images, sources } = value as Memory;

@@ -2,6 +2,8 @@
  * The kinds as the CLI uses them: their types, and as values only what finds them on a server. The schemas stay unloaded, which
  * would cost each command more time than its request; a test holds these against the kinds themselves.
  */
+import type { Build as BuildObject } from "../api/build.ts";
+import type { BuildTemplate as BuildTemplateObject } from "../api/build-template.ts";
 import type { Configuration as ConfigurationObject, RevisionTemplate } from "../api/configuration.ts";
 import type { Event as EventObject } from "../api/event.ts";
 import type { Kind } from "../api/meta/kind.ts";
@@ -15,6 +17,8 @@ import type { Secret as SecretObject } from "../api/secret.ts";
 export type Configuration = ConfigurationObject;
 export type Revision = RevisionObject;
 export type Route = RouteObject;
+export type Build = BuildObject;
+export type BuildTemplate = BuildTemplateObject;
 export type Secret = SecretObject;
 export type Event = EventObject;
 export type Pod = PodObject;
@@ -44,6 +48,7 @@ function reference<T extends KubeObject>(
 }
 
 const elafros = ["elafros.dev", "v1alpha1"] as const;
+const build = ["build.dev", "v1alpha1"] as const;
 const core = ["", "v1"] as const;
 
 export const Configuration = reference<Configuration>(...elafros, {
@@ -53,9 +58,15 @@ export const Configuration = reference<Configuration>(...elafros, {
 });
 export const Revision = reference<Revision>(...elafros, { kind: "Revision", plural: "revisions", shortNames: ["rev"] });
 export const Route = reference<Route>(...elafros, { kind: "Route", plural: "routes", shortNames: ["rt"] });
+export const Build = reference<Build>(...build, { kind: "Build", plural: "builds", shortNames: [] });
+export const BuildTemplate = reference<BuildTemplate>(...build, {
+  kind: "BuildTemplate",
+  plural: "buildtemplates",
+  shortNames: ["bt"],
+});
 export const Secret = reference<Secret>(...core, { kind: "Secret", plural: "secrets", shortNames: [] });
 export const Event = reference<Event>(...core, { kind: "Event", plural: "events", shortNames: ["ev"] });
 export const Pod = reference<Pod>(...core, { kind: "Pod", plural: "pods", shortNames: ["po"] });
 
 /** All of them. */
-export const references = [Configuration, Revision, Route, Secret, Event, Pod] as const;
+export const references = [Configuration, Revision, Route, Build, BuildTemplate, Secret, Event, Pod] as const;

@@ -50,6 +50,18 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/configurations/configurations.ts")).configurationsCommand,
   },
   {
+    name: "builds",
+    aliases: ["build"],
+    summary: "list, describe, follow and cancel builds",
+    load: async () => (await import("./commands/builds/builds.ts")).buildsCommand,
+  },
+  {
+    name: "templates",
+    aliases: ["template"],
+    summary: "list and describe build templates",
+    load: async () => (await import("./commands/templates/templates.ts")).templatesCommand,
+  },
+  {
     name: "secrets",
     aliases: ["secret"],
     summary: "create, list and delete secrets",

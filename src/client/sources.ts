@@ -40,11 +40,11 @@ export async function hasSource(
  * @throws ApiError whose message says why the server didn't take it
  */
 export async function putSource(client: Pick<HttpClient, "request">, upload: Upload): Promise<void> {
-  const { bytes, open, onProgress, signal } = upload;
+  const { bytes, onProgress, signal } = upload;
   let sent = 0;
   let unreadable: unknown;
   const counted = async function* () {
-    const pieces = open()[Symbol.asyncIterator]();
+    const pieces = upload.open()[Symbol.asyncIterator]();
     try {
       for (;;) {
         const next = await pieces.next().catch((error: unknown) => {

@@ -35,6 +35,7 @@ export interface CliHarness extends Cli {
 }
 
 export const elafrosPath = "/apis/elafros.dev/v1alpha1/namespaces/default";
+export const buildPath = "/apis/build.dev/v1alpha1/namespaces/default";
 export const corePath = "/api/v1/namespaces/default";
 
 /** Starts at 2018-01-19 12:16 UTC and is a second later each time it is asked; timers are real. */

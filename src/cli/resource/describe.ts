@@ -40,10 +40,11 @@ async function runDescribe<T extends KubeObject>(
   options: DescribeOptions,
   factory: Factory,
 ): Promise<void> {
-  const session = await factory.connect(options);
+  const own = await factory.connect(options);
   try {
     const service = options.service ?? (noun.hasService === true ? (await readMemory(factory.cwd)).service : undefined);
-    const name = (await noun.resolve?.(session, options.name, service)) ?? options.name;
+    const name = (await noun.resolve?.(own, options.name, service)) ?? options.name;
+    const session = { ...own, namespace: (await noun.namespaceOf?.(own, name)) ?? own.namespace };
     const object = await session.client.get(noun.kind, { namespace: session.namespace, name });
     if (options.output !== "table") {
       const names = [qualifiedName(object)];
@@ -66,7 +67,7 @@ async function runDescribe<T extends KubeObject>(
     ];
     for (const line of lines) factory.io.line(line);
   } finally {
-    session.client.close();
+    own.client.close();
   }
 }
 

@@ -1,13 +1,15 @@
 import { Command, Option } from "commander";
+import { configurationLabel } from "../../api/labels.ts";
 import type { KubeObject } from "../../api/meta/types.ts";
 import type { Factory, ServerOptions } from "../factory.ts";
-import { examples, outputOption, type OutputOptions, serverOptions } from "../options.ts";
+import { examples, outputOption, type OutputOptions, serverOptions, serviceName } from "../options.ts";
 import { printView, qualifiedName } from "../print.ts";
 import type { Noun } from "./noun.ts";
 
 export interface ListOptions extends ServerOptions, OutputOptions {
   allNamespaces: boolean;
   selector?: string;
+  service?: string;
 }
 
 /** `elafros NOUN list`. */
@@ -18,6 +20,7 @@ export function listCommand<T extends KubeObject>(
     runList(noun, options, factory),
 ): Command {
   const command = new Command("list").alias("ls").description(`List ${noun.plural}`);
+  if (noun.hasService === true) command.option("--service <name>", "only those of this service", serviceName);
   return listOptions(command, noun.examples.list).action(async (options: ListOptions) => run(options, factory));
 }
 
@@ -32,9 +35,13 @@ export function listOptions(command: Command, lines: readonly string[]): Command
 async function runList<T extends KubeObject>(noun: Noun<T>, options: ListOptions, factory: Factory): Promise<void> {
   const { client, namespace } = await factory.connect(options);
   try {
+    const selectors = [
+      ...(options.service === undefined ? [] : [`${configurationLabel}=${options.service}`]),
+      ...(options.selector === undefined ? [] : [options.selector]),
+    ];
     const list = await client.list(noun.kind, {
       ...(options.allNamespaces ? {} : { namespace }),
-      ...(options.selector === undefined ? {} : { labelSelector: options.selector }),
+      ...(selectors.length === 0 ? {} : { labelSelector: selectors.join(",") }),
     });
     const now = factory.clock.now();
     const prefix = (object: T) => (options.allNamespaces ? [object.metadata.namespace ?? ""] : []);

@@ -16,6 +16,8 @@ export interface Noun<T extends KubeObject> {
   body(object: T): unknown;
   /** Other names for an object on the command line, such as Ids of revisions. */
   resolve?(session: Session, name: string, service: string | undefined): Promise<string>;
+  /** The namespace that an object is in, where it may be in another one than the session's. */
+  namespaceOf?(session: Session, name: string): Promise<string>;
   /** Said after a delete that was accepted: why the object is still there, for example. */
   afterDelete?(session: Session, name: string): Promise<{ held: boolean; note?: string }>;
   /** Whether `--service` makes sense, to look names up in. */

@@ -4,7 +4,7 @@
 import { Command, type Option } from "commander";
 import { KubeconfigError, loadKubeconfig } from "../../../client/kubeconfig.ts";
 import { defaultDataDir, type Factory } from "../../factory.ts";
-import { Configuration, Revision, Route, Secret } from "../../objects.ts";
+import { Build, BuildTemplate, Configuration, Revision, Route, Secret } from "../../objects.ts";
 import { createProgram } from "../../program.ts";
 
 /** One candidate and what it is. */
@@ -93,7 +93,15 @@ function valuesOf(option: Option, place: Place): Promise<Candidate[]> {
   }
 }
 
-const kinds = { services: Route, routes: Route, configurations: Configuration, revisions: Revision, secrets: Secret };
+const kinds = {
+  services: Route,
+  routes: Route,
+  configurations: Configuration,
+  revisions: Revision,
+  builds: Build,
+  templates: BuildTemplate,
+  secrets: Secret,
+};
 
 /** Names on the server. Completion says nothing about a server that can't be asked. */
 async function namesFor(noun: string, { before, factory }: Place): Promise<Candidate[]> {
