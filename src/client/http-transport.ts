@@ -23,7 +23,7 @@ export interface HttpRequest {
 }
 
 /** Bytes to send that are more than memory should hold. */
-export interface Content {
+interface Content {
   bytes: number;
   open(): AsyncIterable<Uint8Array>;
 }
