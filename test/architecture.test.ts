@@ -51,7 +51,7 @@ const ports = [
   "routing/traffic.ts",
   "client/client.ts",
 ];
-const portUsers = ["reconcilers", "autoscaler", "controller"];
+const portUsers = ["reconcilers", "autoscaler", "controller", "apiserver"];
 
 interface Import {
   file: string;

@@ -4,6 +4,7 @@ import type { ApiService } from "../api/meta/service.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Turns } from "../lib/turns.ts";
+import type { SourcesPort } from "../runtime/sources.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { Discovery } from "./discovery.ts";
 import type { LogSource } from "./logs.ts";
@@ -20,6 +21,8 @@ export interface ApiServerOptions {
   tls: { cert: string; key: string; ca: string };
   /** Absent: no logs. */
   logs?: LogSource;
+  /** Where uploaded sources go. Absent: none are taken. */
+  sources?: SourcesPort;
   /** Elafros' version. */
   version: string;
   clock: Clock;

@@ -90,6 +90,8 @@ export function readRequest(method: string, path: string, query: URLSearchParams
     verb = collectionVerbs[verb] ?? verb;
     if (verb === "list" && method !== "HEAD" && isTrue(query.get("watch"))) verb = "watch";
   }
+  // A source is put under its digest, and never changed.
+  if (group === "build.dev" && resource === "sources" && method === "PUT") verb = "create";
   // A list narrowed to one object by name is allowed to whoever may see that name (RBAC's resourceNames).
   if (!named && (verb === "list" || verb === "watch" || verb === "deletecollection")) {
     name = /(?:^|,)metadata\.name==?([^,=!]+)(?:,|$)/.exec(query.get("fieldSelector") ?? "")?.[1] ?? "";

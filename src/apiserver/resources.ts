@@ -25,6 +25,7 @@ import { readDeleteOptions, readListOptions, readWriteOptions } from "./query.ts
 import { sendListing } from "./respond-list.ts";
 import { sendNoPage, sendObject, successStatus, warningHeaders } from "./respond.ts";
 import { handleReview } from "./reviews.ts";
+import { handleSource, isSourceRequest } from "./sources.ts";
 import { rbacGroup } from "./rbac.ts";
 import { metadataListHead, partialMetadata, tableHead, tableRow } from "./table.ts";
 import { handleToken } from "./token-request.ts";
@@ -33,6 +34,7 @@ import { streamWatch } from "./watch.ts";
 /** Answers a request that was allowed. */
 export async function handleResource(parts: ServerParts, call: ResourceCall): Promise<FastifyReply> {
   const { info, request, reply } = call;
+  if (isSourceRequest(info)) return handleSource(parts, call);
   const query = queryOf(request.raw.url);
   const review = await handleReview(parts, call);
   if (review !== undefined) return review;

@@ -6,7 +6,7 @@
 import { constants } from "node:crypto";
 import { createServer as createHttpsServer, type Server } from "node:https";
 
-import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from "fastify";
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 
 import { ApiError } from "../api/meta/errors.ts";
 import type { UserInfo } from "../api/meta/types.ts";
@@ -22,6 +22,7 @@ import { forbidden, pathAttributes, resourceAttributes } from "./rbac.ts";
 import { readRequest, type RequestInfo, splitUrl } from "./request-info.ts";
 import { handleResource } from "./resources.ts";
 import { sendError, sendNoPage } from "./respond.ts";
+import { sourceRoute } from "./sources.ts";
 
 /** Where to listen: an inherited socket, or an address and port (0 picks one). */
 export type ListenOptions = { fd: number } | { host: string; port: number };
@@ -75,6 +76,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     serverFactory: (handler) => {
       server = createHttpsServer(tlsOptions, handler);
       server.keepAliveTimeout = 120_000;
+      // A source may be large and its way slow: one that stands still is ended by itself.
+      server.requestTimeout = 3_600_000;
       server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
         if (!socket.writable || error.code === "ECONNRESET") return socket.destroy();
         const code = error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request";
@@ -114,7 +117,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       "API request",
     );
   });
-  app.all("/*", async (request: AdmittedRequest, reply) => {
+  const answer = async (request: AdmittedRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const admitted = request[admittedKey];
     if (admitted === undefined)
       throw new ApiError("InternalError", "Internal error occurred: the request was not admitted");
@@ -123,6 +126,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     if (user === undefined) throw unauthorized();
     await parts.turns.take();
     return handleResource(parts, { request, reply, info, user });
+  };
+  app.all("/*", answer);
+  app.register((scope, _options, done) => {
+    scope.removeAllContentTypeParsers();
+    // The body stays a stream.
+    scope.addContentTypeParser("*", (_request, body, parsed) => parsed(null, body));
+    scope.all(sourceRoute, answer);
+    done();
   });
   await app.ready();
 

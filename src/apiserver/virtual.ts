@@ -27,6 +27,15 @@ export const virtualResources: readonly VirtualResource[] = [
     namespaced: true,
     verbs: ["create"],
   },
+  // Archives that are uploaded to be built, by digest: src/apiserver/sources.ts.
+  {
+    group: "build.dev",
+    version: "v1alpha1",
+    name: "sources",
+    kind: "Source",
+    namespaced: true,
+    verbs: ["create", "get"],
+  },
   { ...authentication, name: "tokenreviews", kind: "TokenReview", namespaced: false, verbs: ["create"] },
   { ...authentication, name: "selfsubjectreviews", kind: "SelfSubjectReview", namespaced: false, verbs: ["create"] },
   {

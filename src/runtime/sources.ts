@@ -15,7 +15,9 @@ export class SourceError extends Error {
 }
 
 export interface SourcesPort {
-  /** Bytes of the archive with that digest (`sha256:HEX`), where the namespace has it. */
+  /** The most bytes of one archive. */
+  readonly maxBytes: number;
+  /** Bytes of the archive with that digest (`sha256:HEX`), where the namespace has it. Counts as a put: whoever asks is about to build it. */
   size(namespace: string, digest: string): Promise<number | undefined>;
   /** Keeps an archive. Its bytes must have that digest; nothing is kept otherwise. @throws SourceError */
   put(namespace: string, digest: string, body: Readable): Promise<void>;

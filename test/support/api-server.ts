@@ -21,6 +21,7 @@ import { tokenFinder } from "../../src/apiserver/token-finder.ts";
 import { createTokens, type Tokens } from "../../src/apiserver/tokens.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
+import type { SourcesPort } from "../../src/runtime/sources.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { History } from "../../src/store/store.ts";
 
@@ -29,6 +30,7 @@ export interface BenchOptions {
   logs?: LogSource;
   virtual?: ApiServiceOptions["virtual"];
   kinds?: readonly Kind[];
+  sources?: SourcesPort;
   /** How much the store remembers. */
   history?: History;
 }
@@ -98,7 +100,9 @@ export async function apiBench(options: BenchOptions = {}): Promise<ApiBench> {
   const tls = { ...pki.serving(), ca: pki.ca };
   const version = "0.0.0-test";
   const logs = options.logs === undefined ? {} : { logs: options.logs };
-  const server = await createApiServer({ service, kinds, authorizer, tokens, tls, version, clock, log, ...logs });
+  const sources = options.sources === undefined ? {} : { sources: options.sources };
+  const parts = { service, kinds, authorizer, tokens, tls, version, clock, log, ...logs, ...sources };
+  const server = await createApiServer(parts);
   const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(async () => {
     await server.close(100);
