@@ -53,11 +53,14 @@ const config = { env: [], entrypoint: [], cmd: [], user: "", workingDir: "", sto
 const driver = await createDriver({
   dir: join(dir, "instances"),
   runDir,
+  builds: { dir: join(dir, "builds"), bases: join(dir, "bases") },
   images: {
     resolve: async (name) => name,
     pull: async () => {},
     root: async () => ({ layers: [root], id: "image", config }),
     prune: async () => [],
+    importLayout: () => Promise.reject(new Error("there are no builds here")),
+    pushLayout: () => Promise.reject(new Error("there are no builds here")),
   },
   network,
   launcher,

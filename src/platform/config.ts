@@ -45,6 +45,10 @@ export function platformPaths(dataDir: string) {
     images: join(dataDir, "images"),
     /** One directory per instance. */
     instances: join(dataDir, "instances"),
+    /** One directory per build, and what is kept between builds. */
+    builds: join(dataDir, "builds"),
+    /** containers-storage of builds' base images: graph root. */
+    bases: join(dataDir, "bases"),
     logs: join(dataDir, "logs"),
     /** What doesn't outlive a reboot: sockets, pid files, runtime state. */
     run,

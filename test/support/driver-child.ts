@@ -33,11 +33,14 @@ const network = await createNetwork({
 const driver = await createDriver({
   dir: join(dir, "instances"),
   runDir,
+  builds: { dir: join(dir, "builds"), bases: join(dir, "bases") },
   images: {
     resolve: async (name) => name,
     pull: async () => {},
     root: async () => image,
     prune: async () => [],
+    importLayout: () => Promise.reject(new Error("there are no builds here")),
+    pushLayout: () => Promise.reject(new Error("there are no builds here")),
   },
   network,
   drain: async () => {},

@@ -52,6 +52,7 @@ export async function driverBed(options: Partial<DriverOptions> = {}, at?: strin
       dir: join(dir, "instances"),
       runDir,
       images: store(images),
+      builds: { dir: join(dir, "builds"), bases: join(dir, "bases") },
       network: await createNetwork({ dataDir: dir, runDir, prepared: 2, log: silentLog, ...networkPorts }),
       drain: async (_, id) => void drained.push(id),
       clock: systemClock,
@@ -123,6 +124,8 @@ function store(images: Map<string, ImageRoot>): ImageStore {
     },
     root: async (name) => images.get(name),
     prune: async () => [],
+    importLayout: () => Promise.reject(new Error("there are no builds here")),
+    pushLayout: () => Promise.reject(new Error("there are no builds here")),
   };
 }
 

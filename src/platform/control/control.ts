@@ -69,6 +69,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     dir: paths.instances,
     runDir: join(paths.run, "oci"),
     images,
+    builds: { dir: paths.builds, bases: paths.bases },
     network,
     launcher,
     drain: (_, instanceId) => publisher.drained(instanceId),

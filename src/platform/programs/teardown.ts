@@ -25,6 +25,7 @@ program(async (config) => {
     dir: paths.instances,
     runDir,
     images: await createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), log }),
+    builds: { dir: paths.builds, bases: paths.bases },
     network: await createNetwork({ ...networkOptions(config, log), prepared: 0 }),
     // The gateways have ended before.
     drain: () => Promise.resolve(),

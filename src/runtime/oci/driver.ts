@@ -8,8 +8,11 @@ import { release } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import type { BuildsPort } from "../builds.ts";
 import type { Drain, InstanceSpec, LogOptions, WorkloadKey, WorkloadsPort } from "../workloads.ts";
 import { adoptInstances } from "./adopt.ts";
+import { type BuildOptions, openBuilds } from "./build-open.ts";
+import type { BuildSet } from "./build-set.ts";
 import { findCgroups, makeParent } from "./cgroup.ts";
 import type { DriverContext } from "./context.ts";
 import { watchExits } from "./exits.ts";
@@ -31,6 +34,7 @@ export interface DriverOptions {
   /** Sockets, exit codes, the OCI runtime's state. */
   runDir: string;
   images: ImageStore;
+  builds: BuildOptions;
   network: InstanceNetwork;
   drain: Drain;
   clock: Clock;
@@ -41,11 +45,16 @@ export interface DriverOptions {
 }
 
 export interface Driver extends WorkloadsPort {
+  /** Builds on this machine; their steps are containers as instances are. */
+  readonly builds: BuildsPort;
   /** Puts a new instance in the place of one that hangs; the old one is drained and stopped. Nothing happens where there is none. */
   replace(instanceId: string, why: string): void;
-  /** Ends the driver and leaves instances running. */
+  /** Ends the driver and leaves instances and builds running. */
   close(): Promise<void>;
-  /** Drains and stops every instance, with at most `graceMs` between SIGTERM and SIGKILL, and leaves nothing mounted; afterwards the driver can only be closed. */
+  /**
+   * Drains and stops every instance, with at most `graceMs` between SIGTERM and SIGKILL, ends what runs of builds, which begin again when they are next declared, and
+   * leaves nothing mounted; afterwards the driver can only be closed.
+   */
   stopAll(graceMs: number): Promise<void>;
 }
 
@@ -125,17 +134,17 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
       users: new Map(),
       limitStarts: limiter(limits.parallelStarts),
     };
-    return await run(ctx, closeLauncher);
+    return await run(ctx, await openBuilds(ctx, options.builds), closeLauncher);
   } catch (error) {
     for (const end of ends) end();
     throw error;
   }
 }
 
-async function run(ctx: DriverContext, closeLauncher: () => void): Promise<Driver> {
+async function run(ctx: DriverContext, builds: BuildSet, closeLauncher: () => void): Promise<Driver> {
   const workloads = createWorkloads(ctx);
-  for (const { record, run } of await adoptInstances(ctx, { ids: new Set(), containers: new Set() }))
-    workloads.adopt(record, run);
+  for (const { record, run } of await adoptInstances(ctx, builds.adopted)) workloads.adopt(record, run);
+  builds.open();
   let closed = false;
   const keepLogs = () => {
     ctx.clock.after(logCheckMs, () => {
@@ -147,6 +156,7 @@ async function run(ctx: DriverContext, closeLauncher: () => void): Promise<Drive
   keepLogs();
 
   return {
+    builds,
     scale: (key: WorkloadKey, spec: InstanceSpec, count: number) => workloads.scale(key, spec, count),
     remove: (key) => workloads.remove(key),
     get: (key) => workloads.get(key),
@@ -159,12 +169,12 @@ async function run(ctx: DriverContext, closeLauncher: () => void): Promise<Drive
     logs: (id, options) => logsOf(ctx, workloads.instance(id), { id, options }),
     close: async () => {
       closed = true;
-      await workloads.close();
+      await Promise.all([workloads.close(), builds.close()]);
       ctx.exits.close();
       closeLauncher();
     },
     stopAll: async (graceMs) => {
-      await workloads.stopAll(graceMs);
+      await Promise.all([workloads.stopAll(graceMs), builds.stopAll()]);
       ctx.exits.close();
       await unmountBelow(ctx.launcher, ctx.places.memory);
       await Promise.all(ctx.cgroups.all(ctx.parentGroup).map((path) => rmdir(path).catch(() => {}))); // not empty: someone else's

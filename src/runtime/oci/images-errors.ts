@@ -42,11 +42,13 @@ function unquote(literal: string): string {
 }
 
 /**
- * The last URL that the tool asked for the image itself, which with mirrors isn't the registry's own; else the last one by which it
+ * The last URL that the tool used for the image itself, which with mirrors isn't the registry's own; else the last one by which it
  * tried to reach the registry.
  */
 export function urlAsked(stderr: string, reference: ImageReference): string {
-  const asked = [...stderr.matchAll(/msg="(?:GET|HEAD) (https?:\/\/[^"\s]+)"/gu)].map((match) => match[1] ?? "");
+  const asked = [...stderr.matchAll(/msg="(?:GET|HEAD|POST|PUT|PATCH) (https?:\/\/[^"\s]+)"/gu)].map(
+    (match) => match[1] ?? "",
+  );
   const url =
     asked.findLast((one) => one.includes("/manifests/") || one.includes("/blobs/")) ??
     asked.findLast((one) => one.endsWith("/v2/"));

@@ -102,7 +102,7 @@ export async function pullFromRegistry(
 }
 
 /** Tries the given credentials that apply, in order, else the machine's own; the last failure is the one that is told. */
-async function withCredentials(
+export async function withCredentials(
   context: RegistryContext,
   reference: ImageReference,
   auth: readonly RegistryAuth[],

@@ -11,6 +11,7 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { ImageError, type PullProgress } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
+import { builtReference, importLayout, pushLayout } from "./images-import.ts";
 import { inspectLocal, layersPresent, type LocalImage, type LocalStorage } from "./images-inspect.ts";
 import { type LayerSizes, sumOf, watchDownload } from "./images-progress.ts";
 import { pruneImages } from "./images-prune.ts";
@@ -174,7 +175,22 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
     return removed;
   }
 
-  return { driver, resolve, pull, root, prune };
+  return {
+    driver,
+    resolve,
+    pull,
+    root,
+    prune,
+    importLayout: async ({ layout, name }, signal) => {
+      const exact = await importLayout(await context(), { layout, reference: builtReference(name) }, signal);
+      asked.set(exact, clock.now());
+      return exact;
+    },
+    pushLayout: async ({ layout, name }, auth, signal) => {
+      const reference = builtReference(name);
+      if (!reference.local) await pushLayout(await context(), { layout, reference, auth }, signal);
+    },
+  };
 }
 
 function exactName(reference: ImageReference, digest: string): string {

@@ -12,6 +12,7 @@ import { isMissing, readEnd } from "./files.ts";
 export interface LogLine {
   at: string;
   text: string;
+  stream: string;
 }
 
 /** Longer lines are given in pieces. */
@@ -42,11 +43,13 @@ export async function removeLog(path: string): Promise<void> {
   await Promise.all(["", ".1", ".kept", ".tmp"].map((suffix) => rm(`${path}${suffix}`, { force: true })));
 }
 
-/** The last line that isn't empty, at most 1024 characters; empty where there is none. */
-export async function lastLine(path: string): Promise<string> {
+/** The last line (of one stream, where that is named) that isn't empty, at most 1024 characters; empty where there is none. */
+export async function lastLine(path: string, stream?: "stdout" | "stderr"): Promise<string> {
   const parser = createParser();
   const lines = [...parser.push(await readEnd(path, 16 << 10)), ...parser.end()];
-  const last = lines.reverse().find((line) => line.text.trim() !== "");
+  const last = lines
+    .reverse()
+    .find((line) => line.text.trim() !== "" && (stream === undefined || line.stream === stream));
   return last?.text.trim().slice(-1024) ?? "";
 }
 
@@ -63,7 +66,7 @@ export function createParser() {
       return [];
     }
     open.delete(stream);
-    return [{ at, text: whole }];
+    return [{ at, text: whole, stream }];
   };
   return {
     push(chunk: Buffer): LogLine[] {
@@ -77,7 +80,7 @@ export function createParser() {
     },
     /** What is left when the file ends for good. */
     end(): LogLine[] {
-      const lines = [...open.values()].map((text) => ({ at: new Date(0).toISOString(), text }));
+      const lines = [...open].map(([stream, text]) => ({ at: new Date(0).toISOString(), text, stream }));
       open.clear();
       return lines;
     },

@@ -3,6 +3,7 @@
  * and instances (conmon and the OCI runtime), which uses both.
  */
 import type { ImagesPort } from "../images.ts";
+import type { RegistryAuth } from "../workloads.ts";
 
 /** An image on this machine, ready to be a root. */
 export interface ImageRoot {
@@ -22,9 +23,23 @@ export interface ImageRoot {
   id: string;
 }
 
+/** An image that a build has left: the directory of its OCI layout, and the name that it gets. */
+interface BuiltImage {
+  layout: string;
+  name: string;
+}
+
 export interface ImageStore extends ImagesPort {
   /** The root of an image that is present. Undefined where it isn't: pull first. */
   root(exact: string): Promise<ImageRoot | undefined>;
+  /**
+   * Takes the image of an OCI layout that nobody writes to any more into local storage, and gives its exact name. A name without a registry becomes
+   * `localhost/…`. Doing it again is harmless; `signal` ends it.
+   * @throws ImageError
+   */
+  importLayout(image: BuiltImage, signal: AbortSignal): Promise<string>;
+  /** Sends it to the registry of its name, under its tag and with its digest; nothing happens where the name has none. @throws ImageError */
+  pushLayout(image: BuiltImage, auth: readonly RegistryAuth[], signal: AbortSignal): Promise<void>;
   /** Removes images that none of the given exact references needs. Returns what was removed. */
   prune(keep: readonly string[]): Promise<string[]>;
 }

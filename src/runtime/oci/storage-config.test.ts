@@ -16,7 +16,7 @@ additionalimagestores = [ "/a",
 });
 
 test("storageConf() quotes paths", () => {
-  const text = storageConf({ images: '/data "x"', runRoot: "/run" }, "overlay", ["/machine"]);
+  const text = storageConf({ graphRoot: '/data "x"/store', runRoot: "/run" }, "overlay", ["/machine"]);
   expect(text).toContain('graphroot = "/data \\"x\\"/store"');
   expect(text).toContain('additionalimagestores = ["/machine"]');
   expect(text).toContain("skip_mount_home");

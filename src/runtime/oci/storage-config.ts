@@ -39,14 +39,18 @@ export function storesIn(storageConf: string): string[] {
 }
 
 /** The text of a storage.conf. */
-export function storageConf(paths: StoragePaths, driver: StorageDriver, readOnly: readonly string[]): string {
+export function storageConf(
+  store: { graphRoot: string; runRoot: string },
+  driver: StorageDriver,
+  readOnly: readonly string[] = [],
+): string {
   const quoted = (text: string) => JSON.stringify(text); // a TOML basic string has JSON's escapes
   return [
     "# Written by elafros: changes are lost.",
     "[storage]",
     `driver = ${quoted(driver)}`,
-    `graphroot = ${quoted(ownStore(paths))}`,
-    `runroot = ${quoted(paths.runRoot)}`,
+    `graphroot = ${quoted(store.graphRoot)}`,
+    `runroot = ${quoted(store.runRoot)}`,
     "[storage.options]",
     `additionalimagestores = [${readOnly.map(quoted).join(", ")}]`,
     // Without it the tools bind-mount the store onto itself and leave that behind.
@@ -110,7 +114,7 @@ export async function prepareStorage(paths: StoragePaths, driver: StorageDriver)
   await mkdir(paths.runRoot, { recursive: true, mode: 0o700 });
   const [, ...readOnly] = await storesOf(paths, driver);
   const file = join(paths.images, "storage.conf");
-  const text = storageConf(paths, driver, readOnly);
+  const text = storageConf({ graphRoot: ownStore(paths), runRoot: paths.runRoot }, driver, readOnly);
   if ((await readFile(file, "utf8").catch(() => undefined)) !== text) await writeFileAtomic(file, text);
   return { CONTAINERS_STORAGE_CONF: file };
 }

@@ -1,0 +1,170 @@
+/**
+ * Base images of builds, in a containers-storage of their own that every build sees read-only: what many builds start from comes to this machine once. They are pulled
+ * by this machine's configuration and credentials alone. An image for which a build brings credentials of its own isn't put here, where every
+ * namespace could use it: the step's own tools pull it, with the credentials that are in `HOME`.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../../lib/clock.ts";
+import { readJson, writeFileAtomic } from "../../lib/files.ts";
+import type { Log } from "../../lib/log.ts";
+import { ImageError } from "../images.ts";
+import type { RegistryAuth } from "../workloads.ts";
+import { authsFor } from "./images-auth.ts";
+import { reason } from "./images-errors.ts";
+import { type ImageReference, isLoopback, parseReference } from "./images-reference.ts";
+import { type StorageDriver, storageConf } from "./storage-config.ts";
+import type { RunTool, ToolResult } from "./storage-run.ts";
+
+export interface BasesOptions {
+  /** The storage's directory. */
+  dir: string;
+  /** For the tools' locks; and for downloads. */
+  runRoot: string;
+  temporary: string;
+  driver: StorageDriver;
+  run: RunTool;
+  clock: Clock;
+  log: Log;
+}
+
+export interface Bases {
+  /** Makes the storage where there is none: steps that see it can't. */
+  prepare(): Promise<void>;
+  /** Makes an image present. @throws ImageError */
+  need(image: string, auth: readonly RegistryAuth[]): Promise<void>;
+  /** Removes what no build has asked for in a month, and what newer images have replaced for as long. For when no build runs. */
+  prune(): Promise<void>;
+}
+
+/** What is remembered of a name. */
+interface Known {
+  /** What the registry said last, and when. */
+  digest: string;
+  askedAt: number;
+  usedAt: number;
+}
+
+const askAgainMs = 3_600_000;
+const keptMs = 30 * 24 * 3_600_000;
+
+export function createBases(options: BasesOptions): Bases {
+  const { dir, driver, clock, log } = options;
+  const memory = join(dir, "elafros.json");
+  const under = new Map<string, Promise<void>>();
+  const config = join(options.runRoot, "storage.conf");
+  const skopeo = async (...args: string[]): Promise<ToolResult> => {
+    await writeFileAtomic(config, storageConf({ graphRoot: dir, runRoot: options.runRoot }, driver));
+    return options.run("skopeo", args, { env: { CONTAINERS_STORAGE_CONF: config } });
+  };
+
+  const listed = async (): Promise<{ id: string; names: string[]; created: number }[]> => {
+    const text = await readFile(join(dir, `${driver}-images/images.json`), "utf8").catch(() => "[]");
+    const images = JSON.parse(text) as { id: string; names?: string[]; created?: string }[];
+    return images.map(({ id, names = [], created = "" }) => ({ id, names, created: Date.parse(created) || 0 }));
+  };
+  const known = async (): Promise<Record<string, Known>> =>
+    ((await readJson(memory).catch(() => undefined)) ?? {}) as Record<string, Known>;
+  const remember = async (name: string, entry: Known | undefined): Promise<void> => {
+    const { [name]: _before, ...others } = await known();
+    await writeFileAtomic(memory, JSON.stringify(entry === undefined ? others : { ...others, [name]: entry }));
+  };
+  const isThere = async (name: string) => (await listed()).some(({ names }) => names.includes(name));
+
+  /** What a registry has under a tag. */
+  const ask = async (reference: ImageReference, name: string): Promise<string> => {
+    const tls = isLoopback(reference.registry) ? ["--tls-verify=false"] : [];
+    const result = await skopeo("--command-timeout=20s", "inspect", "--raw", ...tls, `docker://${name}`);
+    if (result.code !== 0) throw new ImageError(`Cannot pull base image "${name}": ${reason(result.stderr)}`);
+    return `sha256:${createHash("sha256").update(result.stdout).digest("hex")}`;
+  };
+
+  const bring = async (reference: ImageReference, name: string): Promise<void> => {
+    const now = clock.now();
+    const before = (await known())[name];
+    const present = await isThere(name);
+    if (reference.local) {
+      if (!present) throw new ImageError(standInsMissing(name));
+      return;
+    }
+    if (present && before !== undefined && now - before.askedAt < askAgainMs) {
+      return remember(name, { ...before, usedAt: now });
+    }
+    const digest =
+      reference.digest ??
+      (await ask(reference, name).catch((error: unknown) => {
+        if (!present) throw error;
+        log.warn(
+          { image: name, error: String(error) },
+          "A registry can't be asked for a base image: the one that is here is used",
+        );
+        return before?.digest;
+      }));
+    if (digest === undefined || (present && digest === before?.digest)) {
+      if (before !== undefined) await remember(name, { ...before, askedAt: now, usedAt: now });
+      return;
+    }
+    const tls = isLoopback(reference.registry) ? ["--src-tls-verify=false"] : [];
+    const result = await skopeo(
+      "--command-timeout=60m",
+      `--tmpdir=${options.temporary}`,
+      "copy",
+      ...tls,
+      `docker://${reference.name}@${digest}`,
+      `containers-storage:${name}`,
+    );
+    if (result.code !== 0) throw new ImageError(`Cannot pull base image "${name}": ${reason(result.stderr)}`);
+    await remember(name, { digest, askedAt: clock.now(), usedAt: clock.now() });
+  };
+
+  /** One change of the store and of what is remembered after the other. */
+  let last: Promise<unknown> = Promise.resolve();
+  const serial = <T>(work: () => Promise<T>): Promise<T> => {
+    const next = last.then(work, work);
+    last = next.catch(() => {});
+    return next;
+  };
+
+  return {
+    prepare: () =>
+      serial(async () => {
+        for (const part of ["images", "layers"]) {
+          const at = join(dir, `${driver}-${part}`);
+          await mkdir(at, { recursive: true, mode: 0o700 });
+          await (await open(join(at, `${part}.lock`), "a", 0o644)).close();
+        }
+      }),
+    need: async (image, auth) => {
+      const reference = parseReference(image);
+      if (authsFor(reference.name, auth).length > 0) return;
+      const name =
+        reference.digest === undefined
+          ? `${reference.name}:${reference.tag ?? "latest"}`
+          : `${reference.name}@${reference.digest}`;
+      const running = under.get(name) ?? serial(() => bring(reference, name)).finally(() => under.delete(name));
+      under.set(name, running);
+      await running;
+    },
+    prune: () =>
+      serial(async () => {
+        const uses = await known();
+        const old = clock.now() - keptMs;
+        for (const { id, names: tags, created } of await listed()) {
+          if (tags.some((name) => name.startsWith("localhost/"))) continue;
+          if (created > old || tags.some((name) => (uses[name]?.usedAt ?? 0) > old)) continue;
+          const result = await skopeo("delete", `containers-storage:@${id}`);
+          if (result.code !== 0)
+            log.warn({ image: tags, error: reason(result.stderr) }, "A base image can't be removed");
+          else for (const name of tags) await remember(name, undefined);
+        }
+      }),
+  };
+}
+
+function standInsMissing(name: string): string {
+  return (
+    `Base image "${name}" is not on this machine, the only place of names that start with "localhost/": ` +
+    `make it with "elafros templates stand-ins", or name another in ConfigMap "base-images" of namespace "build-templates"`
+  );
+}

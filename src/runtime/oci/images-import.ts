@@ -1,0 +1,126 @@
+/** Takes images out of the layouts that builds leave: into this machine's storage, and to the registry of their name. */
+import { readdir, readFile, symlink, writeFile, mkdtemp, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { ImageError } from "../images.ts";
+import type { RegistryAuth } from "../workloads.ts";
+import { signal as kill } from "./cgroup.ts";
+import { reason } from "./images-errors.ts";
+import { readLayout } from "./images-layout.ts";
+import { type ImageReference, isLoopback, parseReference } from "./images-reference.ts";
+import { type RegistryContext, withCredentials } from "./images-registry.ts";
+import type { ToolResult } from "./storage-run.ts";
+
+/** How long a push may take in all. */
+const pushTimeout = "60m";
+
+/**
+ * The name that a build's image gets: one without a registry is this machine's, `localhost/…`.
+ * @throws ImageError
+ */
+export function builtReference(written: string): ImageReference {
+  const reference = parseReference(written);
+  if (reference.digest !== undefined) {
+    throw new ImageError(
+      `Cannot build image ${JSON.stringify(written)}: a name with a digest can't be given to a new image; write a tag`,
+    );
+  }
+  return reference.short ? parseReference(`localhost/${written}`) : reference;
+}
+
+/**
+ * Copies a layout's image into local storage as `name@digest`, and gives that. Doing it again is harmless.
+ * @param signal ends the copying
+ * @throws ImageError
+ */
+export async function importLayout(
+  context: RegistryContext,
+  { layout, reference }: { layout: string; reference: ImageReference },
+  signal: AbortSignal,
+): Promise<string> {
+  return withCopy(context, layout, async (copy, digest) => {
+    const exact = `${reference.name}@${digest}`;
+    const args = [`--tmpdir=${copy}`, "copy", "--preserve-digests", `oci:${copy}`, `containers-storage:${exact}`];
+    const result = await abortable(context, args, { copy, signal });
+    if (result.code !== 0) throw new ImageError(`Cannot take the image in "/builder/image": ${reason(result.stderr)}`);
+    return exact;
+  });
+}
+
+/**
+ * Sends a layout's image to its name's registry, under its tag and with its digest.
+ * @param signal ends the sending
+ * @throws ImageError with the registry's own words
+ */
+export async function pushLayout(
+  context: RegistryContext,
+  { layout, reference, auth }: { layout: string; reference: ImageReference; auth: readonly RegistryAuth[] },
+  signal: AbortSignal,
+): Promise<void> {
+  await withCopy(context, layout, (copy) =>
+    withCredentials(context, reference, auth, (file) =>
+      abortable(
+        context,
+        [
+          "--debug",
+          `--command-timeout=${pushTimeout}`,
+          `--tmpdir=${copy}`,
+          "copy",
+          "--preserve-digests",
+          ...(file === undefined ? [] : [`--dest-authfile=${file}`]),
+          ...(isLoopback(reference.registry) ? ["--dest-tls-verify=false"] : []),
+          `oci:${copy}`,
+          `docker://${reference.name}:${reference.tag ?? "latest"}`,
+        ],
+        { copy, signal },
+      ),
+    ),
+  );
+}
+
+/** A layout of our own with the one image and the other's blobs, so that nothing but what was checked is chosen. */
+async function withCopy<T>(
+  context: RegistryContext,
+  layout: string,
+  use: (copy: string, digest: string) => Promise<T>,
+): Promise<T> {
+  const { mediaType, digest, size } = await readLayout(layout, process.arch);
+  const copy = await mkdtemp(join(context.temporary, "layout-"));
+  try {
+    await mkdir(join(copy, "blobs"));
+    await symlink(join(layout, "blobs/sha256"), join(copy, "blobs/sha256"));
+    await writeFile(join(copy, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
+    await writeFile(
+      join(copy, "index.json"),
+      JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType, digest, size }] }),
+    );
+    return await use(copy, digest);
+  } finally {
+    await rm(copy, { recursive: true, force: true });
+  }
+}
+
+/** Runs skopeo until it has ended; after `signal` it is killed. Its process is found by the directory that only it is given. */
+async function abortable(
+  context: RegistryContext,
+  args: string[],
+  { copy, signal }: { copy: string; signal: AbortSignal },
+): Promise<ToolResult> {
+  signal.throwIfAborted();
+  const end = () => void killTools(`--tmpdir=${copy}`);
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    const result = await context.run("skopeo", args, { env: context.env });
+    signal.throwIfAborted();
+    return result;
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
+}
+
+async function killTools(argument: string): Promise<void> {
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const line = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
+    if (line.split("\0").includes(argument)) kill(Number(name), "SIGKILL");
+  }
+}
