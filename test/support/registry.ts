@@ -12,6 +12,8 @@ export interface RegistryOptions {
   tls?: boolean;
   /** Answers this user alone. */
   auth?: { username: string; password: string };
+  /** Gives everything to whoever has a token of `tokenServer`. */
+  token?: { realm: string; service: string; issuer: string; rootcertbundle: string };
   /** Keeps its files there, and leaves them on close; a directory of its own unless given. */
   directory?: string;
   /** Listens there instead of `127.0.0.1:0`: for starting again where one was. */
@@ -53,6 +55,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     await writeFile(join(own, "htpasswd"), stdout);
     config["auth"] = { htpasswd: { realm: "elafros-test", path: join(own, "htpasswd") } };
   }
+  if (options.token !== undefined) config["auth"] = { token: options.token };
   const file = join(own, "config.yml");
   await writeFile(file, JSON.stringify(config)); // JSON is YAML
   // Ends with this process, however that ends.
@@ -97,7 +100,8 @@ function listening(child: ReturnType<typeof spawn>): Promise<string> {
   });
 }
 
-async function makeCertificate(dir: string, address: string) {
+/** A CA's certificate and key, and those of a server of that address, as files in `dir`. */
+export async function makeCertificate(dir: string, address: string) {
   const path = (name: string) => join(dir, name);
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
   await run("openssl", [
@@ -134,5 +138,5 @@ async function makeCertificate(dir: string, address: string) {
     "-out",
     path("tls.crt"),
   ]);
-  return { certificate: path("tls.crt"), key: path("tls.key"), ca: path("ca.crt") };
+  return { certificate: path("tls.crt"), key: path("tls.key"), ca: path("ca.crt"), caKey: path("ca.key") };
 }

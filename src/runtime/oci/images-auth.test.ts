@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { authKey, authsFor, withAuthFile } from "./images-auth.ts";
+import { authKey, authsFor, mayHaveMachineAuth, withAuthFile } from "./images-auth.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -60,4 +60,25 @@ test("withAuthFile() removes the file when the use of it fails, and makes none w
   await expect(withAuthFile(dir, auth, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
   expect(await readdir(dir)).toEqual([]);
   expect(await withAuthFile(dir, undefined, (file) => Promise.resolve(file))).toBeUndefined();
+});
+
+test.each([
+  ["nothing", "{}", false],
+  ["other registries", '{"auths":{"127.0.0.1:50001":{},"quay.io":{"auth":"x"}}}', false],
+  ["the registry", '{"auths":{"http://127.0.0.1:5000/v2/":{"auth":"x"}}}', true],
+  ["a part of it", '{"auths":{"127.0.0.1:5000/team":{"auth":"x"}}}', true],
+  ["a helper", '{"auths":{},"credHelpers":{"quay.io":"x"}}', true],
+  ["what it can't read", "{", true],
+  ["what isn't one", "null", true],
+])("mayHaveMachineAuth() with a file of %s", async (_, text, expected) => {
+  vi.stubEnv("HOME", dir);
+  await writeFile(join(dir, "machine.json"), text);
+  expect(await mayHaveMachineAuth("127.0.0.1:5000")).toBe(expected);
+});
+
+test("mayHaveMachineAuth() knows the oldest place too", async () => {
+  vi.stubEnv("HOME", dir);
+  expect(await mayHaveMachineAuth("127.0.0.1:5000")).toBe(false);
+  await writeFile(join(dir, ".dockercfg"), '{"127.0.0.1:5000":{"auth":"x"}}');
+  expect(await mayHaveMachineAuth("127.0.0.1:5000")).toBe(true);
 });

@@ -4,6 +4,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { RegistryAuth } from "../workloads.ts";
+import { isMissing } from "./files.ts";
 
 interface AuthFile {
   auths: Record<string, { auth?: string }>;
@@ -46,6 +47,24 @@ async function readAuthFile(file: string): Promise<AuthFile | undefined> {
   } catch {
     return undefined; // absent or broken: the tools' own message tells, when they need it
   }
+}
+
+/**
+ * Whether the machine may have credentials of its own for a registry, or for a part of it: which of them apply, and what helpers give, is for the tools
+ * to say.
+ */
+export async function mayHaveMachineAuth(registry: string): Promise<boolean> {
+  const checked = [...machineFiles(), join(homedir(), ".dockercfg")].map(async (file) => {
+    try {
+      const value = JSON.parse(await readFile(file, "utf8")) as Partial<AuthFile>;
+      const { auths, ...more } = value;
+      if (Object.keys(more).length > 0) return true;
+      return Object.keys(auths ?? {}).some((key) => `${authKey(key)}/`.startsWith(`${registry}/`));
+    } catch (error) {
+      return !isMissing(error);
+    }
+  });
+  return (await Promise.all(checked)).some((one) => one);
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
  * Images on this machine: skopeo asks registries and copies into an own containers-storage, podman tells what is there. The
  * machine's configuration counts as it does for these tools: registries.conf with its mirrors, certs.d, policy.json, auth files.
+ * Only what a tag is on a loopback registry is asked in this process, where nothing of that can matter.
  *
  * A tag means what the registry says it means now, whatever was pulled before. A reference by digest is exact already. Names of
  * `localhost/…`, and names without a registry that `podman build` has given here, mean the image in this machine's storage.
@@ -13,6 +14,7 @@ import { ImageError, type PullProgress } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { builtReference, importLayout, pushLayout } from "./images-import.ts";
 import { inspectLocal, layersPresent, type LocalImage, type LocalStorage } from "./images-inspect.ts";
+import { loopbackManifest } from "./images-loopback.ts";
 import { type LayerSizes, sumOf, watchDownload } from "./images-progress.ts";
 import { pruneImages } from "./images-prune.ts";
 import { type ImageReference, parseReference } from "./images-reference.ts";
@@ -114,7 +116,8 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
       throw new ImageError(notHere(reference));
     }
     try {
-      const { digest, layers } = await registryManifest(await context(), reference, auth);
+      const { digest, layers } =
+        (await loopbackManifest(reference, auth)) ?? (await registryManifest(await context(), reference, auth));
       const exact = exactName(reference, digest);
       if (layers !== undefined) sizes.set(exact, layers);
       return exact;
