@@ -17,7 +17,6 @@ const parameter = object("A value that builds give.", {
   description: optional(text("What it is for.", 4096)),
   default: optional(text("Its value where a build gives none. Absent: a build must give one.", 65_536)),
 });
-export type Parameter = Static<typeof parameter>;
 
 const specSchema = object("Steps and their parameters.", {
   parameters: optional(
@@ -27,7 +26,6 @@ const specSchema = object("Steps and their parameters.", {
   volumes: optional(buildVolumesSchema),
   generate: refused("not supported yet"),
 });
-export type BuildTemplateSpec = Static<typeof specSchema>;
 
 const schema = object("How to make an image from source of some sort.", { spec: specSchema });
 export type BuildTemplate = KubeObject & Static<typeof schema>;

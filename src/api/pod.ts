@@ -1,8 +1,8 @@
-/** Pod (core/v1): the read-only view of a running instance, with its log. The platform writes all of it. */
+/** Pod (core/v1): the read-only view of a running instance, or of a build, with its log. The platform writes all of it. */
 import type { Static } from "typebox";
 import { ageColumn } from "./columns.ts";
 import { containerState } from "./container-state.ts";
-import { revisionLabel } from "./labels.ts";
+import { buildNameLabel, revisionLabel } from "./labels.ts";
 import { conditionsSchema } from "./meta/condition-schema.ts";
 import {
   anything,
@@ -33,7 +33,7 @@ const containerStatus = object("How the container is.", {
   containerID: optional(text("The runtime's id.", 253)),
 });
 
-const containerView = object("The instance's container.", {
+const containerView = object("A container.", {
   name: text("Its name.", 63),
   image: optional(text("The image.", 1024)),
   command: optional(list("What runs.", 256, text("An argument.", 131_072))),
@@ -91,14 +91,14 @@ const containerView = object("The instance's container.", {
   terminationMessagePolicy: optional(text("Where its last words come from.", 32)),
 });
 
-const schema = object("A running instance of a Revision, read-only.", {
+const schema = object("A running instance of a Revision, or a build; read-only.", {
   spec: optional(
     object("What runs.", {
-      containers: keyed("The container.", 8, "name", containerView),
+      containers: keyed("The instance's container, or the build's steps.", 65, "name", containerView),
       volumes: optional(list("Its volumes.", 64, anything("A volume."))),
       nodeName: optional(text("The machine.", 253)),
       serviceAccountName: optional(text("Who it is.", 253)),
-      restartPolicy: optional(text("Always.", 16)),
+      restartPolicy: optional(text("Always; of a build Never.", 16)),
       terminationGracePeriodSeconds: optional(integer("Seconds between SIGTERM and SIGKILL.", 0, 86_400)),
       tolerations: optional(list("Unused.", 8, anything("Unused."))),
     }),
@@ -107,7 +107,7 @@ const schema = object("A running instance of a Revision, read-only.", {
     object("How it is.", {
       phase: optional(choice("Where it is in its life.", ["Pending", "Running", "Succeeded", "Failed", "Unknown"])),
       conditions: optional(conditionsSchema),
-      containerStatuses: optional(list("How its container is.", 8, containerStatus)),
+      containerStatuses: optional(list("How its containers are.", 65, containerStatus)),
       podIP: optional(text("Its address in the instance network.", 64)),
       podIPs: optional(list("The same.", 2, object("An address.", { ip: text("The address.", 64) }))),
       hostIP: optional(text("The machine's address.", 64)),
@@ -123,8 +123,12 @@ export type Pod = KubeObject & Static<typeof schema>;
 /** What kubectl shows as a Pod's status: why it waits or ended, where it does, else its phase. */
 function statusWord(pod: Pod): string | undefined {
   if (pod.metadata.deletionTimestamp !== undefined) return "Terminating";
+  const { phase, reason } = pod.status ?? {};
+  if (pod.metadata.labels?.[buildNameLabel] !== undefined) {
+    return phase === "Succeeded" ? "Completed" : phase === "Failed" ? (reason ?? "Error") : phase;
+  }
   const state = pod.status?.containerStatuses?.[0]?.state;
-  return state?.waiting?.reason ?? state?.terminated?.reason ?? pod.status?.reason ?? pod.status?.phase;
+  return state?.waiting?.reason ?? state?.terminated?.reason ?? reason ?? phase;
 }
 
 export const Pod: Kind<Pod> = {

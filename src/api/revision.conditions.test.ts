@@ -4,6 +4,9 @@ import type { Condition } from "./meta/types.ts";
 import {
   markActivating,
   markActive,
+  markBuildComplete,
+  markBuildFailed,
+  markBuilding,
   markContainerExited,
   markContainerMissing,
   markDeploying,
@@ -85,8 +88,18 @@ describe("the conditions of a Revision", () => {
   });
 
   test("hold Ready back while a build runs, and only then", () => {
-    const building: Condition[] = [{ type: "BuildComplete", status: "Unknown", reason: "Building" }];
+    const building = markBuilding([], "Running", now);
+    expect(ready(building)).toMatchObject({ status: "False", reason: "Building", message: "Running" });
     expect(ready(markReady(building, now))).toMatchObject({ status: "False", reason: "Building" });
+  });
+
+  test("give a failed build's message, with the reason BuildFailed", () => {
+    const failure = { reason: "BuildStepFailed", message: "boom" };
+    const failed = markBuildFailed(deploying, failure, now);
+    expect(ready(failed)).toMatchObject({ status: "False", reason: "BuildFailed", message: "boom" });
+    expect(findCondition(failed, "BuildComplete")).toMatchObject({ status: "False", ...failure });
+    expect(revisionFailure(failed)).toEqual({ reason: "BuildFailed", message: "boom" });
+    expect(ready(markBuildComplete(failed, now))).toMatchObject({ status: "False", reason: "Deploying" });
   });
 
   test("tell of traffic without touching Ready", () => {

@@ -14,8 +14,12 @@ type RevisionConditionType = "Ready" | "BuildComplete" | "ResourcesAvailable" | 
 export const revisionReasons = {
   /** Instances are being started for the first time. */
   Deploying: "Deploying",
-  /** The build runs. */
+  /** The build waits or runs. */
   Building: "Building",
+  /** The build failed; the reason of BuildComplete is the build's own. */
+  BuildFailed: "BuildFailed",
+  /** The Build is gone, or never was, and what it made isn't known. */
+  BuildMissing: "BuildMissing",
   /** The image can't be had. */
   ContainerMissing: "ContainerMissing",
   /** The process was killed because it used more memory than it may. */
@@ -49,6 +53,7 @@ const set = conditionSet<RevisionConditionType>({
   happy: "Ready",
   dependents: ["BuildComplete", "ResourcesAvailable", "ContainerHealthy"],
   optional: ["BuildComplete"],
+  reasons: { BuildComplete: revisionReasons.BuildFailed },
   whileUnknown: "False",
   lasting: true,
 });
@@ -62,6 +67,26 @@ export function markDeploying(conditions: Conditions, now: number): Condition[] 
 /** An instance answered its readiness probe. */
 export function markReady(conditions: Conditions, now: number): Condition[] {
   return set.mark(markResourcesAvailable(conditions, now), "ContainerHealthy", { status: "True" }, now);
+}
+
+/** The image is being built; `message` says how far. */
+export function markBuilding(conditions: Conditions, message: string | undefined, now: number): Condition[] {
+  const finding = { status: "Unknown", reason: revisionReasons.Building } as const;
+  return set.mark(conditions, "BuildComplete", message === undefined ? finding : { ...finding, message }, now);
+}
+
+/** The image is made. */
+export function markBuildComplete(conditions: Conditions, now: number): Condition[] {
+  return set.mark(conditions, "BuildComplete", { status: "True" }, now);
+}
+
+/** The image couldn't be made: `Ready` is False with `BuildFailed` and the same message. */
+export function markBuildFailed(
+  conditions: Conditions,
+  failure: { reason: string; message: string },
+  now: number,
+): Condition[] {
+  return set.mark(conditions, "BuildComplete", { status: "False", ...failure }, now);
 }
 
 /** The machine has room for the instances. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { startWorld } from "../../test/support/world.ts";
+import { Build } from "../api/build.ts";
 import { Configuration } from "../api/configuration.ts";
 import { Revision } from "../api/revision.ts";
 import type { Client } from "../client/client.ts";
@@ -56,4 +57,36 @@ describe("startControllers()", () => {
       expect(crashes).toBeGreaterThanOrEqual(6);
     },
   );
+
+  it.each([
+    ["is lost", true],
+    ["is done but not answered", false],
+  ])("builds each image once wherever it crashed, where the last write %s", { timeout: 60_000 }, async (_, lost) => {
+    const world = await startWorld();
+    let crashes = 0;
+    for (let last = 1; ; last += 1) {
+      const name = `service-${last}`;
+      const dying = dyingClient(world.client, last, lost);
+      await world.restart(() => dying.client);
+      const source = { git: { url: "https://git.example/app", commit: "0".repeat(40) } };
+      await world.configureBuild(name, { source, steps: [{ image: "tools" }] });
+      const ready = async () =>
+        (await world.get(Configuration, name)).status?.latestReadyRevisionName === `${name}-00001`;
+      await expect.poll(async () => dying.died() || (await ready()), { timeout: 5_000, interval: 2 }).toBe(true);
+      if (dying.died()) crashes += 1;
+
+      await world.restart();
+      await expect.poll(ready, { timeout: 5_000, interval: 5 }).toBe(true);
+      const ownNames = (objects: { metadata: { name: string } }[]) =>
+        objects.map(({ metadata }) => metadata.name).filter((one) => one.startsWith(`${name}-`));
+      expect(ownNames(await world.list(Revision))).toEqual([`${name}-00001`]);
+      expect(ownNames(await world.list(Build))).toEqual([`${name}-00001`]);
+      const { uid } = (await world.get(Build, `${name}-00001`)).metadata;
+      expect(world.builds.began.filter((one) => one === uid)).toHaveLength(1);
+      expect((await world.get(Revision, `${name}-00001`)).spec.buildName).toBe(`${name}-00001`);
+      if (!dying.died()) break;
+    }
+    // Creating the Build and the Revision, and at least two statuses of each kind.
+    expect(crashes).toBeGreaterThanOrEqual(8);
+  });
 });

@@ -1,4 +1,6 @@
 /** What the reconcilers' wiring shares: the informers of every kind that they look at, and the ports. */
+import type { BuildTemplate } from "../api/build-template.ts";
+import type { Build } from "../api/build.ts";
 import type { ConfigMap } from "../api/config-map.ts";
 import type { Configuration } from "../api/configuration.ts";
 import type { Revision } from "../api/revision.ts";
@@ -6,6 +8,7 @@ import type { Route } from "../api/route.ts";
 import type { Secret } from "../api/secret.ts";
 import type { ServiceAccount } from "../api/service-account.ts";
 import type { ControllerDeps, Informer } from "../controller/index.ts";
+import type { BuildsPort } from "../runtime/builds.ts";
 import type { ImagesPort } from "../runtime/images.ts";
 import type { TrafficPort } from "../routing/traffic.ts";
 import type { WorkloadsPort } from "../runtime/workloads.ts";
@@ -15,6 +18,8 @@ export interface Informers {
   configurations: Informer<Configuration>;
   revisions: Informer<Revision>;
   routes: Informer<Route>;
+  builds: Informer<Build>;
+  buildTemplates: Informer<BuildTemplate>;
   secrets: Informer<Secret>;
   configMaps: Informer<ConfigMap>;
   serviceAccounts: Informer<ServiceAccount>;
@@ -24,6 +29,7 @@ export interface ReconcilerDeps extends ControllerDeps {
   informers: Informers;
   workloads: WorkloadsPort;
   images: ImagesPort;
+  builds: BuildsPort;
   traffic: TrafficPort;
   ledger: Ledger;
   /** Hosts are `{route}.{namespace}.{domain}`. */
@@ -34,6 +40,8 @@ export interface ReconcilerDeps extends ControllerDeps {
   logUrlOf: (revision: { namespace: string; name: string }) => string;
   /** How many instances a Revision should have. */
   decide: (input: { wasReady: boolean; routed: boolean }) => number;
+  /** How long finished Builds and their logs are kept. */
+  buildRetentionMs: number;
   /** Until a Revision must be ready and a split served, before a condition says that it is late. */
   progressDeadlineMs: number;
 }

@@ -1,4 +1,8 @@
 /** The shared caches, with the indexes by which the reconcilers find what belongs together. */
+import { sharedTemplates, templateName } from "../api/build-spec.ts";
+import { BuildTemplate } from "../api/build-template.ts";
+import { buildOutcome } from "../api/build.conditions.ts";
+import { Build } from "../api/build.ts";
 import { ConfigMap } from "../api/config-map.ts";
 import { Configuration } from "../api/configuration.ts";
 import { configurationLabel } from "../api/labels.ts";
@@ -26,16 +30,36 @@ export function startInformers(deps: { client: Client; clock: Clock; log: Log })
       configuration: (revision) => inNamespace(revision, [revision.metadata.labels?.[configurationLabel] ?? ""]),
       secret: (revision) => inNamespace(revision, secretsOf(revision)),
       configMap: (revision) => inNamespace(revision, configMapsOf(revision)),
+      build: (revision) => inNamespace(revision, revision.spec.buildName ? [revision.spec.buildName] : []),
       serviceAccount: (revision) => inNamespace(revision, [revision.spec.serviceAccountName ?? "default"]),
     }),
     routes: follow(Route, {
       configuration: (route) => inNamespace(route, followedBy(route)),
       revision: (route) => inNamespace(route, namedBy(route)),
     }),
+    builds: follow(Build, {
+      configuration: (build) => inNamespace(build, [build.metadata.labels?.[configurationLabel] ?? ""]),
+      template: (build) => (isFinished(build) ? [] : templatesOf(build)),
+      unfinished: (build) => (isFinished(build) ? [] : [build.metadata.namespace ?? ""]),
+    }),
+    buildTemplates: follow(BuildTemplate),
     secrets: follow(Secret),
     configMaps: follow(ConfigMap),
     serviceAccounts: follow(ServiceAccount),
   };
+}
+
+/** Whether a Build has ended, well or not. */
+function isFinished({ status }: Build): boolean {
+  return buildOutcome(status?.conditions) !== undefined;
+}
+
+/** The keys under which a Build's template may be, in the order in which they are looked up. */
+export function templatesOf({ metadata, spec }: Build): string[] {
+  const { name = "", namespace = "" } = spec.template ?? {};
+  if (name === "") return [];
+  const places = namespace === "" ? [metadata.namespace ?? "", sharedTemplates] : [namespace];
+  return places.map((place) => `${place}/${templateName(name)}`);
 }
 
 /** The Configurations that a Route follows. */

@@ -1,15 +1,18 @@
 /**
  * Starts every controller, in the order that a restart needs: first the caches; then Routes, each of which says again what it
- * serves; then Revisions, so that none loses its instances because its Route hasn't spoken yet. Configurations and garbage
+ * serves; then Revisions, so that none loses its instances because its Route hasn't spoken yet. Configurations, Builds and garbage
  * collection need no order.
  */
 import type { Client } from "../client/client.ts";
 import { createEventRecorder, keyOf } from "../controller/index.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { BuildsPort } from "../runtime/builds.ts";
 import type { ImagesPort } from "../runtime/images.ts";
 import type { TrafficPort } from "../routing/traffic.ts";
 import type { WorkloadsPort } from "../runtime/workloads.ts";
+import { defaultBuildRetentionMs } from "./build/plan.ts";
+import { startBuildController } from "./build/controller.ts";
 import { startConfigurationController } from "./configuration/controller.ts";
 import type { ReconcilerDeps } from "./deps.ts";
 import { startGarbageCollector } from "./gc/controller.ts";
@@ -23,6 +26,7 @@ export interface ControllersOptions {
   client: Client;
   workloads: WorkloadsPort;
   images: ImagesPort;
+  builds: BuildsPort;
   traffic: TrafficPort;
   clock: Clock;
   log: Log;
@@ -36,6 +40,8 @@ export interface ControllersOptions {
   logUrlOf?: (revision: { namespace: string; name: string }) => string;
   /** Which Revisions are garbage; what is absent has its default. */
   gc?: Partial<GarbageRules>;
+  /** How long finished Builds and their logs are kept. Default 7 days. */
+  buildRetentionMs?: number;
   /** Milliseconds until a Revision must be ready and a split served. Default 120 s. */
   progressDeadlineMs?: number;
 }
@@ -60,11 +66,13 @@ export function startControllers(options: ControllersOptions): Controllers {
     ledger,
     workloads: options.workloads,
     images: options.images,
+    builds: options.builds,
     traffic: options.traffic,
     domain: options.domain,
     urlOf: options.urlOf,
     decide: options.decide,
     logUrlOf: options.logUrlOf ?? podsOf,
+    buildRetentionMs: options.buildRetentionMs ?? defaultBuildRetentionMs,
     progressDeadlineMs: options.progressDeadlineMs ?? 120_000,
   };
   const running: { stop(): Promise<void> }[] = [];
@@ -73,7 +81,7 @@ export function startControllers(options: ControllersOptions): Controllers {
   const start = async () => {
     await Promise.all(Object.values(informers).map((informer) => informer.synced));
     if (stopped) return;
-    running.push(startConfigurationController(deps));
+    running.push(startConfigurationController(deps), startBuildController(deps));
     const routes = startRouteController(deps);
     running.push(routes);
     await routes.firstPass;
@@ -85,6 +93,9 @@ export function startControllers(options: ControllersOptions): Controllers {
     // What runs for a Revision that is gone: its deletion was finished while control was away.
     for (const { key } of options.workloads.list()) {
       if (informers.revisions.get(keyOf(key)) === undefined) options.workloads.remove(key);
+    }
+    for (const { key } of options.builds.list()) {
+      if (informers.builds.get(keyOf(key)) === undefined) options.builds.remove(key);
     }
   };
   const isStopped = () => stopped;

@@ -1,6 +1,6 @@
 /**
  * The real API server with the real controllers, in this process, for tests of what speaks to them. Only the machine is played:
- * every instance is ready at once, unless its image or command says that it fails, and one gateway has every table at once.
+ * every instance is ready at once, unless its image or command says that it fails, every build succeeds, and one gateway has every table at once.
  */
 import { onTestFinished } from "vitest";
 import { inProcessClient } from "../../src/client/in-process.ts";
@@ -19,6 +19,7 @@ import type {
   WorkloadState,
 } from "../../src/runtime/workloads.ts";
 import { type ApiBench, apiBench } from "./api-server.ts";
+import { playBuilds } from "./played-builds.ts";
 
 const controllerUser = { username: "system:elafros:controller", groups: ["system:masters", controllerGroup] };
 
@@ -29,6 +30,7 @@ export async function controlBench(): Promise<ApiBench> {
     client: inProcessClient(api.service, controllerUser),
     workloads: playedWorkloads(),
     images: playedImages,
+    builds: playBuilds(systemClock),
     traffic: publisherWithGateway(),
     clock: systemClock,
     log: silentLog,

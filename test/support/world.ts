@@ -6,6 +6,7 @@ import { expect, onTestFinished } from "vitest";
 import type { Kind } from "../../src/api/meta/kind.ts";
 import type { KubeObject } from "../../src/api/meta/types.ts";
 import { Event } from "../../src/api/event.ts";
+import type { Build } from "../../src/api/build.ts";
 import { Configuration } from "../../src/api/configuration.ts";
 import { Route } from "../../src/api/route.ts";
 import type { RouteTarget } from "../../src/api/route.ts";
@@ -19,6 +20,7 @@ import { type Controllers, type ControllersOptions, startControllers } from "../
 import { type Publisher, createPublisher } from "../../src/routing/publisher.ts";
 import type { RouteTable } from "../../src/routing/table.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
+import { type PlayedBuilds, playBuilds } from "./played-builds.ts";
 import { type PlayedImages, type PlayedWorkloads, playImages, playWorkloads } from "./ports.ts";
 import { serviceBench } from "./service.ts";
 
@@ -38,6 +40,7 @@ export interface World {
   clock: ManualClock;
   workloads: PlayedWorkloads;
   images: PlayedImages;
+  builds: PlayedBuilds;
   gateway: PlayedGateway;
   publisher: Publisher;
   /** Ends control and starts a new one over the same store, containers and gateway, with the client that `wrap` gives. */
@@ -47,6 +50,8 @@ export interface World {
   get<T extends KubeObject>(kind: Kind<T>, name: string): Promise<T>;
   list<T extends KubeObject>(kind: Kind<T>): Promise<T[]>;
   configure(name: string, env?: Record<string, string>): Promise<Configuration>;
+  /** Creates or replaces a Configuration with this `build`, and what else its template has. */
+  configureBuild(name: string, build: object, template?: object): Promise<Configuration>;
   route(name: string, traffic: RouteTarget[], duration?: string): Promise<Route>;
   /** Changes a Route's traffic. */
   split(name: string, traffic: RouteTarget[]): Promise<Route>;
@@ -69,6 +74,7 @@ export async function startWorld(
   const user = inProcessClient(service, { username: "ann", groups: [] });
   const workloads = playWorkloads(clock);
   const images = playImages();
+  const builds = playBuilds(clock);
   const gateway: PlayedGateway = { table: undefined, holds: false, confirm: () => {} };
   const { wrap, ...options } = overrides;
 
@@ -100,6 +106,7 @@ export async function startWorld(
       client: around(client),
       workloads,
       images,
+      builds,
       traffic: link,
       clock,
       log: silentLog,
@@ -122,12 +129,22 @@ export async function startWorld(
     await housekeeping.stop();
   });
 
+  const container = { image: "registry.example/app:1" };
+  const put = async (name: string, spec: Configuration["spec"]) => {
+    const found = (await world.list(Configuration)).some(({ metadata }) => metadata.name === name);
+    // A patch, because controllers may write the status meanwhile.
+    const body = [{ op: "replace" as const, path: "/spec", value: spec }];
+    if (found) return user.patch(Configuration, { namespace: "default", name }, { type: "json", body });
+    const metadata = { name, namespace: "default" };
+    return user.create(Configuration, { apiVersion: "elafros.dev/v1alpha1", kind: "Configuration", metadata, spec });
+  };
   const world: World = {
     client,
     user,
     clock,
     workloads,
     images,
+    builds,
     gateway,
     get publisher() {
       return publisher;
@@ -139,14 +156,12 @@ export async function startWorld(
     stop,
     get: (kind, name) => client.get(kind, { namespace: "default", name }),
     list: async (kind) => (await client.list(kind, { namespace: "default" })).items,
-    async configure(name, env = {}) {
+    configure(name, env = {}) {
       const variables = Object.entries(env).map(([key, value]) => ({ name: key, value }));
-      const spec = { revisionTemplate: { spec: { container: { image: "registry.example/app:1", env: variables } } } };
-      const found = (await world.list(Configuration)).find(({ metadata }) => metadata.name === name);
-      if (found !== undefined) return user.update(Configuration, { ...found, spec });
-      const metadata = { name, namespace: "default" };
-      return user.create(Configuration, { apiVersion: "elafros.dev/v1alpha1", kind: "Configuration", metadata, spec });
+      return put(name, { revisionTemplate: { spec: { container: { ...container, env: variables } } } });
     },
+    configureBuild: (name, build, template = {}) =>
+      put(name, { build, revisionTemplate: { spec: { container, ...template } } }),
     route: (name, traffic, duration) =>
       user.create(Route, {
         apiVersion: "elafros.dev/v1alpha1",
@@ -172,7 +187,7 @@ export async function startWorld(
 /** Waits until the condition of an object has the status. */
 export async function hasCondition(
   world: World,
-  kind: Kind<Configuration> | Kind<Revision> | Kind<Route>,
+  kind: Kind<Configuration> | Kind<Revision> | Kind<Route> | Kind<Build>,
   name: string,
   wanted: { type: string; status: string; reason?: string; message?: string },
 ): Promise<void> {

@@ -25,6 +25,8 @@ export interface ConditionRules<Type extends string> {
   dependents: readonly Type[];
   /** Dependents that it needs only once they were marked. */
   optional?: readonly Type[];
+  /** The happy condition's reason where this dependent is False. Default: the dependent's own. */
+  reasons?: Partial<Record<Type, string>>;
   /** What the happy condition is while a dependent is Unknown and none is False. Default: Unknown. */
   whileUnknown?: ConditionStatus;
   /** Whether the happy condition, once True, stays True. Default: false. */
@@ -68,13 +70,17 @@ function same(a: Condition, b: Condition | undefined): boolean {
 /** The conditions of a kind by its rules. */
 export function conditionSet<Type extends string>(rules: ConditionRules<Type>): ConditionSet<Type> {
   const { happy, dependents, optional = [], whileUnknown = "Unknown", lasting = false } = rules;
+  const reasons: Partial<Record<Type, string>> = rules.reasons ?? {};
   const unmarked = (type: Type): Condition[] => (optional.includes(type) ? [] : [{ type, status: "Unknown" }]);
 
   function derive(conditions: readonly Condition[], now: number): Condition[] {
     if (lasting && isTrue(conditions, happy)) return [...conditions];
-    const found = dependents.flatMap((type) => findCondition(conditions, type) ?? unmarked(type));
-    const culprit = found.find(({ status }) => status === "False") ?? found.find(({ status }) => status === "Unknown");
-    return put(conditions, happy, summary(culprit, whileUnknown), now);
+    const all = dependents.flatMap((type) => findCondition(conditions, type) ?? unmarked(type));
+    const culprit = all.find(({ status }) => status === "False") ?? all.find(({ status }) => status === "Unknown");
+    const named = dependents.find((type) => type === culprit?.type);
+    const reason = culprit?.status !== "False" || named === undefined ? undefined : reasons[named];
+    const found = summary(culprit, whileUnknown);
+    return put(conditions, happy, reason === undefined ? found : { ...found, reason }, now);
   }
 
   return {

@@ -34,7 +34,7 @@ import { servingNames } from "../user-kubeconfig.ts";
 import { startImageHousekeeping } from "./image-housekeeping.ts";
 import { createLinkServer } from "./link-server.ts";
 import { podLogs } from "./pod-logs.ts";
-import { podsOf } from "./pods.ts";
+import { podView } from "./pods.ts";
 import { keepStatusFile } from "./status-file.ts";
 import { connectWorkloads } from "./traffic.ts";
 
@@ -78,11 +78,6 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   });
   const disconnect = connectWorkloads(driver, publisher);
 
-  const pods = {
-    kind: Pod,
-    list: () => driver.list().flatMap(podsOf),
-    subscribe: (listener: () => void) => driver.subscribe(listener),
-  };
   const authorizer = createAuthorizer({ kinds: allKinds, clock, log });
   const service = createApiService({
     store,
@@ -91,7 +86,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     log,
     authorize: authorizer.authorize,
     admit: authorizer.admit,
-    virtual: [pods],
+    virtual: [podView(driver)],
   });
   const stored = allKinds.filter((kind) => kind.kind !== Pod.kind);
   const housekeeping = await startHousekeeping({ store, kinds: stored, clock, log });
@@ -113,6 +108,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     client,
     workloads: driver,
     images,
+    builds: driver.builds,
     traffic: publisher,
     clock,
     log,
@@ -155,7 +151,14 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     network.prepare().catch((error: unknown) => log.error({ error }, "the instances' network can't be repaired"));
   }, networkCheckMs);
   networkCheck.unref();
-  const imageHousekeeping = startImageHousekeeping({ client, workloads: driver, images, clock, log });
+  const imageHousekeeping = startImageHousekeeping({
+    client,
+    workloads: driver,
+    builds: driver.builds,
+    images,
+    clock,
+    log,
+  });
   const statusFile = keepStatusFile({ paths, driver, clock, log });
 
   return {

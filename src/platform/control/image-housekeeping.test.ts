@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { manualClock, settle } from "../../../test/support/manual-clock.ts";
 import type { Client } from "../../client/client.ts";
 import { silentLog } from "../../lib/log.ts";
+import type { BuildState } from "../../runtime/builds.ts";
 import type { WorkloadState } from "../../runtime/workloads.ts";
 import { startImageHousekeeping } from "./image-housekeeping.ts";
 
@@ -10,10 +11,20 @@ const hour = 3_600_000;
 function stage() {
   const clock = manualClock();
   const asked: string[][] = [];
-  const world = { digests: ["app@sha256:1"] as (string | undefined)[], fails: false };
-  const list = async () => {
+  const world = { digests: ["app@sha256:1"] as (string | undefined)[], built: ["built@sha256:3"], fails: false };
+  const list = async ({ kind }: { kind: string }) => {
     if (world.fails) throw new Error("away");
-    return { items: world.digests.map((imageDigest) => ({ status: { imageDigest } })) };
+    const digests = kind === "Build" ? world.built : world.digests;
+    return { items: digests.map((imageDigest) => ({ status: { imageDigest } })) };
+  };
+  const ended: BuildState = {
+    key: { namespace: "default", name: "just-now" },
+    uid: "u",
+    phase: "succeeded",
+    createdAt: 0,
+    steps: [],
+    labels: {},
+    imageDigest: "fresh@sha256:4",
   };
   const running: WorkloadState = {
     key: { namespace: "default", name: "gone-00001" },
@@ -26,6 +37,7 @@ function stage() {
   const housekeeping = startImageHousekeeping({
     client: { list: list as unknown as Client["list"] },
     workloads: { list: () => [running] },
+    builds: { list: () => [ended] },
     images: {
       prune: async (keep) => {
         asked.push([...keep]);
@@ -38,15 +50,16 @@ function stage() {
   return { clock, asked, world, housekeeping };
 }
 
-test("startImageHousekeeping() keeps what Revisions and instances need, once an hour", async () => {
+test("startImageHousekeeping() keeps what Revisions, Builds and instances need, once an hour", async () => {
   const { clock, asked, world, housekeeping } = stage();
   await clock.advance(hour - 1);
   expect(asked).toEqual([]);
   await clock.advance(1);
-  expect(asked).toEqual([["app@sha256:1", "old@sha256:9"]]);
+  expect(asked).toEqual([["app@sha256:1", "built@sha256:3", "fresh@sha256:4", "old@sha256:9"]]);
   world.digests = [undefined, "app@sha256:2"];
+  world.built = [];
   await clock.advance(hour);
-  expect(asked[1]?.toSorted()).toEqual(["app@sha256:1", "app@sha256:2", "old@sha256:9"]);
+  expect(asked[1]?.toSorted()).toEqual(["app@sha256:1", "app@sha256:2", "fresh@sha256:4", "old@sha256:9"]);
   await housekeeping.stop();
   expect(clock.pending).toBe(0);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { manualClock } from "../../../test/support/manual-clock.ts";
+import type { BuildState } from "../../runtime/builds.ts";
 import type { InstanceState, LogOptions, WorkloadState } from "../../runtime/workloads.ts";
 import { podLogs } from "./pod-logs.ts";
 
@@ -11,12 +12,30 @@ function bench(lines: readonly string[] = ["first\n", "zweite Zeile: ü\n", "thi
   const asked: LogOptions[] = [];
   const instance: InstanceState = { id: "app-1", phase: "ready", image: "a", labels: {}, createdAt: 0, restarts };
   const workload: WorkloadState = { key: { namespace: "one", name: "app" }, desired: 1, instances: [instance] };
+  const build: BuildState = {
+    key: { namespace: "one", name: "app-00001" },
+    uid: "u",
+    phase: "running",
+    createdAt: 0,
+    steps: [
+      { name: "source", phase: "ended", exitCode: 0 },
+      { name: "compile", phase: "running" },
+    ],
+    labels: {},
+  };
   const logs = podLogs(
     {
       list: () => [workload],
       async *logs(_, options) {
         asked.push(options);
         yield* lines;
+      },
+      builds: {
+        list: () => [build],
+        async *logs(_, step, options) {
+          asked.push(options);
+          yield `${step} says something\n`;
+        },
       },
     },
     clock,
@@ -58,4 +77,32 @@ test("open() knows only the namespace's own instances, their one container, and 
     await expect(read(...args)).rejects.toMatchObject({ reason, message });
   const restarted = bench(["gone\n"], 1);
   expect((await restarted.read({ previous: true, container: "user-container" })).toString()).toBe("gone\n");
+});
+
+test("open() gives the output of a build's steps, of one or of all in their order", async () => {
+  const { asked, read } = bench();
+  const place: [string, string] = ["one", "app-00001-build"];
+  expect((await read({ container: "compile", follow: true, tailLines: 20 }, place)).toString()).toBe(
+    "compile says something\n",
+  );
+  expect(asked).toEqual([{ follow: true, timestamps: false, previous: false, tailLines: 20, signal }]);
+  expect((await read({}, place)).toString()).toBe("source says something\ncompile says something\n");
+  expect((await read({ limitBytes: 25 }, place)).toString()).toBe("source says something\ncom");
+});
+
+test("open() knows only the namespace's own builds, and their steps", async () => {
+  const { read } = bench();
+  const build = "app-00001-build";
+  const failures: [Parameters<typeof read>, string, string][] = [
+    [[{}, ["two", build]], "NotFound", `pods "${build}" not found`],
+    [[{}, ["one", "app-00001"]], "NotFound", 'pods "app-00001" not found'],
+    [[{ container: "other" }, ["one", build]], "BadRequest", `container other is not valid for pod ${build}`],
+    [
+      [{ previous: true, container: "compile" }, ["one", build]],
+      "BadRequest",
+      `previous terminated container "compile" in pod "${build}" not found`,
+    ],
+  ];
+  for (const [args, reason, message] of failures)
+    await expect(read(...args)).rejects.toMatchObject({ reason, message });
 });

@@ -1,13 +1,35 @@
 import { hostname } from "node:os";
-import { createHash } from "node:crypto";
 import { revisionLabel } from "../../api/labels.ts";
 import type { Condition } from "../../api/meta/types.ts";
-import type { Pod } from "../../api/pod.ts";
+import { Pod } from "../../api/pod.ts";
+import type { VirtualKind } from "../../apiserver/virtual-kinds.ts";
 import { rfc3339 } from "../../lib/clock.ts";
-import type { InstanceExit, InstanceState, WorkloadState } from "../../runtime/workloads.ts";
+import type { BuildsPort } from "../../runtime/builds.ts";
+import type { InstanceExit, InstanceState, WorkloadState, WorkloadsPort } from "../../runtime/workloads.ts";
+import { buildPodOf } from "./build-pods.ts";
+import { uidOf } from "./pod-uid.ts";
 
 /** The one container of each Pod. */
 export const containerName = "user-container";
+
+/** What Pods show: instances and builds. */
+export interface Shown extends Pick<WorkloadsPort, "list" | "subscribe"> {
+  builds: Pick<BuildsPort, "list" | "subscribe">;
+}
+
+/** Every instance and every build, as Pods. */
+export function podView(shown: Shown): VirtualKind {
+  return {
+    kind: Pod,
+    list: () => [...shown.list().flatMap(podsOf), ...shown.builds.list().map(buildPodOf)],
+    subscribe(listener) {
+      const ends = [shown.subscribe(listener), shown.builds.subscribe(listener)];
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+  };
+}
 
 /** The instances of a workload as Pods: what `kubectl get pods`, `describe`, `logs` and `wait` look at. */
 export function podsOf(workload: WorkloadState): Pod[] {
@@ -93,12 +115,4 @@ function stateOf(
 function terminatedOf(exit: InstanceExit) {
   const reason = exit.oomKilled ? "OOMKilled" : exit.code === 0 ? "Completed" : "Error";
   return { exitCode: exit.code, reason, finishedAt: rfc3339(exit.at), message: exit.message };
-}
-
-/** A uid that is the same in each control: of an instance's own name, in the form of RFC 9562. */
-function uidOf(id: string): string {
-  const hex = createHash("sha256").update(id).digest("hex");
-  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
-    "-",
-  );
 }

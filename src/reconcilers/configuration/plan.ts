@@ -1,7 +1,11 @@
 /**
- * What to do about a Configuration: one Revision for the generation that is there now, and a status that says which is the latest
- * and which is ready. Pure.
+ * What to do about a Configuration: one Revision for the generation that is there now, before it the Build that makes its image, and a status that
+ * says which is the latest and which is ready. Pure.
+ *
+ * The Build is written first: so a Revision's Build that isn't there was deleted, and a crash between the two leaves a Build that the next plan
+ * finds by its generation. The other way round, a deleted Build couldn't be told from one that is still to be made.
  */
+import type { Build } from "../../api/build.ts";
 import {
   markLatestDeleted,
   markLatestFailed,
@@ -12,18 +16,25 @@ import type { Configuration, ConfigurationStatus } from "../../api/configuration
 import { revisionFailure, wasReady } from "../../api/revision.conditions.ts";
 import type { Revision } from "../../api/revision.ts";
 import type { Plan, PlannedEvent } from "../../controller/plan.ts";
+import { makeBuild, usableBuild } from "./make-build.ts";
 import { makeRevision } from "./make-revision.ts";
-import { alternativeName, generationOf, generationOfName, revisionName } from "./names.ts";
+import { alternativeName, generationOf, generationOfName, isOwnedBy, revisionName } from "./names.ts";
 
 export interface ConfigurationObserved {
   readonly configuration: Configuration;
   /** The Revisions that carry the Configuration's label, also those of an earlier Configuration of that name. */
   readonly revisions: readonly Revision[];
+  /** The Builds that carry the Configuration's label. */
+  readonly builds: readonly Build[];
+  /** Whether there is a Build of this name, whoever made it. */
+  isBuildName(name: string): boolean;
+  /** How long finished Builds are kept. */
+  readonly buildRetentionMs: number;
   /** Whether a Route names the Revision, so that it stays although it is deleted. */
   isHeld(revision: Revision): boolean;
 }
 
-export type ConfigurationAction = { do: "createRevision"; revision: Revision };
+export type ConfigurationAction = { do: "createBuild"; build: Build } | { do: "createRevision"; revision: Revision };
 
 export function planConfiguration(
   seen: ConfigurationObserved,
@@ -68,10 +79,14 @@ function planCreation(
     if (!seen.isHeld(holder)) return { actions: [], events: [] };
     name = alternativeName(name, metadata.uid ?? "");
   }
-  const revision = makeRevision(configuration, name);
+  const { buildName, made } = planBuild(seen, name, now);
+  const revision = makeRevision(configuration, name, buildName);
   const ready = latestReady(configuration, owned);
   return {
-    actions: [{ do: "createRevision", revision }],
+    actions: [
+      ...(made === undefined ? [] : [{ do: "createBuild", build: made } as const]),
+      { do: "createRevision", revision },
+    ],
     status: {
       ...status,
       conditions: markLatestPending(status.conditions, now),
@@ -79,8 +94,30 @@ function planCreation(
       latestCreatedRevisionName: name,
       ...(ready === undefined ? {} : { latestReadyRevisionName: ready.metadata.name }),
     },
-    events: [{ type: "Normal", reason: "Created", message: `Created Revision "${name}"` }],
+    events: [{ type: "Normal", reason: "Created", message: createdWords(name, buildName, made) }],
   };
+}
+
+/** A Build that will be deleted within this time isn't used again: its Revision could come too late to learn what it made. */
+const deletionMarginMs = 60_000;
+
+/** The Build of a new Revision, and whether it must be made. A Build that the template names is used as it is. */
+function planBuild(seen: ConfigurationObserved, name: string, now: number): { buildName?: string; made?: Build } {
+  const { configuration, builds } = seen;
+  const { build, revisionTemplate } = configuration.spec;
+  if (build === undefined || (revisionTemplate.spec.buildName ?? "") !== "") return {};
+  const usable = usableBuild(configuration, builds, now - seen.buildRetentionMs + deletionMarginMs);
+  if (usable !== undefined) return { buildName: usable.metadata.name };
+  // The name may be taken by a Build that a user made.
+  const buildName = seen.isBuildName(name) ? alternativeName(name, configuration.metadata.uid ?? "") : name;
+  return { buildName, made: makeBuild(configuration, buildName) };
+}
+
+function createdWords(name: string, buildName: string | undefined, made: Build | undefined): string {
+  if (buildName === undefined) return `Created Revision "${name}"`;
+  return made === undefined
+    ? `Created Revision "${name}", with the image that Build "${buildName}" makes or has made`
+    : `Created Revision "${name}", and Build "${buildName}" to make its image`;
 }
 
 /** Whether the Revision of this generation was made before; if it isn't there, it was deleted, and isn't made again. */
@@ -119,9 +156,4 @@ function conditionsOf(before: ConfigurationStatus["conditions"], latest: Revisio
 function readyEvents(configuration: Configuration, ready: Revision | undefined): PlannedEvent[] {
   if (ready === undefined || ready.metadata.name === configuration.status?.latestReadyRevisionName) return [];
   return [{ type: "Normal", reason: "LatestReadyUpdated", message: `Revision "${ready.metadata.name}" is ready` }];
-}
-
-/** Whether the Configuration, and not an earlier one of the same name, made the Revision. */
-export function isOwnedBy(revision: Revision, configuration: Configuration): boolean {
-  return (revision.metadata.ownerReferences ?? []).some(({ uid }) => uid === configuration.metadata.uid);
 }

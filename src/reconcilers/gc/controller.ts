@@ -4,7 +4,7 @@ import { configurationLabel } from "../../api/labels.ts";
 import { wasReady } from "../../api/revision.conditions.ts";
 import { Revision } from "../../api/revision.ts";
 import { type Controller, keyOf, splitKey, startController } from "../../controller/index.ts";
-import { isOwnedBy } from "../configuration/plan.ts";
+import { isOwnedBy } from "../configuration/names.ts";
 import type { ReconcilerDeps } from "../deps.ts";
 import { isFollowed, routesNaming } from "../revision/routed.ts";
 import { type GarbageAction, type GarbageRules, planGarbage } from "./plan.ts";

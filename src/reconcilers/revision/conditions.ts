@@ -3,6 +3,9 @@ import {
   exitCodeReason,
   markActivating,
   markActive,
+  markBuildComplete,
+  markBuildFailed,
+  markBuilding,
   markContainerExited,
   markContainerMissing,
   markContainerUnhealthy,
@@ -18,11 +21,13 @@ import { findCondition } from "../../api/meta/conditions.ts";
 import type { Condition } from "../../api/meta/types.ts";
 import type { Revision } from "../../api/revision.ts";
 import type { WorkloadProblem, WorkloadState } from "../../runtime/workloads.ts";
+import type { BuildView } from "./build.ts";
 import type { Resolution } from "./image-resolver.ts";
 
 export interface ConditionsInput {
   readonly revision: Revision;
   readonly workload: WorkloadState | undefined;
+  readonly build: BuildView;
   readonly image: Resolution;
   readonly routed: boolean;
   readonly progressDeadlineMs: number;
@@ -36,7 +41,23 @@ export interface ConditionsInput {
 export function revisionConditions(input: ConditionsInput, now: number): Condition[] {
   const before = input.revision.status?.conditions;
   const started = before === undefined || before.length === 0 ? markDeploying(before, now) : [...before];
-  return activity(input, health(input, started, now), now);
+  const built = building(input.build, started, now);
+  const waits = input.build.state === "building" || input.build.state === "failed";
+  return activity(input, waits ? built : health(input, built, now), now);
+}
+
+function building(build: BuildView, before: Condition[], now: number): Condition[] {
+  switch (build.state) {
+    case "none":
+      return before;
+    case "building":
+      return markBuilding(before, build.message, now);
+    case "failed":
+      return markBuildFailed(before, build, now);
+    case "complete":
+      break;
+  }
+  return markBuildComplete(before, now);
 }
 
 function health(input: ConditionsInput, before: Condition[], now: number): Condition[] {
@@ -100,7 +121,15 @@ export function problemReason(problem: WorkloadProblem): string {
 }
 
 function isOverdue(conditions: readonly Condition[], deadlineMs: number, now: number): boolean {
+  const since = waitingSince(conditions);
+  return since !== undefined && now - since >= deadlineMs;
+}
+
+/** Since when the Revision should become ready: since its image is made; undefined where it is ready. Milliseconds since the epoch. */
+export function waitingSince(conditions: readonly Condition[] | undefined): number | undefined {
   const ready = findCondition(conditions, "Ready");
-  if (ready?.status !== "False" || ready.lastTransitionTime === undefined) return false;
-  return now - Date.parse(ready.lastTransitionTime) >= deadlineMs;
+  if (ready?.status !== "False" || ready.lastTransitionTime === undefined) return undefined;
+  const built = findCondition(conditions, "BuildComplete");
+  const from = Date.parse(ready.lastTransitionTime);
+  return built?.lastTransitionTime === undefined ? from : Math.max(from, Date.parse(built.lastTransitionTime));
 }

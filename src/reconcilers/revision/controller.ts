@@ -6,6 +6,7 @@ import { type Controller, keyOf, splitKey, startController } from "../../control
 import type { RegistryAuth } from "../../runtime/workloads.ts";
 import type { ReconcilerDeps } from "../deps.ts";
 import { followedBy, namedBy } from "../informers.ts";
+import { viewBuild } from "./build.ts";
 import { createImageResolver } from "./image-resolver.ts";
 import { makeInstanceSpec } from "./make-instance-spec.ts";
 import { createNotices } from "./notices.ts";
@@ -16,7 +17,7 @@ import { createScaler } from "./scaler.ts";
 
 export function startRevisionController(deps: ReconcilerDeps): Controller {
   const { informers, workloads, traffic, ledger } = deps;
-  const { revisions, routes, secrets, configMaps, serviceAccounts, configurations } = informers;
+  const { revisions, routes, secrets, configMaps, serviceAccounts, configurations, builds } = informers;
   const toldProblems = new Map<string, number>();
   const scaler = createScaler(workloads);
   const notices = createNotices();
@@ -72,6 +73,7 @@ export function startRevisionController(deps: ReconcilerDeps): Controller {
         routes: naming,
         routed: naming.length > 0 || isFollowed(revision, informers),
         workload: workloads.get(splitKey(key)),
+        build: viewBuild(revision, builds.get(`${namespace}/${revision.spec.buildName ?? ""}`)),
         image: images.get(key),
         auths,
         makeSpec: (image: string) =>
@@ -122,6 +124,7 @@ export function startRevisionController(deps: ReconcilerDeps): Controller {
           if (object.status?.latestReadyRevisionName === old?.status?.latestReadyRevisionName) return;
           enqueueAll(revisions.by("configuration", keyOf(object)));
         }),
+        builds.subscribe(({ object }) => enqueueAll(revisions.by("build", keyOf(object)))),
         configMaps.subscribe(({ object }) => enqueueAll(revisions.by("configMap", keyOf(object)))),
         secrets.subscribe(({ object }) => {
           enqueueAll(revisions.by("secret", keyOf(object)));

@@ -1,18 +1,25 @@
-/** The environment of an instance, with the rules of core/v1: envFrom, then env, with `$(NAME)` standing for what came before. */
+/** The environment of an instance or of a step, with the rules of core/v1: envFrom, then env, with `$(NAME)` standing for what came before. */
 import type { Container, EnvVar } from "../../api/container.ts";
-import type { Revision } from "../../api/revision.ts";
+import type { ObjectMeta } from "../../api/meta/types.ts";
 import type { References } from "./references.ts";
+
+export interface EnvContext {
+  /** The Revision or Build, whose fields `fieldRef` can name. */
+  object: { metadata: ObjectMeta; spec: { serviceAccountName?: string } };
+  /** Variables that the platform sets. */
+  platform: ReadonlyMap<string, string>;
+  references: References;
+}
 
 /**
  * The variables in order of their first appearance; later ones have won. `platform` variables (PORT, K_*) can be referred to from
  * the start and can't be overridden.
  */
 export function makeEnv(
-  revision: Revision,
-  platform: ReadonlyMap<string, string>,
-  references: References,
+  container: Pick<Container, "env" | "envFrom">,
+  context: EnvContext,
 ): ReadonlyMap<string, string> {
-  const { container } = revision.spec;
+  const { platform, references } = context;
   const env = new Map(platform);
   for (const source of container.envFrom ?? []) {
     for (const [key, value] of valuesOf(source, references)) {
@@ -23,9 +30,7 @@ export function makeEnv(
   }
   for (const variable of container.env ?? []) {
     const value =
-      variable.valueFrom === undefined
-        ? expand(variable.value ?? "", env)
-        : valueFrom(variable.valueFrom, revision, references);
+      variable.valueFrom === undefined ? expand(variable.value ?? "", env) : valueFrom(variable.valueFrom, context);
     if (value !== undefined) env.set(variable.name, value);
   }
   for (const [name, value] of platform) env.set(name, value);
@@ -52,9 +57,9 @@ function valuesOf(source: EnvFrom, references: References): Iterable<readonly [s
   return [];
 }
 
-function valueFrom(from: ValueFrom, revision: Revision, references: References): string | undefined {
+function valueFrom(from: ValueFrom, { object, references }: EnvContext): string | undefined {
   const { secretKeyRef, configMapKeyRef, fieldRef } = from;
-  if (fieldRef !== undefined) return fieldOf(fieldRef.fieldPath, revision);
+  if (fieldRef !== undefined) return fieldOf(fieldRef.fieldPath, object);
   const [kind, ref] =
     secretKeyRef === undefined ? (["ConfigMap", configMapKeyRef] as const) : (["Secret", secretKeyRef] as const);
   if (ref === undefined) return undefined;
@@ -62,14 +67,13 @@ function valueFrom(from: ValueFrom, revision: Revision, references: References):
   const values = kind === "Secret" ? references.secret(ref.name, optional) : references.configMap(ref.name, optional);
   const value = values?.get(ref.key);
   if (values !== undefined && value === undefined && !optional) {
-    references.note(`couldn't find key ${ref.key} in ${kind} ${revision.metadata.namespace ?? ""}/${ref.name}`);
+    references.note(`couldn't find key ${ref.key} in ${kind} ${object.metadata.namespace ?? ""}/${ref.name}`);
   }
   return value?.toString("utf8");
 }
 
 /** A field that `fieldRef` can name; what the schema doesn't allow gives an empty text. */
-function fieldOf(path: string, revision: Revision): string {
-  const { metadata, spec } = revision;
+function fieldOf(path: string, { metadata, spec }: EnvContext["object"]): string {
   const subscript = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path);
   if (subscript !== null) {
     const map = subscript[1] === "labels" ? metadata.labels : metadata.annotations;

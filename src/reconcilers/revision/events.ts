@@ -1,5 +1,6 @@
 /** What a person would ask about a Revision: what changed between the status that is there and the one to come. Pure. */
 import { findCondition, isTrue } from "../../api/meta/conditions.ts";
+import { revisionReasons } from "../../api/revision.conditions.ts";
 import type { Condition } from "../../api/meta/types.ts";
 import type { Revision } from "../../api/revision.ts";
 import type { PlannedEvent } from "../../controller/plan.ts";
@@ -29,6 +30,10 @@ export function eventsOf(input: EventsInput, after: readonly Condition[]): Plann
     }
   } else if (health?.status === "False" && health.message !== healthBefore?.message) {
     events.push({ type: "Warning", reason: health.reason ?? "Unhealthy", message: health.message ?? "" });
+  }
+  const build = findCondition(after, "BuildComplete");
+  if (build?.status === "False" && !isFalse(before, "BuildComplete")) {
+    events.push({ type: "Warning", reason: revisionReasons.BuildFailed, message: build.message ?? "" });
   }
   const resources = findCondition(after, "ResourcesAvailable");
   if (problem === undefined && resources?.status === "False" && !isFalse(before, "ResourcesAvailable")) {

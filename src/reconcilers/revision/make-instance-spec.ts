@@ -27,8 +27,11 @@ export function makeInstanceSpec(input: InstanceSpecInput): InstanceSpecResult {
   const { revision, image } = input;
   const { container } = revision.spec;
   const references = createReferences(input.source);
-  const env = makeEnv(revision, platformEnv(revision), references);
-  const mounts = makeMounts(revision, references);
+  const env = makeEnv(container, { object: revision, platform: platformEnv(revision), references });
+  const mounts = makeMounts(
+    { volumeMounts: container.volumeMounts, volumes: revision.spec.volumes, namespace: input.source.namespace },
+    references,
+  );
   if (references.problems.length > 0) return { missing: references.problems };
 
   const liveness = makeLiveness(container);
@@ -75,7 +78,8 @@ function platformEnv(revision: Revision): ReadonlyMap<string, string> {
   ]);
 }
 
-function makeSecurity(container: Container): SecuritySpec {
+/** Who the process is and what it may do. */
+export function makeSecurity(container: Pick<Container, "securityContext">): SecuritySpec {
   const context = container.securityContext;
   return {
     ...(context?.runAsUser === undefined ? {} : { runAsUser: context.runAsUser }),
@@ -89,7 +93,7 @@ function makeSecurity(container: Container): SecuritySpec {
 }
 
 /** The limits; a request without a limit sets none, as in Kubernetes, where it only reserves. */
-function makeResources(container: Container): InstanceSpec["resources"] {
+export function makeResources(container: Pick<Container, "resources">): InstanceSpec["resources"] {
   const cpu = container.resources?.limits?.["cpu"];
   const memory = container.resources?.limits?.["memory"];
   const milli = cpu === undefined ? undefined : cpuMilli(cpu);

@@ -1,6 +1,6 @@
-/** What is mounted into an instance: files of Secrets and ConfigMaps, and empty directories. */
+/** What is mounted into an instance or a step: files of Secrets and ConfigMaps, and empty directories. */
+import type { Container } from "../../api/container.ts";
 import { memoryBytes } from "../../api/meta/quantity.ts";
-import type { Revision } from "../../api/revision.ts";
 import type { Volume } from "../../api/volume.ts";
 import type { MountSpec, VolumeFile } from "../../runtime/workloads.ts";
 import type { References, Values } from "./references.ts";
@@ -9,17 +9,23 @@ const defaultMode = 0o644;
 
 type Items = readonly { key: string; path: string; mode?: number }[];
 
+export interface MountsInput {
+  volumeMounts: Container["volumeMounts"];
+  volumes: readonly Volume[] | undefined;
+  namespace: string;
+}
+
 /** The mounts in the order of the container's `volumeMounts`; volumes that nothing mounts are left out. */
-export function makeMounts(revision: Revision, references: References): MountSpec[] {
-  const volumes = new Map((revision.spec.volumes ?? []).map((volume) => [volume.name, volume]));
+export function makeMounts(input: MountsInput, references: References): MountSpec[] {
+  const volumes = new Map((input.volumes ?? []).map((volume) => [volume.name, volume]));
   const mounts: MountSpec[] = [];
-  for (const mount of revision.spec.container.volumeMounts ?? []) {
+  for (const mount of input.volumeMounts ?? []) {
     const volume = volumes.get(mount.name);
     if (volume === undefined) {
       references.note(`volume "${mount.name}" not found`);
       continue;
     }
-    const source = sourceOf(volume, references, revision.metadata.namespace ?? "");
+    const source = sourceOf(volume, references, input.namespace);
     mounts.push({
       mountPath: mount.mountPath,
       // Files of Secrets and ConfigMaps are never written to, as in Kubernetes.

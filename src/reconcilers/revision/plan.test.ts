@@ -44,6 +44,7 @@ function observe(seen: Partial<RevisionObserved> = {}): RevisionObserved {
     routes: [],
     routed: false,
     workload: undefined,
+    build: { state: "none" },
     image: { state: "none" },
     auths: [],
     makeSpec: (image) => ({ spec: { ...spec, image } }),
@@ -273,5 +274,73 @@ describe("planRevision() ends a deleted Revision", () => {
     expect(dos(planned)).not.toContain("removeFinalizer");
     expect(planned.events[0]).toMatchObject({ reason: "StillRouted", once: true });
     expect(planned.events[0]?.message).toContain('"a", "b"');
+  });
+});
+
+describe("planRevision() waits for the Build", () => {
+  const imageDigest = "registry.example/app@sha256:built";
+  const imageSource = { repository: "https://git.example/app", context: "abc" };
+  const failure = {
+    state: "failed",
+    reason: "BuildStepFailed",
+    message: 'Step "install" failed with error message: boom',
+  } as const;
+
+  it("resolves nothing and starts nothing while it runs, for however long", () => {
+    const seen = observe({ build: { state: "building", message: 'Running step "install"' } });
+    for (const at of [now, now + 3_600_000]) {
+      const building = plan(seen, at);
+      expect(dos(building)).toEqual(["setTraffic"]);
+      expect(condition(building, "Ready")).toEqual(["False", "Building", 'Running step "install"']);
+      expect(condition(building, "BuildComplete")).toEqual(["Unknown", "Building", 'Running step "install"']);
+      expect(building.status).toMatchObject({ desiredReplicas: 0, actualReplicas: 0 });
+      expect(building.requeueAfterMs).toBeUndefined();
+    }
+  });
+
+  it("runs the digest that it reports, and has its source", () => {
+    const built = plan(
+      observe({ build: { state: "complete", imageDigest, imageSource }, image: { state: "resolved", exact: digest } }),
+    );
+    expect(dos(built)).toEqual(["setTraffic"]);
+    expect(built.status).toMatchObject({ imageDigest, imageSource, desiredReplicas: 1 });
+    expect(condition(built, "BuildComplete")).toEqual(["True"]);
+    expect(condition(built, "Ready")).toEqual(["False", "Deploying", "Starting Instances"]);
+    const revision = { ...made, status: built.status ?? {} };
+    const started = plan(observe({ revision, build: { state: "complete", imageDigest } }));
+    expect(started.actions[1]).toMatchObject({ do: "scale", spec: { image: imageDigest }, count: 1 });
+    expect(started.status?.imageSource).toEqual(imageSource);
+  });
+
+  it("gives instances their time from its end on", () => {
+    const waiting = plan(observe({ build: { state: "building" } }));
+    const later = now + 3_600_000;
+    const built = planRevision(
+      observe({ revision: { ...made, status: waiting.status ?? {} }, build: { state: "complete", imageDigest } }),
+      later,
+    );
+    const revision = { ...made, status: built.status ?? {} };
+    const seen = observe({ revision, build: { state: "complete", imageDigest }, workload: workload("starting") });
+    expect(condition(plan(seen, later + 60_000), "Ready")).toEqual(["False", "Deploying", "Starting Instances"]);
+    expect(planRevision(seen, later + 60_000).requeueAfterMs).toBe(60_000);
+    expect(condition(planRevision(seen, later + 120_000), "Ready")[1]).toBe("ProgressDeadlineExceeded");
+  });
+
+  it("fails with it, in its words", () => {
+    const failed = plan(observe({ build: failure }));
+    expect(condition(failed, "Ready")).toEqual(["False", "BuildFailed", failure.message]);
+    expect(condition(failed, "BuildComplete")).toEqual(["False", failure.reason, failure.message]);
+    expect(failed.events).toEqual([{ type: "Warning", reason: "BuildFailed", message: failure.message }]);
+    expect(dos(failed)).toEqual(["setTraffic"]);
+    expect(failed.actions[0]).toMatchObject({
+      traffic: { problem: { reason: "BuildFailed", message: failure.message } },
+    });
+  });
+
+  it("goes on where a Build of that name succeeds after all", () => {
+    const status = plan(observe({ build: failure })).status ?? {};
+    const mended = plan(observe({ revision: { ...made, status }, build: { state: "complete", imageDigest } }));
+    expect(condition(mended, "BuildComplete")).toEqual(["True"]);
+    expect(mended.status?.imageDigest).toBe(imageDigest);
   });
 });

@@ -1,15 +1,17 @@
 /**
- * What to do about a Revision: resolve its image once, run as many instances as the scaler says, tell the gateways its limits, and
+ * What to do about a Revision: wait for the Build that makes its image, or resolve its image once, run as many instances as the scaler says, tell the gateways its limits, and
  * say in conditions how it goes. Pure.
  */
 import { configurationLabel, routedFinalizer } from "../../api/labels.ts";
-import { wasReady } from "../../api/revision.conditions.ts";
+import { revisionReasons, wasReady } from "../../api/revision.conditions.ts";
 import { defaultTimeoutSeconds, requestLimit } from "../../api/revision-spec.ts";
+import type { Condition } from "../../api/meta/types.ts";
 import type { Revision, RevisionStatus } from "../../api/revision.ts";
 import type { Plan, PlannedEvent } from "../../controller/plan.ts";
 import type { RevisionTraffic } from "../../routing/traffic.ts";
 import type { InstanceSpec, RegistryAuth, WorkloadState } from "../../runtime/workloads.ts";
-import { revisionConditions } from "./conditions.ts";
+import type { BuildView } from "./build.ts";
+import { revisionConditions, waitingSince } from "./conditions.ts";
 import { eventsOf } from "./events.ts";
 import { type ImageRequest, type Resolution, pullPolicy } from "./image-resolver.ts";
 import { type InstanceSpecResult, protocolOf } from "./make-instance-spec.ts";
@@ -21,6 +23,8 @@ export interface RevisionObserved {
   /** Whether a Route leads to it, or will once it is ready. */
   readonly routed: boolean;
   readonly workload: WorkloadState | undefined;
+  /** Of the Build that it names. */
+  readonly build: BuildView;
   readonly image: Resolution;
   readonly auths: readonly RegistryAuth[];
   /** What an instance of this exact image is made from. Pure. */
@@ -60,20 +64,21 @@ export function planRevision(seen: RevisionObserved, now: number): Plan<Revision
   }
 
   const status = revision.status ?? {};
-  const exact = status.imageDigest ?? (seen.image.state === "resolved" ? seen.image.exact : undefined);
+  const exact = exactImage(seen);
+  const waitsForBuild = seen.build.state === "building" || seen.build.state === "failed";
   const made = status.imageDigest === undefined ? undefined : seen.makeSpec(status.imageDigest);
   const missing = made !== undefined && "missing" in made ? made.missing : [];
   const ready = seen.workload?.instances.filter(({ phase }) => phase === "ready").length ?? 0;
   const conditions = revisionConditions({ ...seen, missing, ready }, now);
-  const count = seen.decide({ wasReady: wasReady(conditions), routed: seen.routed });
-  const deadlineIn = deadlineAfter(conditions, seen.progressDeadlineMs, now);
+  const count = waitsForBuild ? 0 : seen.decide({ wasReady: wasReady(conditions), routed: seen.routed });
+  const deadlineIn = waitsForBuild ? undefined : deadlineAfter(conditions, seen.progressDeadlineMs, now);
   const retryIn = seen.image.state === "failed" ? Math.max(0, seen.image.retryAt - now) : undefined;
   const waits = [deadlineIn, exact === undefined ? retryIn : undefined].filter((ms) => ms !== undefined);
 
   return {
     actions: [
       { do: "setTraffic", traffic: trafficOf(revision, conditions) },
-      ...imageActions(seen, exact, now),
+      ...(seen.build.state === "none" ? imageActions(seen, exact, now) : []),
       ...scaleActions(made, count),
       ...problemActions(seen),
     ],
@@ -81,6 +86,9 @@ export function planRevision(seen: RevisionObserved, now: number): Plan<Revision
       ...status,
       conditions,
       ...(exact === undefined ? {} : { imageDigest: exact }),
+      ...(seen.build.state === "complete" && seen.build.imageSource !== undefined
+        ? { imageSource: seen.build.imageSource }
+        : {}),
       actualReplicas: ready,
       desiredReplicas: count,
       logUrl: seen.logUrl,
@@ -89,6 +97,13 @@ export function planRevision(seen: RevisionObserved, now: number): Plan<Revision
     events: [...(deleted ? [heldEvent(routes)] : []), ...eventsOf({ ...seen, missing }, conditions)],
     ...(waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) }),
   };
+}
+
+/** What every instance runs: what a Build reports, never its tag; else what the tag meant when it was asked for. */
+function exactImage({ revision, build, image }: RevisionObserved): string | undefined {
+  if (revision.status?.imageDigest !== undefined) return revision.status.imageDigest;
+  if (build.state !== "none") return build.state === "complete" ? build.imageDigest : undefined;
+  return image.state === "resolved" ? image.exact : undefined;
 }
 
 function imageActions(seen: RevisionObserved, exact: string | undefined, now: number): RevisionAction[] {
@@ -120,28 +135,30 @@ function problemActions(seen: RevisionObserved): RevisionAction[] {
 
 /** Milliseconds until the Revision must be ready, or undefined where that is decided. */
 function deadlineAfter(conditions: RevisionStatus["conditions"], deadlineMs: number, now: number): number | undefined {
-  const ready = conditions?.find(({ type }) => type === "Ready");
-  if (ready?.status === "True" || ready?.lastTransitionTime === undefined) return undefined;
-  const left = Date.parse(ready.lastTransitionTime) + deadlineMs - now;
+  const since = waitingSince(conditions);
+  if (since === undefined) return undefined;
+  const left = since + deadlineMs - now;
   return left > 0 ? left : undefined;
 }
 
 function trafficOf(revision: Revision, conditions: RevisionStatus["conditions"]): RevisionTraffic {
   const { metadata, spec } = revision;
   const namespace = metadata.namespace ?? "";
-  const fault = conditions?.find(
-    ({ type, status }) => status === "False" && (type === "ContainerHealthy" || type === "ResourcesAvailable"),
-  );
+  const fault = conditions?.find(({ type, status }) => status === "False" && faultTypes.includes(type));
   return {
     revision: `${namespace}/${metadata.name}`,
     configuration: `${namespace}/${metadata.labels?.[configurationLabel] ?? ""}`,
     protocol: protocolOf(spec.container),
     concurrency: requestLimit(spec),
     timeoutMs: (spec.timeoutSeconds ?? defaultTimeoutSeconds) * 1000,
-    ...(fault === undefined
-      ? {}
-      : { problem: { reason: fault.reason ?? "StartFailed", message: fault.message ?? "" } }),
+    ...(fault === undefined ? {} : { problem: { reason: reasonOf(fault), message: fault.message ?? "" } }),
   };
+}
+
+const faultTypes: readonly string[] = ["BuildComplete", "ContainerHealthy", "ResourcesAvailable"];
+
+function reasonOf({ type, reason = revisionReasons.StartFailed }: Condition): string {
+  return type === "BuildComplete" ? revisionReasons.BuildFailed : reason;
 }
 
 function heldEvent(routes: readonly string[]): PlannedEvent {

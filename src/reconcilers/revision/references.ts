@@ -1,11 +1,11 @@
 /**
- * Secrets and ConfigMaps that a Revision refers to, looked up with the rules of core/v1: what is missing and not optional is
+ * Secrets and ConfigMaps that a Revision or Build refers to, looked up with the rules of core/v1: what is missing and not optional is
  * noted as a problem, in the words of Kubernetes, and the rest goes on, so that one answer names every missing thing.
  */
 import type { ConfigMap } from "../../api/config-map.ts";
 import type { Secret } from "../../api/secret.ts";
 
-/** What can be looked up: objects of the Revision's namespace, by name. */
+/** What can be looked up: objects of its namespace, by name. */
 export interface ReferenceSource {
   namespace: string;
   secret(name: string): Secret | undefined;

@@ -2,8 +2,7 @@
 import type { Revision } from "../../api/revision.ts";
 import { configurationLabel } from "../../api/labels.ts";
 import { keyOf } from "../../controller/index.ts";
-import { generationOf, generationOfName } from "../configuration/names.ts";
-import { isOwnedBy } from "../configuration/plan.ts";
+import { generationOf, generationOfName, isOwnedBy } from "../configuration/names.ts";
 import type { Informers } from "../deps.ts";
 import type { Ledger } from "../route/ledger.ts";
 
