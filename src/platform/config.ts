@@ -19,6 +19,14 @@ export interface PlatformConfig {
   allowHostPorts: number[];
   /** Adds the condition's message to 503 answers, for development. */
   verboseErrors: boolean;
+  /** Builds under way at once; absent: as many as there are processors. */
+  maxBuilds?: number;
+  /** Most bytes of an uploaded source archive. */
+  maxSourceBytes: number;
+  /** How long finished Builds and their logs are kept, and uploads that nothing names. */
+  buildRetentionSeconds: number;
+  /** Directories of this machine whose repositories Builds may clone by a `file:` URL. */
+  fileSources: string[];
 }
 
 /** The files and sockets below a data directory. */
@@ -47,6 +55,8 @@ export function platformPaths(dataDir: string) {
     instances: join(dataDir, "instances"),
     /** One directory per build, and what is kept between builds. */
     builds: join(dataDir, "builds"),
+    /** Uploaded source archives, a directory per namespace. */
+    sources: join(dataDir, "sources"),
     /** containers-storage of builds' base images: graph root. */
     bases: join(dataDir, "bases"),
     logs: join(dataDir, "logs"),

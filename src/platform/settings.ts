@@ -4,7 +4,9 @@ import type { UpOptions } from "./types.ts";
 /** The settings among the options that were given, without what only the command itself uses. */
 export function settingsOf(options: UpOptions): Partial<PlatformConfig> {
   const { api, http, domain, apiSans, region, allowHostPorts, verboseErrors } = options;
-  const settings = { api, http, domain, apiSans, region, allowHostPorts, verboseErrors };
+  const { maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources } = options;
+  const network = { api, http, domain, apiSans, region, allowHostPorts, verboseErrors };
+  const settings = { ...network, maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 

@@ -18,10 +18,14 @@ describe("unitText()", () => {
       apiSans: ["a.example.com", "192.0.2.7"],
       allowHostPorts: [5432],
       verboseErrors: false,
+      maxBuilds: 3,
+      maxSourceBytes: 1024,
+      buildRetentionSeconds: 3600,
+      fileSources: ["/srv/git"],
       print,
     });
     expect(text).toContain(
-      String.raw`ExecStart=/opt/e/bin/elafros up --data-dir "/srv/50%% \"x\"" --api 0.0.0.0:6443 --api-san a.example.com --api-san 192.0.2.7 --allow-host 5432`,
+      String.raw`ExecStart=/opt/e/bin/elafros up --data-dir "/srv/50%% \"x\"" --api 0.0.0.0:6443 --api-san a.example.com --api-san 192.0.2.7 --allow-host 5432 --max-builds 3 --max-source-size 1024 --build-retention 3600 --allow-file-sources /srv/git`,
     );
     expect(text).toContain("KillMode=process");
     expect(text).not.toContain("--verbose-errors");

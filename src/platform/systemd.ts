@@ -50,6 +50,10 @@ function flagOf(name: string, value: unknown): string[] {
     region: "--region",
     allowHostPorts: "--allow-host",
     verboseErrors: "--verbose-errors",
+    maxBuilds: "--max-builds",
+    maxSourceBytes: "--max-source-size",
+    buildRetentionSeconds: "--build-retention",
+    fileSources: "--allow-file-sources",
   }[name];
   if (flag === undefined) return [];
   if (typeof value === "boolean") return value ? [flag] : [];

@@ -18,6 +18,14 @@ export interface UpOptions {
   /** TCP ports of this machine that instances reach as `host.elafros.internal`. */
   allowHostPorts?: number[];
   verboseErrors?: boolean;
+  /** Builds under way at once; default as many as there are processors. */
+  maxBuilds?: number;
+  /** Most bytes of an uploaded source archive; default 512 MiB. */
+  maxSourceBytes?: number;
+  /** How long finished Builds and their logs are kept; default 7 days. */
+  buildRetentionSeconds?: number;
+  /** Directories of this machine whose repositories Builds may clone by a `file:` URL. */
+  fileSources?: string[];
   /** Returns once it serves, instead of staying in the foreground until SIGINT or SIGTERM. */
   detach?: boolean;
   /** Writes and enables a systemd unit that runs this `up` at each boot, and starts it. */

@@ -28,22 +28,32 @@ const incoming = ".incoming";
 /** Bytes between two looks at the free space. */
 const lookBytes = 32 * 1024 * 1024;
 
+/** The sources port as files, which steps of builds on this machine can have mounted. */
+export interface SourceStore extends SourcesPort {
+  /** The path of an archive, where the namespace has it. Counts as a put. */
+  file(namespace: string, digest: string): Promise<string | undefined>;
+}
+
 /** Opens the store, and removes what uploads that never ended have left. */
-export async function openSourceStore(options: SourceStoreOptions): Promise<SourcesPort> {
+export async function openSourceStore(options: SourceStoreOptions): Promise<SourceStore> {
   const { dir, maxBytes, clock = systemClock } = options;
   await rm(join(dir, incoming), { recursive: true, force: true });
   await mkdir(join(dir, incoming), { recursive: true, mode: 0o700 });
+  const present = async (namespace: string, digest: string): Promise<string | undefined> => {
+    const file = fileOf(dir, namespace, digest);
+    return file === undefined || (await touched(file, clock)) === undefined ? undefined : file;
+  };
   return {
     maxBytes,
+    file: present,
     async size(namespace, digest) {
       const file = fileOf(dir, namespace, digest);
       return file === undefined ? undefined : touched(file, clock);
     },
     put: (namespace, digest, body) => put(options, { namespace, digest }, body),
     async open(namespace, digest) {
-      const file = fileOf(dir, namespace, digest);
-      if (file === undefined || (await touched(file, clock)) === undefined) return undefined;
-      return createReadStream(file);
+      const file = await present(namespace, digest);
+      return file === undefined ? undefined : createReadStream(file);
     },
     prune: (keep, olderThanMs) => prune(dir, keep, clock.now() - olderThanMs),
   };

@@ -31,10 +31,12 @@ import { openStore } from "../../store/open.ts";
 import { type PlatformConfig, platformPaths } from "../config.ts";
 import { networkOptions } from "../network-options.ts";
 import { servingNames } from "../user-kubeconfig.ts";
+import { openSourceStore } from "../../runtime/source-store.ts";
 import { startImageHousekeeping } from "./image-housekeeping.ts";
 import { createLinkServer } from "./link-server.ts";
 import { podLogs } from "./pod-logs.ts";
 import { podView } from "./pods.ts";
+import { startSourceHousekeeping } from "./source-housekeeping.ts";
 import { keepStatusFile } from "./status-file.ts";
 import { connectWorkloads } from "./traffic.ts";
 
@@ -48,6 +50,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   const clock = systemClock;
   const paths = platformPaths(config.dataDir);
   const { port } = parseHostPort(config.http);
+  const retentionMs = config.buildRetentionSeconds * 1000;
   const hostPort = port === 80 ? "" : `:${port}`;
 
   const launcher = createLauncher();
@@ -64,12 +67,24 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     createNetwork({ ...networkOptions(config, log), launcher }),
   ]);
 
+  const sources = await openSourceStore({
+    dir: paths.sources,
+    maxBytes: config.maxSourceBytes,
+    reserveBytes: uploadReserveBytes,
+    clock,
+  });
   const publisher = createPublisher({ clock, log, startVersion: await lastVersion(paths.table) });
   const driver = await createDriver({
     dir: paths.instances,
     runDir: join(paths.run, "oci"),
     images,
-    builds: { dir: paths.builds, bases: paths.bases },
+    builds: {
+      dir: paths.builds,
+      bases: paths.bases,
+      sourceFile: sources.file,
+      fileSources: config.fileSources,
+      limits: config.maxBuilds === undefined ? {} : { builds: config.maxBuilds },
+    },
     network,
     launcher,
     drain: (_, instanceId) => publisher.drained(instanceId),
@@ -115,6 +130,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     domain: config.domain,
     urlOf: (host) => `http://${host}${hostPort}`,
     decide,
+    buildRetentionMs: retentionMs,
   });
   await controllers.synced;
   publisher.start();
@@ -131,6 +147,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     authorizer,
     tokens: createTokens({ key: pki.tokenKey, clock, find: tokenFinder(service, allKinds) }),
     tls: { ...pki.serving(), ca: pki.ca },
+    sources,
     logs: podLogs(driver, clock),
     version,
     clock,
@@ -159,6 +176,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     clock,
     log,
   });
+  const sourceHousekeeping = startSourceHousekeeping({ client, sources, keepMs: retentionMs, clock, log });
   const statusFile = keepStatusFile({ paths, driver, clock, log });
 
   return {
@@ -167,7 +185,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
       clearInterval(networkCheck);
       await server.close();
       unsubscribeDns();
-      await imageHousekeeping.stop();
+      await Promise.all([imageHousekeeping.stop(), sourceHousekeeping.stop()]);
       await controllers.stop();
       await link.close();
       disconnect();
@@ -182,6 +200,8 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   };
 }
 
+/** What uploads leave free on the disk, which the store writes to as well. */
+const uploadReserveBytes = 1 << 30;
 /** A reload of the machine's firewall, or a moved default route, is mended within this time. */
 const networkCheckMs = 60_000;
 const certificateCheckMs = 12 * 3_600_000;

@@ -6,6 +6,7 @@ import type { Log } from "../../lib/log.ts";
 import type { BuildsPort } from "../../runtime/builds.ts";
 import type { ImageStore } from "../../runtime/oci/parts.ts";
 import type { WorkloadsPort } from "../../runtime/workloads.ts";
+import { hourly } from "./hourly.ts";
 
 export interface ImageHousekeepingOptions {
   client: Pick<Client, "list">;
@@ -16,30 +17,9 @@ export interface ImageHousekeepingOptions {
   log: Log;
 }
 
-/** How often it is looked. Nothing waits for the space. */
-const everyMs = 3_600_000;
-
 /** Removes images that no Revision, no Build and no instance needs any more, once an hour, until `stop`, which waits for what is under way. */
 export function startImageHousekeeping(options: ImageHousekeepingOptions): { stop(): Promise<void> } {
-  const { clock, log } = options;
-  let stopped = false;
-  let working = Promise.resolve();
-  let cancel: () => void;
-  const wait = () => {
-    cancel = clock.after(everyMs, () => {
-      working = clean(options)
-        .catch((error: unknown) => log.warn({ error }, "Unneeded images can't be removed"))
-        .then(() => (stopped ? undefined : wait()));
-    });
-  };
-  wait();
-  return {
-    async stop() {
-      stopped = true;
-      cancel();
-      await working;
-    },
-  };
+  return hourly(options, "Unneeded images can't be removed", () => clean(options));
 }
 
 async function clean({ client, workloads, builds: running, images, log }: ImageHousekeepingOptions): Promise<void> {

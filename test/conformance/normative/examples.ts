@@ -1,5 +1,5 @@
 /**
- * The requests and answers of the normative examples, scenarios 1 to 3, as they stand there, with the indentation restored.
+ * The requests and answers of the normative examples, as they stand there, with the indentation restored.
  */
 
 export const api = "/apis/elafros.dev/v1alpha1/namespaces/default";
@@ -325,5 +325,117 @@ spec:
     - revisionName: ghi # optional: leave next as also referring to ghi
       name: next
       percent: 0
+`,
+};
+
+/** Scenario 4: a Revision from source. */
+export const fourth = {
+  postConfiguration: `apiVersion: elafros.dev/v1alpha1
+kind: Configuration
+metadata:
+  name: my-service
+spec:
+  build: # build.dev/v1alpha1.BuildTemplateSpec
+    source:
+      # oneof git|gcs|custom:
+      git:
+        url: https://...
+        commit: ...
+    template: # defines build template
+      name: nodejs_8_9_4 # builder name
+      namespace: build-templates
+      arguments:
+      - name: _IMAGE
+        value: gcr.io/... # destination for image
+  revisionTemplate: # template for building Revision
+    metadata: ...
+    spec:
+      container: # k8s core.v1.Container
+        image: gcr.io/... # Promise of a future build. Same as supplied in
+                          # build.template.arguments[_IMAGE]
+        env: # Updated environment variables to go live with new source.
+        - name: FOO
+          value: bar
+        - name: HELLO
+          value: world
+`,
+  revision: `apiVersion: elafros.dev/v1alpha1
+kind: Revision
+metadata:
+  name: abc
+  labels:
+    elafros.dev/configuration: my-service
+  annotations:
+    elafros.dev/configurationGeneration: 1234
+  ...
+spec:
+  # name of the build.dev/v1alpha1.Build, if built from source.
+  # Set by Configuration.
+  buildName: ...
+
+  # spec from the configuration, with container.image containing the
+  # newly built container
+  container: # k8s core.v1.Container
+    image: gcr.io/...
+    env:
+    - name: FOO
+      value: bar
+    - name: HELLO
+      value: world
+status:
+  # This is a copy of metadata from the container image or grafeas, indicating
+  # the provenance of the revision, annotated on the container
+  imageSource:
+    archive|manifest|repository: ...
+    context: ...
+  conditions:
+  - type: Ready
+    status: True
+  - type: BuildComplete
+    status: True
+    # other conditions indicating build failure details, if applicable
+`,
+};
+
+/** Scenario 5: a function. */
+export const fifth = {
+  postConfiguration: `apiVersion: elafros.dev/v1alpha1
+kind: Configuration
+metadata:
+  name: my-function
+spec:
+  build: # build.dev/v1alpha1.BuildTemplateSpec
+    source:
+      # oneof git|gcs|custom
+      git:
+        url: https://...
+        commit: ...
+    template: # defines build template
+      name: go_1_9_fn # function builder
+      namespace: build-templates
+      arguments:
+      - name: _IMAGE
+        value: gcr.io/... # destination for image
+      - name: _ENTRY_POINT
+        value: index # language dependent, function-only entrypoint
+  revisionTemplate: # template for building Revision
+    metadata:
+      labels:
+        # One-of "function" or "app", convention for CLI/UI clients to list/select
+        elafros.dev/type: "function"
+    spec:
+      container: # k8s core.v1.Container
+        image: gcr.io/... # Promise of a future build. Same as supplied in
+                          # build.template.arguments[_IMAGE]
+        env:
+        - name: FOO
+          value: bar
+        - name: HELLO
+          value: world
+
+      # serializes requests for function. Default value for functions
+      concurrencyModel: SingleThreaded
+      # max time allowed to respond to request
+      timeoutSeconds: 20
 `,
 };

@@ -36,9 +36,12 @@ function differences(actual: unknown, wanted: unknown, at: { path: string; bindi
   if (Array.isArray(wanted)) return listDifferences(actual, wanted, at);
   if (typeof wanted === "object") {
     if (typeof actual !== "object" || actual === null) return [`${path}: ${JSON.stringify(actual)} is no object`];
-    return Object.entries(wanted).flatMap(([key, value]) =>
-      differences((actual as Record<string, unknown>)[key], value, { path: `${path}.${key}`, bindings }),
-    );
+    const found = actual as Record<string, unknown>;
+    return Object.entries(wanted).flatMap(([shown, value]) => {
+      // "archive|manifest|repository" is one of them.
+      const key = shown.split("|").find((name) => name in found) ?? shown;
+      return differences(found[key], value, { path: `${path}.${key}`, bindings });
+    });
   }
   if (path.endsWith("eneration") && generations.has(Number(wanted))) {
     return Number(actual) >= 1 ? [] : [`${path}: ${JSON.stringify(actual)} is no generation`];

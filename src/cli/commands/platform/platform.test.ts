@@ -58,7 +58,8 @@ describe("up", () => {
   it("upCommand() reads every setting", async () => {
     const argv =
       "--data-dir /d --api 0.0.0.0:7443 --http [::1]:80 --domain apps.example.com --api-san a --api-san b --region home " +
-      "--allow-host 5432 --allow-host 6379 --verbose-errors --detach --install";
+      "--allow-host 5432 --allow-host 6379 --verbose-errors --max-builds 3 --max-source-size 1Gi --build-retention 24h " +
+      "--allow-file-sources /srv/git --allow-file-sources /srv/more --detach --install";
     expect(await parseOptions<UpCommandOptions>(upCommand, argv.split(" "))).toEqual({
       dataDir: "/d",
       api: "0.0.0.0:7443",
@@ -68,6 +69,10 @@ describe("up", () => {
       region: "home",
       allowHost: [5432, 6379],
       verboseErrors: true,
+      maxBuilds: 3,
+      maxSourceSize: 1024 ** 3,
+      buildRetention: 86_400,
+      allowFileSources: ["/srv/git", "/srv/more"],
       detach: true,
       install: true,
     });
@@ -79,6 +84,9 @@ describe("up", () => {
     [["--domain", "Apps"], "Give a DNS name in lower case"],
     [["--allow-host", "0"], "Give a port from 1 to 65535."],
     [["--region", "a b"], "Give at most 63 letters"],
+    [["--max-builds", "0"], "Give a whole number from 1 to 100."],
+    [["--max-source-size", "big"], "Give a quantity of bytes such as 256Mi or 1Gi."],
+    [["--allow-file-sources", "git"], "Give the absolute path of a directory, such as /srv/git."],
   ])("upCommand() refuses %j", async (argv, message) => {
     await expect(parseOptions<UpCommandOptions>(upCommand, argv)).rejects.toThrow(message);
   });

@@ -1,6 +1,8 @@
+import { isAbsolute } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { memoryBytes } from "../../../api/meta/quantity.ts";
 import type { Factory } from "../../factory.ts";
-import { examples, hostPort, repeated } from "../../options.ts";
+import { duration, examples, hostPort, repeated, wholeNumber } from "../../options.ts";
 import { dataDirOf, dataDirOption } from "./data-dir.ts";
 
 export interface UpCommandOptions {
@@ -12,6 +14,10 @@ export interface UpCommandOptions {
   region?: string;
   allowHost?: number[];
   verboseErrors?: boolean;
+  maxBuilds?: number;
+  maxSourceSize?: number;
+  buildRetention?: number;
+  allowFileSources?: string[];
   detach: boolean;
   install: boolean;
 }
@@ -36,6 +42,18 @@ export function upCommand(
     )
     .option("--verbose-errors", "add the reason's message to 503 answers; for development, it may hold secrets")
     .option("--no-verbose-errors", "take that back")
+    .option("--max-builds <number>", "builds under way at once (default: one per processor)", wholeNumber(1, 100))
+    .option("--max-source-size <quantity>", "most bytes of an uploaded source, such as 1Gi (default: 512Mi)", bytes)
+    .option(
+      "--build-retention <duration>",
+      "how long finished builds and their logs are kept (default: 168h)",
+      duration,
+    )
+    .option(
+      "--allow-file-sources <dir>",
+      "a directory whose git repositories anyone who may build can clone as file:///… (repeatable)",
+      directory,
+    )
     .option("--detach", "return once it serves, instead of staying in the foreground", false)
     .option("--install", "write and start a systemd unit that runs this at each boot", false);
   examples(command, [
@@ -48,6 +66,7 @@ export function upCommand(
 
 async function runUp(options: UpCommandOptions, factory: Factory): Promise<void> {
   const { api, http, domain, apiSan, region, allowHost, verboseErrors } = options;
+  const { maxBuilds, maxSourceSize, buildRetention, allowFileSources } = options;
   await factory.platform.up({
     dataDir: dataDirOf(options, factory),
     detach: options.detach,
@@ -60,6 +79,10 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
     ...(region === undefined ? {} : { region }),
     ...(allowHost === undefined ? {} : { allowHostPorts: allowHost }),
     ...(verboseErrors === undefined ? {} : { verboseErrors }),
+    ...(maxBuilds === undefined ? {} : { maxBuilds }),
+    ...(maxSourceSize === undefined ? {} : { maxSourceBytes: maxSourceSize }),
+    ...(buildRetention === undefined ? {} : { buildRetentionSeconds: buildRetention }),
+    ...(allowFileSources === undefined ? {} : { fileSources: allowFileSources }),
   });
 }
 
@@ -75,6 +98,20 @@ function contextName(text: string): string {
     throw new InvalidArgumentError("Give at most 63 letters, digits, dashes, dots and underscores.");
   }
   return text;
+}
+
+function bytes(text: string): number {
+  const value = memoryBytes(text);
+  if (value === undefined || value < 1)
+    throw new InvalidArgumentError("Give a quantity of bytes such as 256Mi or 1Gi.");
+  return value;
+}
+
+function directory(text: string, before: string[] = []): string[] {
+  if (!isAbsolute(text) || text === "/") {
+    throw new InvalidArgumentError("Give the absolute path of a directory, such as /srv/git.");
+  }
+  return [...before, text];
 }
 
 function port(text: string, before: number[] = []): number[] {
