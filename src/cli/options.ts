@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type OutputFormat, outputFormats } from "./print.ts";
 
 /** Seconds to wait for the platform, where `--timeout` isn't given. */
-const defaultWaitSeconds = 600;
+export const defaultWaitSeconds = 600;
 
 /** Adds `--region`, `--namespace` and `--kubeconfig`. */
 export function serverOptions(command: Command): Command {
@@ -33,12 +33,21 @@ export function outputOption(command: Command): Command {
   );
 }
 
-/** Adds `--wait`, `--no-wait` and the option that says how long. */
-export function waitOptions(command: Command, flag = "--timeout"): Command {
+/** Adds `--wait`, `--no-wait` and `--timeout`, which says how long. */
+export function waitOptions(command: Command): Command {
+  return waitFlags(command).option(
+    "--timeout <duration>",
+    "how long to wait, such as 90, 90s or 5m",
+    duration,
+    defaultWaitSeconds,
+  );
+}
+
+/** Adds `--wait` and `--no-wait`. */
+export function waitFlags(command: Command): Command {
   return command
     .addOption(new Option("--wait", "wait until it is done").default(true, "yes"))
-    .option("--no-wait", "return once the server has accepted it")
-    .option(`${flag} <duration>`, "how long to wait, such as 90, 90s or 5m", duration, defaultWaitSeconds);
+    .option("--no-wait", "return once the server has accepted it");
 }
 
 /** Parsed form of `outputOption` and `waitOptions`. */
@@ -80,6 +89,11 @@ export interface KeyChange {
   value?: string;
 }
 
+export interface KeyValue {
+  key: string;
+  value: string;
+}
+
 /** Collects repeated `KEY=VALUE` and `KEY-`. */
 export function keyChange(pattern: RegExp, what: string): (text: string, before?: KeyChange[]) => KeyChange[] {
   return (text, before = []) => {
@@ -89,6 +103,16 @@ export function keyChange(pattern: RegExp, what: string): (text: string, before?
       throw new InvalidArgumentError(`Give ${what}=VALUE to set it, or ${what}- to remove it.`);
     }
     return [...before, change];
+  };
+}
+
+/** Collects repeated `KEY=VALUE`. */
+export function keyValue(pattern: RegExp, what: string): (text: string, before?: KeyValue[]) => KeyValue[] {
+  return (text, before = []) => {
+    const at = text.indexOf("=");
+    const key = text.slice(0, Math.max(at, 0));
+    if (!pattern.test(key)) throw new InvalidArgumentError(`Give ${what}=VALUE.`);
+    return [...before, { key, value: text.slice(at + 1) }];
   };
 }
 

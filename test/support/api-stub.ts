@@ -231,7 +231,9 @@ function merge(target: unknown, patch: unknown): unknown {
 async function readBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  const text = Buffer.concat(chunks).toString("utf8");
+  const body = Buffer.concat(chunks);
+  if (request.headers["content-type"] === "application/octet-stream") return body;
+  const text = body.toString("utf8");
   return text === "" ? undefined : (JSON.parse(text) as unknown);
 }
 

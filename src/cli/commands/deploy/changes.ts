@@ -4,23 +4,23 @@ import { deployedAtAnnotation, gitCommitAnnotation, gitDirtyAnnotation } from ".
 import { parseEnvFile } from "../../env-file.ts";
 import { UsageError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
-import { gitFacts } from "../../git.ts";
 import type { KeyChange } from "../../options.ts";
+import type { DeployContent } from "./content.ts";
 import type { DeployOptions } from "./deploy.ts";
 import type { TemplateChanges } from "./template.ts";
 
-/** Reads the env files and the working copy, and puts them together with the options. `--env` wins over `--env-file`. */
+/** Reads the env files and puts them together with the options. `--env` wins over `--env-file`. */
 export async function collectChanges(
   options: DeployOptions,
   factory: Factory,
-  image: string,
+  { image, type, git }: Pick<DeployContent, "image" | "type" | "git">,
 ): Promise<TemplateChanges> {
   const env: KeyChange[] = [];
   for (const file of options.envFile) env.push(...(await readEnvFile(resolve(factory.cwd, file))));
   env.push(...options.env);
-  const git = await gitFacts(factory.cwd);
   return {
     image,
+    type,
     env,
     secrets: options.secret,
     pullSecrets: options.pullSecret,

@@ -3,6 +3,8 @@ import { parseOptions } from "../../../../test/support/cli.ts";
 import { deployCommand, type DeployOptions } from "./deploy.ts";
 
 const defaults: DeployOptions = {
+  buildArg: [],
+  verbose: false,
   env: [],
   envFile: [],
   secret: [],
@@ -10,7 +12,6 @@ const defaults: DeployOptions = {
   label: [],
   traffic: true,
   wait: true,
-  waitTimeout: 600,
   output: "table",
 };
 
@@ -20,6 +21,23 @@ describe("deployCommand", () => {
     [
       ["--service", "my-service", "--image", "i:v1", "--region", "us-central1", "-n", "prod"],
       { service: "my-service", image: "i:v1", region: "us-central1", namespace: "prod" },
+    ],
+    [
+      ["--source", "https://example.com/a.git#v2", "--image", "r/i"],
+      { source: "https://example.com/a.git#v2", image: "r/i" },
+    ],
+    [["--function", "index", "--service", "f"], { function: "index", service: "f" }],
+    [["--function", "--service", "f"], { function: true, service: "f" }],
+    [
+      ["--template", "mine/nodejs_24", "--build-arg", "A=b=c", "--build-arg", "_X=", "--verbose"],
+      {
+        template: "mine/nodejs_24",
+        buildArg: [
+          { key: "A", value: "b=c" },
+          { key: "_X", value: "" },
+        ],
+        verbose: true,
+      },
     ],
     [["--service", "service/my-service"], { service: "my-service" }],
     [
@@ -71,6 +89,8 @@ describe("deployCommand", () => {
     [["--secret", "A=db"], "Give NAME=SECRET:KEY"],
     [["--secret", "/etc/../x=db"], "Give NAME=SECRET:KEY"],
     [["--name", "Next"], "Give at most 30 lower case letters"],
+    [["--template", "a/b/c"], "Give the name of a build template, or NAMESPACE/NAME"],
+    [["--build-arg", "A"], "argument 'A' is invalid. Give NAME=VALUE."],
     [["-o", "wide"], "Allowed choices are table, json, yaml, name."],
     [["--imag", "x"], "Did you mean --image?"],
     [["extra"], "too many arguments"],

@@ -9,13 +9,15 @@ import {
   examples,
   type KeyChange,
   keyChange,
+  type KeyValue,
+  keyValue,
   outputOption,
   type OutputOptions,
   repeated,
   serverOptions,
   serviceName,
   targetName,
-  waitOptions,
+  waitFlags,
   wholeNumber,
 } from "../../options.ts";
 import { runDeploy } from "./run.ts";
@@ -25,7 +27,11 @@ export interface DeployOptions extends ServerOptions, OutputOptions {
   service?: string;
   image?: string;
   source?: string;
-  function?: string;
+  /** The function's entry point; true where detection is to find it. */
+  function?: string | true;
+  template?: string;
+  buildArg: KeyValue[];
+  verbose: boolean;
   env: KeyChange[];
   envFile: string[];
   secret: SecretChange[];
@@ -44,21 +50,34 @@ export interface DeployOptions extends ServerOptions, OutputOptions {
   name?: string;
   wait: boolean;
   /** Seconds. */
-  waitTimeout: number;
+  waitTimeout?: number;
 }
 
-type Lists = "env" | "envFile" | "secret" | "pullSecret" | "label";
+type Lists = "buildArg" | "env" | "envFile" | "secret" | "pullSecret" | "label";
 
 export function deployCommand(
   factory: Factory,
   run: (options: DeployOptions, factory: Factory) => Promise<void> = runDeploy,
 ): Command {
   const command = new Command("deploy")
-    .description("Deploy an image as a new revision of a service, and move the traffic to it")
+    .description("Deploy an image, or source that is built, as a new revision of a service, and move the traffic to it")
     .option("--service <name>", "the service (default: the one last given in this directory)", serviceName)
-    .option("--image <image>", "the container image (default: the one last deployed from this directory)")
-    .option("--source <source>", "a directory, archive or git URL to build (not supported yet)")
-    .option("--function <entry>", "deploy a function from source (not supported yet)")
+    .option(
+      "--image <image>",
+      "the container image (default: the one last deployed from this directory); with a source, the name that its image gets",
+    )
+    .option(
+      "--source <source>",
+      "what to build: a directory, an archive (zip, tar, tar.gz), its URL, or a git URL[#BRANCH, TAG or COMMIT] (default: the one last deployed from this directory, else the directory)",
+    )
+    .option("--function [entry]", "build the source as a function, with this entry point or the one that is found")
+    .option("--template <template>", "how to build it (default: what is found in the source)", templateOption)
+    .option(
+      "--build-arg <NAME=VALUE>",
+      "set a parameter of the template (repeatable)",
+      keyValue(/^[A-Za-z_][-A-Za-z0-9_.]{0,127}$/, "NAME"),
+    )
+    .option("--verbose", "show why a runtime was chosen, and what the build writes", false)
     .option(
       "-e, --env <NAME=VALUE>",
       "set an environment variable; NAME- removes it (repeatable)",
@@ -96,21 +115,37 @@ export function deployCommand(
       "the name of the new revision's own address (default with manual rollouts: next)",
       targetName,
     );
-  waitOptions(command, "--wait-timeout");
+  waitFlags(command).option(
+    "--wait-timeout <duration>",
+    "how long to wait, such as 90, 90s or 5m (default: 600 for an image, 3600 for source)",
+    duration,
+  );
   outputOption(serverOptions(command));
   examples(command, [
     "elafros deploy --service hello --image registry.example.com/hello:v1",
-    "elafros deploy --env GREETING=hi --env OLD-        # another revision, same image",
+    "elafros deploy --service hello --source .          # build this directory",
+    "elafros deploy --service hello --source https://example.com/hello.git#v2",
+    "elafros deploy --service on-upload --function      # this directory as a function",
+    "elafros deploy --env GREETING=hi --env OLD-        # another revision, of the same image or source",
     "elafros deploy --image hello:v2 --no-traffic       # try it under next.hello... first",
   ]);
   return command.action(async (options: Omit<DeployOptions, Lists> & Partial<Pick<DeployOptions, Lists>>) =>
-    run({ env: [], envFile: [], secret: [], pullSecret: [], label: [], ...options }, factory),
+    run({ buildArg: [], env: [], envFile: [], secret: [], pullSecret: [], label: [], ...options }, factory),
   );
 }
 
 function quantity(text: string): string {
   if (!/^\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/.test(text)) {
     throw new InvalidArgumentError("Give a quantity such as 500m, 2, 256Mi or 1Gi.");
+  }
+  return text;
+}
+
+function templateOption(text: string): string {
+  if (!/^([a-z0-9]([-a-z0-9]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(text) || text.length > 253) {
+    throw new InvalidArgumentError(
+      "Give the name of a build template, or NAMESPACE/NAME: see 'elafros templates list'.",
+    );
   }
   return text;
 }

@@ -13,15 +13,22 @@ export async function failedRevision(failure: {
   reason: string;
   served: readonly TrafficTarget[];
 }): Promise<FailureError> {
-  const { session, revisionName, served } = failure;
+  const { session, revisionName } = failure;
   const lines = await containerLines(session, revisionName);
   const detail = lines.length === 0 ? [] : ["Last lines of the container:", ...lines.map((line) => `  ${line}`)];
-  detail.push(
+  return failedDeploy(new FailureError(`Revision "${revisionName}" failed: ${failure.reason}`, { detail }), failure);
+}
+
+/** A failure with what serves meanwhile. */
+export function failedDeploy(
+  failure: FailureError,
+  { service, served }: { service: string; served: readonly TrafficTarget[] },
+): FailureError {
+  const meanwhile =
     served.length === 0
-      ? `Service [${failure.service}] serves nothing yet. Mend it and deploy again.`
-      : `The traffic was not changed: service [${failure.service}] goes on with ${names(served)}.`,
-  );
-  return new FailureError(`Revision "${revisionName}" failed: ${failure.reason}`, { detail });
+      ? `Service [${service}] serves nothing yet. Mend it and deploy again.`
+      : `The traffic was not changed: service [${service}] goes on with ${names(served)}.`;
+  return new FailureError(failure.message, { detail: [...failure.detail, meanwhile], cause: failure });
 }
 
 function names(served: readonly TrafficTarget[]): string {

@@ -1,12 +1,15 @@
 /**
  * What the options of `deploy` change in a Configuration's template. Whatever they don't name stays as it is.
  */
-import type { KeyChange } from "../../options.ts";
+import { typeLabel } from "../../../api/labels.ts";
+import type { KeyChange, ServiceType } from "../../options.ts";
 import type { Container, RevisionSpec, Template } from "../../objects.ts";
 import type { SecretChange } from "./secret-option.ts";
 
 export interface TemplateChanges {
   image: string;
+  /** What is built is one or the other; absent with an image, which tells nothing. */
+  type?: ServiceType | undefined;
   /** Of `--env-file` and then `--env`, in order. */
   env: readonly KeyChange[];
   secrets: readonly SecretChange[];
@@ -26,6 +29,8 @@ export function changeTemplate(before: Template | undefined, changes: TemplateCh
   const template = structuredClone(before ?? { spec: { container: { image: "" } } });
   const { spec } = template;
   spec.container.image = changes.image;
+  // It would win over what is deployed now.
+  delete spec.buildName;
   for (const change of changes.env) setEnv(spec.container, change);
   for (const change of changes.secrets) applySecret(spec, change);
   for (const name of changes.pullSecrets) setPullSecret(spec, name);
@@ -33,15 +38,33 @@ export function changeTemplate(before: Template | undefined, changes: TemplateCh
     spec.container.ports = [{ ...spec.container.ports?.[0], containerPort: changes.port }];
   setLimit(spec.container, "cpu", changes.cpu);
   setLimit(spec.container, "memory", changes.memory);
+  const type = setType(template, changes.type);
   if (changes.concurrency !== undefined) spec.containerConcurrency = changes.concurrency;
   if (changes.timeoutSeconds !== undefined) spec.timeoutSeconds = changes.timeoutSeconds;
   if (changes.serviceAccount !== undefined) spec.serviceAccountName = changes.serviceAccount;
   template.metadata = {
     ...template.metadata,
-    ...keyed("labels", changeKeys(template.metadata?.labels, changes.labels)),
+    ...keyed("labels", changeKeys(template.metadata?.labels, [...type, ...changes.labels])),
     annotations: changeKeys(template.metadata?.annotations, changes.annotations) ?? {},
   };
   return template;
+}
+
+/**
+ * What becomes a function gets one request at a time per instance, and the label that tells; what is one keeps what it has. What was
+ * one and is built as an app loses both.
+ * @returns the change of the label
+ */
+function setType({ metadata, spec }: Template, type: ServiceType | undefined): KeyChange[] {
+  const wasFunction = metadata?.labels?.[typeLabel] === "function";
+  if (type === undefined || wasFunction === (type === "function")) return [];
+  if (type === "app") {
+    delete spec.concurrencyModel;
+    return [{ key: typeLabel }];
+  }
+  spec.concurrencyModel = "SingleThreaded";
+  delete spec.containerConcurrency;
+  return [{ key: typeLabel, value: "function" }];
 }
 
 /** A map of labels or annotations after changes; undefined where it is empty. */
