@@ -21,6 +21,8 @@ export const deployedAtAnnotation = "elafros.dev/deployed-at";
 export const gitCommitAnnotation = "elafros.dev/git-commit";
 /** Annotation that `deploy` writes beside the commit: `true` where the directory had changes that weren't committed. */
 export const gitDirtyAnnotation = "elafros.dev/git-dirty";
+/** Annotation on a Configuration: when it is to be deleted, an RFC 3339 time. `elafros run` moves it on while it runs. */
+export const expiresAtAnnotation = "elafros.dev/expires-at";
 /** Finalizer on a Revision that a Route names: the Revision serves on until none does. */
 export const routedFinalizer = "elafros.dev/routed";
 

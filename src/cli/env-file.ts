@@ -1,5 +1,6 @@
+import { readFile } from "node:fs/promises";
 import { UsageError } from "./errors.ts";
-import type { KeyChange } from "./options.ts";
+import type { KeyValue } from "./options.ts";
 
 export const envName = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
@@ -8,8 +9,8 @@ export const envName = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
  * in single or double quotes loses them (in double quotes `\n`, `\t`, `\"` and `\\` mean what they do in C).
  * @param path for messages
  */
-export function parseEnvFile(text: string, path: string): Required<KeyChange>[] {
-  const changes: Required<KeyChange>[] = [];
+export function parseEnvFile(text: string, path: string): KeyValue[] {
+  const changes: KeyValue[] = [];
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const line = raw.trim();
     if (line === "" || line.startsWith("#")) continue;
@@ -20,6 +21,22 @@ export function parseEnvFile(text: string, path: string): Required<KeyChange>[] 
     changes.push({ key, value: unquote(match?.[2] ?? "") });
   }
   return changes;
+}
+
+/** The variables of an `--env-file`. */
+export async function readEnvFile(path: string): Promise<KeyValue[]> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw new UsageError(
+      `Cannot read --env-file "${path}": ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return parseEnvFile(text, path);
 }
 
 const escapes: Record<string, string> = { n: "\n", t: "\t", '"': '"', "\\": "\\" };

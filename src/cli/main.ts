@@ -7,7 +7,9 @@ import { runCli } from "./run.ts";
 
 const cancel = new AbortController();
 // Only the first time: a second Ctrl-C ends the process at once.
-process.once("SIGINT", () => cancel.abort(new CancelledError("Cancelled")));
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(name, () => cancel.abort(new CancelledError("Cancelled")));
+}
 // The reader of a pipe has gone (`elafros … | head`): nothing is left to say.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);

@@ -142,6 +142,19 @@ export function targetName(text: string): string {
   return text;
 }
 
+/** Names of templates' parameters. */
+export const buildArgName = /^[A-Za-z_][-A-Za-z0-9_.]{0,127}$/;
+
+/** A build template: its name, as stored or as the examples write it, or `NAMESPACE/NAME`. */
+export function templateOption(text: string): string {
+  if (!/^([a-z0-9]([-a-z0-9]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(text) || text.length > 253) {
+    throw new InvalidArgumentError(
+      "Give the name of a build template, or NAMESPACE/NAME: see 'elafros templates list'.",
+    );
+  }
+  return text;
+}
+
 /** `HOST:PORT`, an IPv6 address in brackets. */
 export function hostPort(text: string): string {
   const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);

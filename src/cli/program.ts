@@ -62,6 +62,12 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/templates/templates.ts")).templatesCommand,
   },
   {
+    name: "functions",
+    aliases: ["function"],
+    summary: "start new functions",
+    load: async () => (await import("./commands/functions/functions.ts")).functionsCommand,
+  },
+  {
     name: "secrets",
     aliases: ["secret"],
     summary: "create, list and delete secrets",
@@ -71,6 +77,11 @@ const entries: readonly Entry[] = [
     name: "logs",
     summary: "print what instances write",
     load: async () => (await import("./commands/logs/logs.ts")).logsCommand,
+  },
+  {
+    name: "run",
+    summary: "build and run source here, in the foreground",
+    load: async () => (await import("./commands/run/run.ts")).runCommand,
   },
   {
     name: "invoke",

@@ -25,7 +25,14 @@ export interface Cli {
   cwd: string;
   run(
     argv: readonly string[],
-    options?: { terminal?: boolean; env?: Record<string, string>; input?: string; signal?: AbortSignal },
+    options?: {
+      terminal?: boolean;
+      env?: Record<string, string>;
+      input?: string;
+      signal?: AbortSignal;
+      /** How much faster its timers run. */
+      speed?: number;
+    },
   ): Promise<CliResult>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -71,7 +78,7 @@ export async function runningCli(kubeconfig: string, platform: Platform = noPlat
   const cwd = await mkdtemp(join(tmpdir(), "elafros-cli-"));
   return {
     cwd,
-    async run(argv, { terminal = false, env = {}, input = "", signal = new AbortController().signal } = {}) {
+    async run(argv, { terminal = false, env = {}, input = "", signal = new AbortController().signal, speed = 1 } = {}) {
       let stdout = "";
       let stderr = "";
       const environment = { KUBECONFIG: kubeconfig, ...env };
@@ -84,7 +91,7 @@ export async function runningCli(kubeconfig: string, platform: Platform = noPlat
           })(),
           env: environment,
         }),
-        clock,
+        clock: { now: () => clock.now(), after: (ms, callback) => clock.after(ms / speed, callback) },
         env: environment,
         cwd,
         signal,
@@ -120,7 +127,9 @@ export function playControllers(
   { fail, pulls = false }: { fail?: { reason: string; message: string }; pulls?: boolean } = {},
 ): (path: string) => void {
   const trueCondition = (type: string) => ({ type, status: "True" });
+  const names = new Set<string>();
   const react = (path: string, object: StubObject) => {
+    names.add(object.metadata.name);
     if (object.kind === "Configuration") {
       const revision = makeRevision(api, object, fail);
       if (pulls) addPullEvents(api, revision.metadata.name);
@@ -135,7 +144,7 @@ export function playControllers(
         },
       });
     }
-    for (const name of routeNames(api)) {
+    for (const name of names) {
       const route = api.read(`${elafrosPath}/routes/${name}`);
       const configuration = api.read(`${elafrosPath}/configurations/${name}`);
       const ready = (configuration?.["status"] as { latestReadyRevisionName?: string } | undefined)
@@ -216,10 +225,6 @@ function addPullEvents(api: ApiStub, revision: string): void {
       reason,
     });
   }
-}
-
-function routeNames(api: ApiStub): string[] {
-  return ["my-service", "my-service-2"].filter((name) => api.read(`${elafrosPath}/routes/${name}`) !== undefined);
 }
 
 /** The options that a command line gives a command's `run`; rejects with commander's words where it is wrong. */

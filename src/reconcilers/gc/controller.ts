@@ -2,6 +2,8 @@
 import { isReason } from "../../api/meta/errors.ts";
 import { configurationLabel } from "../../api/labels.ts";
 import { wasReady } from "../../api/revision.conditions.ts";
+import { Configuration } from "../../api/configuration.ts";
+import type { Kind } from "../../api/meta/kind.ts";
 import { Revision } from "../../api/revision.ts";
 import { type Controller, keyOf, splitKey, startController } from "../../controller/index.ts";
 import { isOwnedBy } from "../configuration/names.ts";
@@ -25,11 +27,13 @@ export function startGarbageCollector(deps: ReconcilerDeps, rules: GarbageRules)
       rules,
     }),
     plan: (observed, now) => planGarbage(observed, now),
-    async execute({ revision }: GarbageAction) {
-      const { uid = "", resourceVersion = "" } = revision.metadata;
+    async execute(action: GarbageAction) {
+      const object = action.do === "deleteRevision" ? action.revision : action.configuration;
+      const { uid = "", resourceVersion = "" } = object.metadata;
+      const kind: Kind = action.do === "deleteRevision" ? Revision : Configuration;
       try {
-        // Only this Revision as it was judged: a Route that named it meanwhile has changed its status.
-        await client.delete(Revision, splitKey(keyOf(revision)), { preconditions: { uid, resourceVersion } });
+        // Only as it was judged: a Route that named the Revision meanwhile has changed its status, a later expiry the Configuration.
+        await client.delete(kind, splitKey(keyOf(object)), { preconditions: { uid, resourceVersion } });
       } catch (error) {
         if (!isReason(error, "NotFound")) throw error;
       }

@@ -37,7 +37,7 @@ const deleted = (
   rules = defaultGarbageRules,
 ) =>
   planGarbage({ configuration, revisions, isRouted, rules }, now).actions.map(
-    (action) => action.revision.metadata.name,
+    (action) => (action.do === "deleteRevision" ? action.revision : action.configuration).metadata.name,
   );
 
 describe("planGarbage()", () => {
@@ -74,5 +74,24 @@ describe("planGarbage()", () => {
     const revisions = many(21, 100);
     for (const one of revisions) one.metadata.deletionTimestamp = at(0);
     expect(deleted(revisions)).toEqual([]);
+  });
+
+  describe("of a Configuration that says when it expires", () => {
+    const planned = (expires: string, more: object = {}) => {
+      const metadata = { ...configuration.metadata, annotations: { "elafros.dev/expires-at": expires }, ...more };
+      const seen = { configuration: { ...configuration, metadata }, revisions: [], rules: defaultGarbageRules };
+      return planGarbage({ ...seen, isRouted: () => true }, now);
+    };
+
+    it("deletes it then, and looks again when it is time", () => {
+      expect(planned(at(0)).actions).toMatchObject([{ do: "deleteConfiguration" }]);
+      expect(planned(at(1)).actions).toHaveLength(1);
+      expect(planned(at(-1))).toEqual({ actions: [], events: [], requeueAfterMs: hour });
+    });
+
+    it("leaves one that is being deleted, and one whose time is none", () => {
+      expect(planned(at(1), { deletionTimestamp: at(0) }).actions).toEqual([]);
+      expect(planned("soon")).toEqual({ actions: [], events: [] });
+    });
   });
 });

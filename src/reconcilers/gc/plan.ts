@@ -1,8 +1,9 @@
 /**
  * Which Revisions of a Configuration are garbage, by age and count, with Knative's well-tried defaults. Pure. Never one that a Route
- * names, nor the latest created or latest ready one.
+ * names, nor the latest created or latest ready one. And whether the Configuration itself is: one that says when it expires.
  */
 import type { Configuration } from "../../api/configuration.ts";
+import { expiresAtAnnotation } from "../../api/labels.ts";
 import { findCondition } from "../../api/meta/conditions.ts";
 import type { Revision } from "../../api/revision.ts";
 import type { Plan } from "../../controller/plan.ts";
@@ -38,11 +39,16 @@ export interface GarbageObserved {
   readonly rules: GarbageRules;
 }
 
-export type GarbageAction = { do: "deleteRevision"; revision: Revision };
+export type GarbageAction =
+  | { do: "deleteRevision"; revision: Revision }
+  /** What it owns goes with it. */
+  | { do: "deleteConfiguration"; configuration: Configuration };
 
 export function planGarbage(seen: GarbageObserved, now: number): Plan<undefined, GarbageAction> {
   const { configuration, rules } = seen;
   if (configuration.metadata.deletionTimestamp !== undefined) return { actions: [], events: [] };
+  const expiresAt = Date.parse(configuration.metadata.annotations?.[expiresAtAnnotation] ?? "");
+  if (expiresAt <= now) return { actions: [{ do: "deleteConfiguration", configuration }], events: [] };
   const { latestCreatedRevisionName, latestReadyRevisionName } = configuration.status ?? {};
   const idle = seen.revisions
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
@@ -53,7 +59,8 @@ export function planGarbage(seen: GarbageObserved, now: number): Plan<undefined,
   const surplus = idle.slice(0, Math.max(0, idle.length - rules.atMost));
   const beyondKept = idle.slice(surplus.length, Math.max(surplus.length, idle.length - rules.keep));
   const garbage = [...surplus, ...beyondKept.filter((revision) => expiryOf(revision, rules) <= now)];
-  const next = Math.min(...beyondKept.map((revision) => expiryOf(revision, rules)).filter((at) => at > now));
+  const expiries = [expiresAt || Infinity, ...beyondKept.map((revision) => expiryOf(revision, rules))];
+  const next = Math.min(...expiries.filter((at) => at > now));
   return {
     actions: garbage.map((revision) => ({ do: "deleteRevision", revision })),
     events: [],

@@ -1,13 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { deployedAtAnnotation, gitCommitAnnotation, gitDirtyAnnotation } from "../../../api/labels.ts";
-import { parseEnvFile } from "../../env-file.ts";
-import { UsageError } from "../../errors.ts";
+import { readEnvFile } from "../../env-file.ts";
 import type { Factory } from "../../factory.ts";
 import type { KeyChange } from "../../options.ts";
 import type { DeployContent } from "./content.ts";
 import type { DeployOptions } from "./deploy.ts";
-import type { TemplateChanges } from "./template.ts";
+import type { TemplateChanges } from "../../template.ts";
 
 /** Reads the env files and puts them together with the options. `--env` wins over `--env-file`. */
 export async function collectChanges(
@@ -38,19 +36,4 @@ export async function collectChanges(
     timeoutSeconds: options.timeout,
     serviceAccount: options.serviceAccount,
   };
-}
-
-async function readEnvFile(path: string): Promise<KeyChange[]> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    throw new UsageError(
-      `Cannot read --env-file "${path}": ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
-      {
-        cause: error,
-      },
-    );
-  }
-  return parseEnvFile(text, path);
 }

@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { envName } from "../../env-file.ts";
 import type { Factory, ServerOptions } from "../../factory.ts";
 import {
+  buildArgName,
   duration,
   examples,
   type KeyChange,
@@ -17,11 +18,12 @@ import {
   serverOptions,
   serviceName,
   targetName,
+  templateOption,
   waitFlags,
   wholeNumber,
 } from "../../options.ts";
 import { runDeploy } from "./run.ts";
-import { parseSecret, type SecretChange } from "./secret-option.ts";
+import { parseSecret, type SecretChange } from "../../secret-option.ts";
 
 export interface DeployOptions extends ServerOptions, OutputOptions {
   service?: string;
@@ -72,11 +74,7 @@ export function deployCommand(
     )
     .option("--function [entry]", "build the source as a function, with this entry point or the one that is found")
     .option("--template <template>", "how to build it (default: what is found in the source)", templateOption)
-    .option(
-      "--build-arg <NAME=VALUE>",
-      "set a parameter of the template (repeatable)",
-      keyValue(/^[A-Za-z_][-A-Za-z0-9_.]{0,127}$/, "NAME"),
-    )
+    .option("--build-arg <NAME=VALUE>", "set a parameter of the template (repeatable)", keyValue(buildArgName, "NAME"))
     .option("--verbose", "show why a runtime was chosen, and what the build writes", false)
     .option(
       "-e, --env <NAME=VALUE>",
@@ -137,15 +135,6 @@ export function deployCommand(
 function quantity(text: string): string {
   if (!/^\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/.test(text)) {
     throw new InvalidArgumentError("Give a quantity such as 500m, 2, 256Mi or 1Gi.");
-  }
-  return text;
-}
-
-function templateOption(text: string): string {
-  if (!/^([a-z0-9]([-a-z0-9]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(text) || text.length > 253) {
-    throw new InvalidArgumentError(
-      "Give the name of a build template, or NAMESPACE/NAME: see 'elafros templates list'.",
-    );
   }
   return text;
 }

@@ -1,6 +1,7 @@
 /**
  * Follows a deploy that was written until the traffic has moved.
  */
+import { addressOf } from "../../address.ts";
 import { deadline } from "../../await-object.ts";
 import { conditionOf, explain } from "../../conditions.ts";
 import { FailureError } from "../../errors.ts";
@@ -13,7 +14,7 @@ import { defaultWaitSeconds } from "../../options.ts";
 import { printView } from "../../print.ts";
 import type { DeployOptions } from "./deploy.ts";
 import { failedDeploy, failedRevision } from "./failure.ts";
-import { addNext, addressOf, followNext, promote, recordBefore } from "./promote.ts";
+import { addNext, followNext, promote, recordBefore } from "./promote.ts";
 import { watchUpload } from "./upload.ts";
 
 /** A build may wait for others, and has a time limit of its own. */

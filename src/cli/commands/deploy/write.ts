@@ -9,7 +9,7 @@ import { optional } from "../../optional.ts";
 import { rememberTraffic } from "../../previous-traffic.ts";
 import type { InlineBuild } from "../../source/make-build.ts";
 import { automatic, isManual } from "../../traffic.ts";
-import { changeKeys, changeTemplate, type TemplateChanges } from "./template.ts";
+import { changeKeys, changeTemplate, type TemplateChanges } from "../../template.ts";
 
 /** What a deploy changes in a Configuration. Without `build` nothing is built: an image is deployed. */
 export interface ServiceChanges extends TemplateChanges {

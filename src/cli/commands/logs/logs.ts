@@ -1,17 +1,12 @@
 import { Command } from "commander";
 import type { Factory, ServerOptions } from "../../factory.ts";
+import type { ReadOptions } from "../../instance-logs.ts";
 import { duration, examples, serverOptions, serviceName, wholeNumber } from "../../options.ts";
 import { runLogs } from "./run.ts";
 
-export interface LogsOptions extends ServerOptions {
+export interface LogsOptions extends ServerOptions, ReadOptions {
   service?: string;
   revision?: string;
-  follow: boolean;
-  tail?: number;
-  /** Seconds. */
-  since?: number;
-  previous: boolean;
-  timestamps: boolean;
 }
 
 export function logsCommand(

@@ -1,9 +1,9 @@
 /**
  * What the options of `deploy` change in a Configuration's template. Whatever they don't name stays as it is.
  */
-import { typeLabel } from "../../../api/labels.ts";
-import type { KeyChange, ServiceType } from "../../options.ts";
-import type { Container, RevisionSpec, Template } from "../../objects.ts";
+import { typeLabel } from "../api/labels.ts";
+import type { KeyChange, ServiceType } from "./options.ts";
+import type { Container, RevisionSpec, Template } from "./objects.ts";
 import type { SecretChange } from "./secret-option.ts";
 
 export interface TemplateChanges {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Template } from "../../objects.ts";
+import type { Template } from "./objects.ts";
 import { changeTemplate, type TemplateChanges } from "./template.ts";
 
 const nothing: TemplateChanges = {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { envName } from "../../env-file.ts";
+import { envName } from "./env-file.ts";
 
 /** What one `--secret` asks for. */
 export type SecretChange =
