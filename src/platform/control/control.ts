@@ -81,7 +81,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     builds: {
       dir: paths.builds,
       bases: paths.bases,
-      sourceFile: sources.file,
+      sourceFile: (namespace, digest) => sources.file(namespace, digest),
       fileSources: config.fileSources,
       limits: config.maxBuilds === undefined ? {} : { builds: config.maxBuilds },
     },
