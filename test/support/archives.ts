@@ -52,3 +52,58 @@ export function zipOf(entries: readonly ZipEntry[]): Buffer {
   end.writeUInt32LE(offset, 16);
   return Buffer.concat([...parts, list, end]);
 }
+
+/** An entry of a tar. */
+export interface TarPart {
+  name: string;
+  content?: string | Uint8Array;
+  /** The type flag: `0` file, `1` hard link, `2` symbolic link, `3` and `4` devices, `5` directory, `6` pipe. */
+  type?: string;
+  link?: string;
+  /** Records of a pax header before it. */
+  pax?: Record<string, string>;
+  /** The size that is claimed, where it isn't the content's. */
+  claimed?: number;
+}
+
+/** A tar with these entries (POSIX ustar). */
+export function tarOf(parts: readonly TarPart[]): Buffer {
+  return Buffer.concat([...parts.flatMap(blocksOf), Buffer.alloc(1024)]);
+}
+
+function blocksOf({ name, content = "", type = "0", link = "", pax, claimed }: TarPart): Buffer[] {
+  const bytes = Buffer.from(content as Uint8Array);
+  const before = pax === undefined ? [] : blocksOf({ name: "pax", type: "x", content: paxText(pax) });
+  return [
+    ...before,
+    tarHead({ name, type, link, size: claimed ?? bytes.length }),
+    bytes,
+    Buffer.alloc((512 - (bytes.length % 512)) % 512),
+  ];
+}
+
+function paxText(records: Record<string, string>): string {
+  const lines = Object.entries(records).map(([key, value]) => {
+    const rest = ` ${key}=${value}\n`;
+    const length = rest.length + 2;
+    return `${length < 100 ? length : length + 1}${rest}`;
+  });
+  return lines.join("");
+}
+
+function tarHead({ name, type, link, size }: { name: string; type: string; link: string; size: number }): Buffer {
+  const head = Buffer.alloc(512);
+  head.write(name, 0, 100);
+  head.write("0000777\0", 100);
+  head.write("0001750\0", 108);
+  head.write("0001750\0", 116);
+  head.write(`${size.toString(8).padStart(11, "0")}\0`, 124);
+  head.write("00000000000\0", 136);
+  head.write("        ", 148);
+  head.write(type, 156);
+  head.write(link, 157, 100);
+  head.write("ustar\u000000", 257);
+  const sum = head.reduce((total, byte) => total + byte, 0);
+  head.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return head;
+}
