@@ -1,6 +1,6 @@
 /** A build's steps as containers: which they are, what each sees, and its start. */
 import { createHash } from "node:crypto";
-import { lchown, mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { lchown, mkdir, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { buildHome, credentialDirectories, homeFiles, homeVariables } from "../build-home.ts";
 import { type BuildSpec, type StepSpec, toolsImage } from "../builds.ts";
@@ -9,7 +9,7 @@ import type { BuildContext } from "./build-context.ts";
 import { buildPaths, type BuildRecord, cachesDir } from "./build-record.ts";
 import { type BundleMount, oomScores } from "./bundle.ts";
 import { type Run, runContainer } from "./container.ts";
-import { isMissing, makeDirectory } from "./files.ts";
+import { makeDirectory, pathsBelow } from "./files.ts";
 import type { ImageRoot } from "./parts.ts";
 import type { ResolvedUser } from "./users.ts";
 
@@ -168,9 +168,5 @@ async function sourceMounts(ctx: BuildContext, record: BuildRecord): Promise<Bun
 
 /** Makes a step's user the owner of what is below a directory. Links are not followed: earlier steps have written here. */
 async function giveTo({ uid, gid }: ResolvedUser, path: string): Promise<void> {
-  const entries = await readdir(path, { withFileTypes: true, recursive: true }).catch((error: unknown) => {
-    if (isMissing(error)) return [];
-    throw error;
-  });
-  for (const entry of entries) await lchown(join(entry.parentPath, entry.name), uid, gid);
+  for await (const entry of pathsBelow(path)) await lchown(entry, uid, gid);
 }

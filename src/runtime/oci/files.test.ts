@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { insideParts, readEnd, safeBelow, writeTree } from "./files.ts";
+import { insideParts, pathsBelow, readEnd, safeBelow, writeTree } from "./files.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -16,6 +16,22 @@ test("readEnd() gives at most the last bytes, and nothing of links, directories 
   expect((await readEnd(join(dir, "a"), 4)).toString()).toBe("6789");
   expect((await readEnd(join(dir, "a"), 400)).toString()).toBe("0123456789");
   for (const name of ["link", "none", "."]) expect((await readEnd(join(dir, name), 4)).toString()).toBe("");
+});
+
+test("pathsBelow() names links and never follows them", async () => {
+  await mkdir(join(dir, "outside/deep"), { recursive: true });
+  await mkdir(join(dir, "root/a"), { recursive: true });
+  await writeFile(join(dir, "root/a/file"), "");
+  await symlink(join(dir, "outside"), join(dir, "root/link"));
+  await symlink("..", join(dir, "root/a/up"));
+  const found = await Array.fromAsync(pathsBelow(join(dir, "root")));
+  expect(found.map((path) => path.slice(dir.length)).sort()).toEqual([
+    "/root/a",
+    "/root/a/file",
+    "/root/a/up",
+    "/root/link",
+  ]);
+  expect(await Array.fromAsync(pathsBelow(join(dir, "none")))).toEqual([]);
 });
 
 test.each(["/a", "../a", "a/../../b", "a\0b"])("insideParts() refuses %j", (path) => {

@@ -47,6 +47,22 @@ export async function names(path: string): Promise<string[]> {
   }
 }
 
+/**
+ * Every path below a directory, each directory before what is in it; none where it isn't there. Links are named and never followed, which the
+ * recursion of `readdir` does: for directories that a container wrote to.
+ */
+export async function* pathsBelow(directory: string): AsyncGenerator<string> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
+    if (isMissing(error)) return [];
+    throw error;
+  });
+  for (const entry of entries) {
+    const path = join(directory, entry.name);
+    yield path;
+    if (entry.isDirectory()) yield* pathsBelow(path);
+  }
+}
+
 export function isMissing(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
