@@ -30,8 +30,8 @@ export interface Cli {
       env?: Record<string, string>;
       input?: string;
       signal?: AbortSignal;
-      /** How much faster its timers run. */
-      speed?: number;
+      /** Default: `testClock`, which stands in 2018. */
+      clock?: Clock;
     },
   ): Promise<CliResult>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -74,11 +74,14 @@ export async function startCli(platform: Platform = noPlatform): Promise<CliHarn
 
 /** Command lines against the server of a kubeconfig, in an empty directory. */
 export async function runningCli(kubeconfig: string, platform: Platform = noPlatform): Promise<Cli> {
-  const clock = testClock();
+  const clockOfAll = testClock();
   const cwd = await mkdtemp(join(tmpdir(), "elafros-cli-"));
   return {
     cwd,
-    async run(argv, { terminal = false, env = {}, input = "", signal = new AbortController().signal, speed = 1 } = {}) {
+    async run(
+      argv,
+      { terminal = false, env = {}, input = "", signal = new AbortController().signal, clock = clockOfAll } = {},
+    ) {
       let stdout = "";
       let stderr = "";
       const environment = { KUBECONFIG: kubeconfig, ...env };
@@ -91,7 +94,7 @@ export async function runningCli(kubeconfig: string, platform: Platform = noPlat
           })(),
           env: environment,
         }),
-        clock: { now: () => clock.now(), after: (ms, callback) => clock.after(ms / speed, callback) },
+        clock,
         env: environment,
         cwd,
         signal,

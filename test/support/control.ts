@@ -2,6 +2,9 @@
  * The real API server with the real controllers, in this process, for tests of what speaks to them. Only the machine is played:
  * every instance is ready at once, unless its image or command says that it fails, every build succeeds, and one gateway has every table at once.
  */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { inProcessClient } from "../../src/client/in-process.ts";
 import { controllerGroup } from "../../src/apiserver/service-ownership.ts";
@@ -11,6 +14,7 @@ import { startControllers } from "../../src/reconcilers/start.ts";
 import { createPublisher, type Publisher } from "../../src/routing/publisher.ts";
 import type { RouteTable } from "../../src/routing/table.ts";
 import { ImageError, type ImagesPort } from "../../src/runtime/images.ts";
+import { openSourceStore } from "../../src/runtime/source-store.ts";
 import type {
   InstanceSpec,
   WorkloadKey,
@@ -19,18 +23,28 @@ import type {
   WorkloadState,
 } from "../../src/runtime/workloads.ts";
 import { type ApiBench, apiBench } from "./api-server.ts";
-import { playBuilds } from "./played-builds.ts";
+import { playBuilds, type PlayedBuilds } from "./played-builds.ts";
 
 const controllerUser = { username: "system:elafros:controller", groups: ["system:masters", controllerGroup] };
 
+export interface ControlBench extends ApiBench {
+  builds: PlayedBuilds;
+}
+
+/** The most bytes of a source. */
+const maxSourceBytes = 1024 * 1024;
+
 /** Starts it; it goes with the test. */
-export async function controlBench(): Promise<ApiBench> {
-  const api = await apiBench();
+export async function controlBench(): Promise<ControlBench> {
+  const dir = await mkdtemp(join(tmpdir(), "elafros-sources-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const api = await apiBench({ sources: await openSourceStore({ dir, maxBytes: maxSourceBytes, reserveBytes: 0 }) });
+  const builds = playBuilds(systemClock);
   const controllers = startControllers({
     client: inProcessClient(api.service, controllerUser),
     workloads: playedWorkloads(),
     images: playedImages,
-    builds: playBuilds(systemClock),
+    builds,
     traffic: publisherWithGateway(),
     clock: systemClock,
     log: silentLog,
@@ -40,7 +54,7 @@ export async function controlBench(): Promise<ApiBench> {
   });
   onTestFinished(() => controllers.stop());
   await controllers.synced;
-  return api;
+  return { ...api, builds };
 }
 
 /** Images called `missing` aren't in their registry. */

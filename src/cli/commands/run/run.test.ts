@@ -2,7 +2,14 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { ApiStub, StubObject } from "../../../../test/support/api-stub.ts";
-import { type CliHarness, corePath, elafrosPath, playControllers, startCli } from "../../../../test/support/cli.ts";
+import {
+  type CliHarness,
+  corePath,
+  elafrosPath,
+  playControllers,
+  startCli,
+  testClock,
+} from "../../../../test/support/cli.ts";
 import { buildStatus, keepSources, playBuilds, putBuildPod, step } from "../../../../test/support/cli-builds.ts";
 import { CancelledError } from "../../errors.ts";
 
@@ -154,13 +161,15 @@ listening
     const { cli, written } = await startRunning();
     await using _ = cli;
     const stop = new AbortController();
+    const real = testClock();
+    const clock = { ...real, after: (ms: number, callback: () => void) => real.after(ms / 1000, callback) };
     cli.api.onWrite(() => {
       const ends = written.map(
         ({ metadata }) => (metadata["annotations"] as Record<string, string>)?.["elafros.dev/expires-at"],
       );
       if (new Set(ends.filter((end) => end !== undefined)).size > 2) stop.abort(new CancelledError("Cancelled"));
     });
-    const result = await cli.run(["run", "--source", "My App"], { signal: stop.signal, speed: 1000 });
+    const result = await cli.run(["run", "--source", "My App"], { signal: stop.signal, clock });
     expect(result.code).toBe(130);
     expect(left(cli, written)).toEqual([]);
   });
