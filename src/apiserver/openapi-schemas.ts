@@ -165,7 +165,7 @@ export function kindSchemas(kind: Kind): Record<string, Json> {
 
 /** A kind's schema as OpenAPI has it, with how strategic merge treats lists. Fields that are always refused are left out. */
 function toOpenApi(schema: Schema): Json {
-  const { properties, items, additionalProperties, ...plain } = schema;
+  const { properties, items, additionalProperties, "x-elafros-duplicate": _, ...plain } = schema;
   const result: Json = { ...plain };
   if (properties !== undefined) {
     const shown = Object.entries(properties).filter(([, field]) => field["x-elafros-refused"] === undefined);

@@ -49,7 +49,8 @@ const manifests = [
 describe("the API server", () => {
   test("has manifests to look at, of every kind that users write", () => {
     const kinds = new Set(manifests.map(({ object }) => object.kind));
-    for (const kind of ["Configuration", "Route", "Secret", "ConfigMap", "RoleBinding"]) expect(kinds).toContain(kind);
+    for (const kind of ["Configuration", "Route", "Build", "BuildTemplate", "Secret", "ConfigMap", "RoleBinding"])
+      expect(kinds).toContain(kind);
     expect(files.length).toBeGreaterThan(5);
   });
 
