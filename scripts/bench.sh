@@ -11,4 +11,5 @@ if [ -z "$name" ] || [ ! -f "bench/$name.ts" ]; then
 fi
 shift
 npm run --silent build
-as_root env ELAFROS_COMPILED=1 node --disable-warning=ExperimentalWarning "bench/$name.ts" "$@"
+# With control's own flags: some of its parts are measured in the benchmark's process.
+as_root env ELAFROS_COMPILED=1 node --disable-warning=ExperimentalWarning --max-semi-space-size=1 "bench/$name.ts" "$@"

@@ -40,14 +40,34 @@ export async function authenticate(
   return undefined;
 }
 
+/** What a connection's client certificate says. */
+interface Shown {
+  /** When it ends, milliseconds since the epoch; undefined where it doesn't count. */
+  until?: number;
+  user?: UserInfo;
+}
+
+/** Read once for each connection: it can't show another later, and reading takes longer than all else that finds the user. */
+const shownBy = new WeakMap<object, Shown | "none">();
+
 /** The user of the connection's client certificate, if it was shown and verified in the handshake. */
-function certificateUser(request: IncomingMessage, now: number): { shown: boolean; user?: UserInfo } {
-  const socket = request.socket as Partial<TLSSocket>;
+function certificateUser({ socket }: IncomingMessage, now: number): { shown: boolean; user?: UserInfo } {
+  let known = shownBy.get(socket);
+  if (known === undefined) shownBy.set(socket, (known = readCertificate(socket as Partial<TLSSocket>)));
+  if (known === "none") return { shown: false };
+  const { until, user } = known;
+  return user === undefined || until === undefined || until < now ? { shown: true } : { shown: true, user };
+}
+
+function readCertificate(socket: Partial<TLSSocket>): Shown | "none" {
   const certificate = socket.getPeerCertificate?.();
-  if (certificate === undefined || Object.keys(certificate).length === 0) return { shown: false };
-  if (socket.authorized !== true || Date.parse(certificate.valid_to) < now) return { shown: true };
+  if (certificate === undefined || Object.keys(certificate).length === 0) return "none";
+  if (socket.authorized !== true) return {};
   const { CN: name, O: organizations } = certificate.subject as { CN?: string | string[]; O?: string | string[] };
-  if (typeof name !== "string" || name === "") return { shown: true };
+  if (typeof name !== "string" || name === "") return {};
   const groups = [organizations ?? []].flat();
-  return { shown: true, user: { username: name, groups: [...groups, authenticatedGroup] } };
+  return {
+    until: Date.parse(certificate.valid_to),
+    user: { username: name, groups: [...groups, authenticatedGroup] },
+  };
 }

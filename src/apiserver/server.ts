@@ -74,7 +74,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       sendError(request, reply, toApiError(error));
     },
     serverFactory: (handler) => {
-      server = createHttpsServer(tlsOptions, handler);
+      // Of what comes together, no more than its reading is done at once.
+      server = createHttpsServer(tlsOptions, (incoming, outgoing) => {
+        void parts.turns.take().then(() => handler(incoming, outgoing));
+      });
       server.keepAliveTimeout = 120_000;
       // A source may be large and its way slow: one that stands still is ended by itself.
       server.requestTimeout = 3_600_000;
@@ -101,7 +104,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   });
   app.setNotFoundHandler((_request, reply) => sendNoPage(reply));
   app.addHook("onRequest", async (request: AdmittedRequest) => {
-    await parts.turns.take();
     request[admittedKey] = await admit(parts, request);
   });
   app.addHook("onResponse", async (request: AdmittedRequest, reply) => {

@@ -7,8 +7,8 @@ import type { Entry, Write } from "./store.ts";
 
 /** As etcd's limit on one request. */
 const maxObjectBytes = 1_572_864;
-/** One group's limits: what it costs to prepare on the caller's thread stays below two milliseconds. */
-const maxGroup = { writes: 32, bytes: 131_072 };
+/** One group's limits: what it costs to prepare on the caller's thread, in one turn of its loop, stays below two milliseconds. */
+const maxGroup = { writes: 32, bytes: 131_072, ms: 0.5 };
 
 /** A write that somebody waits for. */
 export interface Pending<V extends object> {
@@ -53,8 +53,9 @@ export function formGroup<V extends object>(
   };
   let bytes = 0;
   let taken = 0;
+  const until = performance.now() + maxGroup.ms;
   for (const pending of queue) {
-    if (taken >= maxGroup.writes || bytes >= maxGroup.bytes) break;
+    if (taken >= maxGroup.writes || bytes >= maxGroup.bytes || (taken > 0 && performance.now() > until)) break;
     taken += 1;
     try {
       const prepared = prepare(pending, { read, revision: group.revision + 1 });

@@ -47,6 +47,34 @@ describe("openStore()", () => {
     expect(store.revision).toBe(1);
   });
 
+  test("write() spreads writes that take long to prepare over several groups, in their order", async () => {
+    const seen: number[] = [];
+    store.collection("things").subscribe(() => seen.push(store.revision));
+    const busy = (n: number) => (revision: number) => {
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+      return { n, revision };
+    };
+    await Promise.all(["e", "d", "c", "b", "a"].map((key, n) => put(key, n, { value: busy(n) })));
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+    const entries = store.collection("things").range("");
+    expect(entries.map(({ key, revision }) => `${key}${revision}`)).toEqual(["a5", "b4", "c3", "d2", "e1"]);
+  });
+
+  test("openStore() reads a file of many parts to what was there", async () => {
+    const text = "x".repeat(1000);
+    const keys = Array.from({ length: 400 }, (_, index) => `k${(index * 7) % 400}`);
+    await Promise.all(keys.map((key, n) => put(key, n, { value: () => ({ n, text }) })));
+    const changed = keys.filter((_, n) => n % 3 === 0).map((key) => store.collection("things").get(key));
+    await Promise.all(changed.map((entry) => put(entry?.key ?? "", -1, { expect: entry?.revision ?? 0 })));
+    const before = store.collection("things");
+    await store.close();
+    await reopen();
+    expect(store.collection("things").range("")).toEqual(before.range(""));
+    expect(store.collection("things").rangeAt("", 400)).toEqual(before.rangeAt("", 400));
+    expect(store.collection("things").changesAfter(0, 1000)).toEqual(before.changesAfter(0, 1000));
+  });
+
   test("write() decides the writes of one tick one after the other", async () => {
     const results = await Promise.allSettled([put("a", 1), put("a", 2), put("b", 3), put("a", 4, { expect: 1 })]);
     expect(results.map((result) => result.status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);

@@ -13,6 +13,9 @@ import type { Reply, Row, WorkerOptions } from "./protocol.ts";
 import { defaultHistory } from "./store.ts";
 import type { CollectionView, Entry, History, Store, Write } from "./store.ts";
 
+/** How long a turn of the event loop may take for rows that are read, in milliseconds: what else it has to do is not held up for longer. */
+const turnMs = 0.5;
+
 export interface StoreOptions {
   /** The SQLite file; made where it isn't there. Its directory must exist. */
   path: string;
@@ -160,14 +163,7 @@ class SqliteStore<V extends object> implements Store<V> {
         break;
       case "rows":
         // Not here: what the thread says meanwhile would be taken in the same turn of the loop.
-        setImmediate(() => {
-          this.#worker.postMessage({ do: "next" });
-          try {
-            this.#load(reply.rows);
-          } catch (error) {
-            loaded.reject(error);
-          }
-        });
+        setImmediate(() => this.#take(reply.rows, 0, loaded));
         break;
       case "ready":
         loaded.resolve();
@@ -187,15 +183,31 @@ class SqliteStore<V extends object> implements Store<V> {
     }
   }
 
-  /** Rebuilds entries and history from some rows; all come in the order of their revisions. */
-  #load(rows: readonly Row[]): void {
-    const { forgottenAtStart } = this.#history;
-    for (const row of rows) {
-      const collection = this.#collection(row.collection);
-      const value = deepFreeze(JSON.parse(row.value) as V);
-      const change = { key: row.key, revision: row.revision, value, deleted: row.deleted === 1 };
-      if (row.revision > forgottenAtStart) this.#history.add(collection, collection.apply(change), row.value.length);
-      else this.#history.drop(collection.restore(change, row.created));
+  /** Takes a part of the file in, from a row on, for as long as a turn of the loop may last; asks for the next part with the last row. */
+  #take(rows: readonly Row[], first: number, loaded: PromiseWithResolvers<void>): void {
+    try {
+      const until = performance.now() + turnMs;
+      let at = first;
+      do {
+        const row = rows[at++];
+        if (row !== undefined) this.#load(row);
+      } while (at < rows.length && performance.now() < until);
+      if (at < rows.length) setImmediate(() => this.#take(rows, at, loaded));
+      else this.#worker.postMessage({ do: "next" });
+    } catch (error) {
+      loaded.reject(error);
+    }
+  }
+
+  /** Rebuilds an entry and history from a row; they come in the order of their revisions. */
+  #load(row: Row): void {
+    const collection = this.#collection(row.collection);
+    const value = deepFreeze(JSON.parse(row.value) as V);
+    const change = { key: row.key, revision: row.revision, value, deleted: row.deleted === 1 };
+    if (row.revision > this.#history.forgottenAtStart) {
+      this.#history.add(collection, collection.apply(change), row.value.length);
+    } else {
+      this.#history.drop(collection.restore(change, row.created));
     }
   }
 
@@ -208,7 +220,7 @@ class SqliteStore<V extends object> implements Store<V> {
     const stands = group.prepared.length > 0 && reply.revision === group.revision;
     if (failure !== undefined && !stands) this.#fail(group, failure);
     else this.#apply(group);
-    this.#flush();
+    this.#schedule(); // not at once: what was just told has its consequences first
   }
 
   #apply(group: Group<V>): void {

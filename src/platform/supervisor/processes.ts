@@ -6,7 +6,7 @@ import { type PlatformConfig, platformPaths } from "../config.ts";
 import type { ControlOptions } from "../control/options.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import type { ProcessSpec } from "./managed-process.ts";
-import { nodeFlags, programPath } from "./programs.ts";
+import { controlFlags, nodeFlags, programPath } from "./programs.ts";
 import { type Sockets, socketFds } from "./sockets.ts";
 
 /** A gateway lets streaming and upgraded connections go on for at most this long when it is stopped. */
@@ -32,7 +32,7 @@ export function controlProcess(config: PlatformConfig, sockets: Sockets): Proces
     name: "control",
     version,
     command: process.execPath,
-    args: [...nodeFlags, programPath("../control/main"), JSON.stringify(options)],
+    args: [...controlFlags, programPath("../control/main"), JSON.stringify(options)],
     fds,
     saysReady: true,
     graceMs: 10_000,
