@@ -112,6 +112,14 @@ describe("runCli", () => {
     expect(await complete("rollout", "strategy", "")).toEqual(["manual", "automatic"]);
     expect(await complete("deploy", "--no-t")).toEqual(["--no-traffic"]);
     expect(await complete("deploy", "--service", "")).toEqual(["my-service"]);
+    expect(await complete("invoke", "")).toEqual(["my-service"]);
+    cli.api.put("/apis/build.dev/v1alpha1/namespaces/build-templates/buildtemplates", {
+      apiVersion: "build.dev/v1alpha1",
+      kind: "BuildTemplate",
+      metadata: { name: "nodejs-24" },
+    });
+    expect(await complete("deploy", "--template", "")).toEqual(["nodejs-24"]);
+    expect(await complete("templates", "describe", "")).toEqual(["nodejs-24"]);
     expect(await complete("revisions", "describe", "my")).toEqual(["my-service-00001"]);
     expect(await complete("services", "list", "--region", "us")).toEqual(["us-central1"]);
     expect(await complete("services", "list", "-o", "")).toEqual(["table", "json", "yaml", "name"]);

@@ -1,5 +1,7 @@
 /** The CLI's commands about builds against the real API server and the real controllers; only the machine that builds is played. */
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -211,6 +213,25 @@ Deployed to https://my-service.default.mydomain.com
     for (const kind of ["routes", "builds", "revisions"]) {
       await expect.poll(async () => (await cli.run([kind, "list"])).stdout, patient).toBe("");
     }
+  });
+
+  it.each(["SIGINT", "SIGTERM"] as const)("elafros run as a process removes what it made at %s", async (signal) => {
+    const { api, cli } = await startHere();
+    await using _ = cli;
+    await putApp(cli);
+    const kubeconfig = await api.kubeconfig("user2", ["system:masters"]);
+    const main = join(import.meta.dirname, "../../src/cli/main.ts");
+    const env = { ...process.env, KUBECONFIG: kubeconfig };
+    const child = spawn(process.execPath, [main, "run"], { cwd: cli.cwd, env, stdio: ["ignore", "pipe", "inherit"] });
+    const exited = once(child, "exit");
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      if (text.includes("until Ctrl-C")) child.kill(signal);
+    });
+    expect(await exited).toEqual([130, null]);
+    expect(output).toMatch(/Running at https:.* until Ctrl-C\n✓ Removed\n$/);
+    expect(await configurations(api)).toEqual([]);
   });
 
   it("elafros run that was killed leaves a service that the platform removes when its time is over", async () => {

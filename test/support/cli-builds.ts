@@ -44,6 +44,7 @@ const nextStateMs = 30;
  */
 export function playBuilds(api: ApiStub, options: { states?: readonly object[]; reuse?: string } = {}): void {
   const states = options.states ?? [buildStatus({ status: "True" }, [step("source", 0), step("build", 0)])];
+  const unseen = new Map<string, () => void>();
   const go = (name: string, left: readonly object[]) => {
     const [status, ...rest] = left;
     if (status === undefined) return;
@@ -54,8 +55,18 @@ export function playBuilds(api: ApiStub, options: { states?: readonly object[]; 
       spec: {},
       status,
     });
-    if (rest.length > 0) setTimeout(() => go(name, rest), nextStateMs);
+    if (rest.length === 0) return;
+    // Whoever has seen the first state watches for the others, and misses none.
+    if (left === states) unseen.set(name, () => go(name, rest));
+    else setTimeout(() => go(name, rest), nextStateMs);
   };
+  api.intercept(({ url }) => {
+    const [, name = ""] = /\/builds\?.*metadata\.name%3D([^&]+)/.exec(url) ?? [];
+    const next = unseen.get(name);
+    unseen.delete(name);
+    if (next !== undefined) setTimeout(next, nextStateMs);
+    return undefined;
+  });
   api.onWrite((_path, object) => {
     const build = (object["spec"] as { build?: object } | undefined)?.build;
     if (object.kind !== "Configuration" || build === undefined) return;

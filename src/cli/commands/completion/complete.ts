@@ -6,6 +6,7 @@ import { KubeconfigError, loadKubeconfig } from "../../../client/kubeconfig.ts";
 import { defaultDataDir, type Factory } from "../../factory.ts";
 import { Build, BuildTemplate, Configuration, Revision, Route, Secret } from "../../objects.ts";
 import { createProgram } from "../../program.ts";
+import { usableTemplates } from "../../templates.ts";
 
 /** One candidate and what it is. */
 export interface Candidate {
@@ -86,6 +87,8 @@ function valuesOf(option: Option, place: Place): Promise<Candidate[]> {
       return namesFor("revisions", place);
     case "--pull-secret":
       return namesFor("secrets", place);
+    case "--template":
+      return namesFor("templates", place);
     case "--region":
       return regions(place);
     default:
@@ -108,14 +111,18 @@ async function namesFor(noun: string, { before, factory }: Place): Promise<Candi
   const kind = kinds[noun as keyof typeof kinds] as (typeof kinds)[keyof typeof kinds] | undefined;
   if (kind === undefined) return [];
   try {
-    const { client, namespace } = await factory.connect({
+    const session = await factory.connect({
       kubeconfig: valueOf(before, "--kubeconfig"),
       region: valueOf(before, "--region"),
       namespace: valueOf(before, "--namespace") ?? valueOf(before, "-n"),
     });
-    const list = await client.list(kind as typeof Route, { namespace });
+    const { client, namespace } = session;
+    const found =
+      kind === BuildTemplate
+        ? await usableTemplates(session)
+        : (await client.list(kind as typeof Route, { namespace })).items;
     client.close();
-    return list.items.map((object) => ({ word: object.metadata.name, about: "" }));
+    return found.map((object) => ({ word: object.metadata.name, about: "" }));
   } catch {
     return [];
   }

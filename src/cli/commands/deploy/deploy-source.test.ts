@@ -227,6 +227,7 @@ Service [my-service] serves nothing yet. Mend it and deploy again.
     putBuildPod(cli.api, "my-service-00002", { source: [], build: [] });
     await writeFile(join(cli.cwd, "large"), randomBytes(3_000_000));
     const terminal = await cli.run(["deploy"], { terminal: true });
+    expect(terminal.stdout).toContain('Detected [node-24] runtime\u001B[2m (package.json with "start")\u001B[0m\n');
     expect(terminal.stdout).toContain("Uploading [>                ]\r");
     expect(terminal.stdout).toMatch(/Uploading \[=+>? *\] \d+% of 2\.9 MiB/);
     expect(terminal.stdout).toContain("Building: step 2 of 2 [build]");

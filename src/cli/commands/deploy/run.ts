@@ -126,12 +126,12 @@ async function write(
   return hasRoute ? send() : createService(key, { target, write: send, first: "Route" });
 }
 
-/** `Detected [node-24] runtime`, and why where there is room for it. */
+/** `Detected [node-24] runtime`; why, in dim letters on a terminal, on a pipe where it was asked for. */
 function showDetection(
   { source }: DeployContent,
   { io, progress, verbose }: { io: Io; progress: Progress; verbose: boolean },
 ): void {
   if (source?.detection === undefined) return;
   const { runtime, why } = source.detection;
-  progress.done(`Detected [${runtime}] runtime${verbose ? io.paint.dim(` (${why})`) : ""}`);
+  progress.done(`Detected [${runtime}] runtime${verbose || io.terminal ? io.paint.dim(` (${why})`) : ""}`);
 }

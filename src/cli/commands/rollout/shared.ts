@@ -69,7 +69,7 @@ export async function explainMissing<T>(service: string, answer: Promise<T>): Pr
   } catch (error) {
     if (!isReason(error, "NotFound")) throw error;
     throw new FailureError(
-      `There is no service "${service}": see 'elafros services list', or deploy it with 'elafros deploy --service ${service} --image IMAGE'`,
+      `There is no service "${service}": see 'elafros services list', or deploy it with 'elafros deploy --service ${service}' and --image or --source`,
       { cause: error },
     );
   }

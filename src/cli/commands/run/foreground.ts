@@ -92,7 +92,7 @@ async function start(
   const { client, namespace } = session;
   if (source.archive !== undefined) await uploadArchive(session, source.archive, { progress, signal: follow.signal });
   if (source.detection !== undefined) {
-    const why = options.verbose ? io.paint.dim(` (${source.detection.why})`) : "";
+    const why = options.verbose || io.terminal ? io.paint.dim(` (${source.detection.why})`) : "";
     progress.done(`Detected [${source.detection.runtime}] runtime${why}`);
   }
   progress.start("Building");
