@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -43,6 +43,21 @@ const basic = (url: string, username: string, password: string): GitCredential =
   url,
   username,
   password,
+});
+
+test("homeFiles() has git trust a credential's authorities for its server, and for no other", async () => {
+  await write([{ type: "basic", url: "https://git.example.com", username: "u", password: "p", ca: "PEM" }]);
+  const asked = async (url: string) => {
+    const env = { PATH: process.env["PATH"], HOME: home, GIT_CONFIG_NOSYSTEM: "1" };
+    return run("git", ["config", "--get-urlmatch", "http.sslCAInfo", url], { env, cwd: home }).then(
+      ({ stdout }) => stdout.trim(),
+      () => undefined,
+    );
+  };
+  const file = await asked("https://git.example.com/team/x.git");
+  expect(file).toBe(join(home, ".config/git/ca-0.pem"));
+  expect(await readFile(file ?? "", "utf8")).toBe("PEM\n");
+  expect(await asked("https://other.example.com/x.git")).toBeUndefined();
 });
 
 test("homeFiles() lets git find the credentials of the most exact URL, and none for other servers", async () => {

@@ -48,12 +48,16 @@ function gitFiles(credentials: readonly Basic[]): HomeFile[] {
     const user = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`;
     return { path: `.config/git/credentials-${index}`, data: `${parsed.protocol}//${user}@${parsed.host}\n` };
   });
-  const config = known.map(({ parsed }, index) => {
-    const prefix = `${parsed.origin}${parsed.pathname.replace(/\/+$/, "")}`;
-    const helper = `store --file=${buildHome}/.config/git/credentials-${index}`;
-    return `[credential "${prefix.replace(/["\\]/g, "\\$&")}"]\n\thelper = ${helper}\n`;
+  const config = known.map(({ parsed, ca }, index) => {
+    const prefix = `${parsed.origin}${parsed.pathname.replace(/\/+$/, "")}`.replace(/["\\]/g, "\\$&");
+    const directory = `${buildHome}/.config/git`;
+    const trust = ca === undefined ? "" : `[http "${prefix}"]\n\tsslCAInfo = ${directory}/ca-${index}.pem\n`;
+    return `[credential "${prefix}"]\n\thelper = store --file=${directory}/credentials-${index}\n${trust}`;
   });
-  return [{ path: ".config/git/config", data: config.join("") }, ...stores];
+  const authorities = known.flatMap(({ ca }, index): HomeFile[] =>
+    ca === undefined ? [] : [{ path: `.config/git/ca-${index}.pem`, data: line(ca) }],
+  );
+  return [{ path: ".config/git/config", data: config.join("") }, ...stores, ...authorities];
 }
 
 function gitUrl(url: string): URL {

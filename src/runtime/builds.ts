@@ -42,7 +42,8 @@ export type BuildSource =
 
 /** Credentials for a git server. `url` is the prefix of the repositories' URLs, or for ssh the host; they are files of `HOME`, for every step. */
 export type GitCredential =
-  | { type: "basic"; url: string; username: string; password: string }
+  /** `ca`: certificates, PEM, of the authorities that alone vouch for the server; absent: the machine's. */
+  | { type: "basic"; url: string; username: string; password: string; ca?: string }
   | { type: "ssh"; host: string; privateKey: string; knownHosts?: string };
 
 /** Everything that a build is made from: no API objects, and no references left to resolve but images' tags. */

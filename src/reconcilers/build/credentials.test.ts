@@ -48,6 +48,14 @@ describe("makeCredentials()", () => {
     expect(makeCredentials([keys]).git).toEqual([{ type: "ssh", host, privateKey: "KEY" }]);
   });
 
+  it("hands on the authorities that a login's Secret trusts for its server", () => {
+    const data = { ...login, "ca.crt": "-----BEGIN CERTIFICATE-----" };
+    const [found] = makeCredentials([
+      secret("kubernetes.io/basic-auth", { "build.dev/git-0": "git.example" }, data),
+    ]).git;
+    expect(found).toEqual({ type: "basic", url: "https://git.example", ...login, ca: data["ca.crt"] });
+  });
+
   it("hands on the hosts that an ssh key's Secret knows", () => {
     const data = { "ssh-privatekey": "KEY", known_hosts: "git.example ssh-ed25519 AAAA" };
     const [found] = makeCredentials([secret("kubernetes.io/ssh-auth", { "build.dev/git-0": "git.example" }, data)]).git;

@@ -49,8 +49,9 @@ function credentialsOf(secret: Secret): Credentials {
   switch (secret.type) {
     case "kubernetes.io/basic-auth": {
       const login = { username: textOf(secret, "username"), password: textOf(secret, "password") };
+      const ca = textOf(secret, "ca.crt");
       return {
-        git: git.map(({ url }) => ({ type: "basic", url, ...login })),
+        git: git.map(({ url }) => ({ type: "basic", url, ...login, ...(ca === "" ? {} : { ca }) })),
         registries: docker.map(({ registry }) => ({ registry, ...login })),
         problems,
       };
