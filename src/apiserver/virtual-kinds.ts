@@ -12,7 +12,7 @@ import type { Source } from "./service-types.ts";
 /** What shows a kind's objects. */
 export interface VirtualKind {
   kind: Kind;
-  /** All objects as they are now, each with name, uid, creationTimestamp, and namespace where the kind has one. */
+  /** All objects as they are now, each with name, uid, creationTimestamp, and namespace where the kind has one. The very object that was given before has not changed. */
   list(): readonly KubeObject[];
   /** Calls back after objects may have changed, as often as it likes; the returned function ends it. */
   subscribe(listener: () => void): () => void;
@@ -30,6 +30,8 @@ export class VirtualSource implements Source {
   readonly #collection: Collection<KubeObject>;
   #revision: number;
   #changes = 0;
+  /** What was given last, by key: most of it is given again. */
+  #given: ReadonlyMap<string, KubeObject> = new Map();
   #stale = true;
 
   constructor(provider: VirtualKind, clock: Clock) {
@@ -63,7 +65,10 @@ export class VirtualSource implements Source {
     );
     const before = this.#changes;
     for (const { key, value } of this.#collection.range("")) if (!now.has(key)) this.#apply(key, value, true);
+    const given = this.#given;
+    this.#given = now;
     for (const [key, object] of now) {
+      if (given.get(key) === object) continue;
       const stored = this.#collection.get(key)?.value;
       if (stored === undefined || !equalJson(this.#shown(object, stored.metadata.resourceVersion), stored)) {
         this.#apply(key, object, false);

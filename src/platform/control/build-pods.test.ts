@@ -92,3 +92,20 @@ test("podView() shows instances and builds, and tells of changes of both", () =>
   end();
   expect(listeners).toEqual([]);
 });
+
+test("podView() makes the Pod of a finished build once, and forgets it with the build", () => {
+  const states = [state("running"), state("succeeded", { uid: "u2" })];
+  const view = podView({
+    list: () => [],
+    subscribe: () => () => {},
+    builds: { list: () => states, subscribe: () => () => {} },
+  });
+  const [running, finished] = view.list();
+  const again = view.list();
+  expect(again[0]).not.toBe(running);
+  expect(again[1]).toBe(finished);
+  const [gone] = states.splice(1);
+  view.list();
+  if (gone !== undefined) states.push(gone);
+  expect(view.list()[1]).not.toBe(finished);
+});

@@ -19,9 +19,21 @@ export interface Shown extends Pick<WorkloadsPort, "list" | "subscribe"> {
 
 /** Every instance and every build, as Pods. */
 export function podView(shown: Shown): VirtualKind {
+  // Finished builds are kept for days and change no more: to make and compare them all at each change of an instance would hold control up.
+  let finished = new Map<string, Pod>();
+  const buildPods = (): Pod[] => {
+    const before = finished;
+    finished = new Map();
+    return shown.builds.list().map((state) => {
+      if (state.phase !== "succeeded" && state.phase !== "failed") return buildPodOf(state);
+      const pod = before.get(state.uid) ?? buildPodOf(state);
+      finished.set(state.uid, pod);
+      return pod;
+    });
+  };
   return {
     kind: Pod,
-    list: () => [...shown.list().flatMap(podsOf), ...shown.builds.list().map(buildPodOf)],
+    list: () => [...shown.list().flatMap(podsOf), ...buildPods()],
     subscribe(listener) {
       const ends = [shown.subscribe(listener), shown.builds.subscribe(listener)];
       return () => {
