@@ -51,8 +51,6 @@ export function platformPaths(dataDir: string) {
     table: join(gatewayState, "table.json"),
     /** containers-storage: graph root. */
     images: join(dataDir, "images"),
-    /** containers-storage of base images that were made on this machine: builds read it. */
-    bases: join(dataDir, "bases"),
     /** One directory per instance. */
     instances: join(dataDir, "instances"),
     /** One directory per build, and what is kept between builds. */

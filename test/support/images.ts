@@ -274,7 +274,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** Waits for a lock of this machine that ends with its holder's process, however that ends: a name for a socket. */
-async function lock(name: string): Promise<() => Promise<void>> {
+export async function lock(name: string): Promise<() => Promise<void>> {
   const path = `\0${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
   for (;;) {
     const server = createServer();

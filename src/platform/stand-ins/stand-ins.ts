@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { needTool, runTool } from "../../runtime/oci/storage-run.ts";
-import { type StorageDriver, chooseDriver } from "../../runtime/oci/storage-config.ts";
+import { type StorageDriver, chooseDriver, storageConf } from "../../runtime/oci/storage-config.ts";
 import { platformPaths } from "../config.ts";
 import { requireRoot } from "../settings.ts";
 import { type PackageFile, downloadPackages, findPackages, unpackPackage } from "./packages.ts";
@@ -25,7 +25,8 @@ export interface StandInOptions {
 const madeFrom = "dev.elafros.stand-in";
 
 /**
- * Makes the stand-ins that aren't there yet, or that the machine has newer packages for.
+ * Makes the stand-ins that aren't there yet, or that the machine has newer packages for. What a newer one takes the place of stays for a while, for running builds stand
+ * on it; the platform removes it later.
  * @returns their names, by the keys of ConfigMap `base-images`
  * @throws where this isn't root, or what they are made from can't be had
  */
@@ -64,7 +65,6 @@ export async function makeStandIns(
       }
       if (recipe.name !== "base") made[recipe.name] = reference;
     }
-    await buildah.run("rmi", "--prune", "--force");
     return made;
   } finally {
     await rm(temporary, { recursive: true, force: true });
@@ -79,11 +79,7 @@ interface Buildah {
 /** buildah on a store of its own: nothing of the machine's configuration of it counts. */
 async function buildahOn(store: string, temporary: string, driver: StorageDriver): Promise<Buildah> {
   const config = join(temporary, "storage.conf");
-  const quoted = (text: string) => JSON.stringify(text);
-  await writeFile(
-    config,
-    `[storage]\ndriver = ${quoted(driver)}\ngraphroot = ${quoted(store)}\nrunroot = ${quoted(join(temporary, "run"))}\n[storage.options.overlay]\nskip_mount_home = "true"\n`,
-  );
+  await writeFile(config, storageConf({ graphRoot: store, runRoot: join(temporary, "run") }, driver));
   const options = { env: { CONTAINERS_STORAGE_CONF: config, TMPDIR: temporary } };
   return {
     run: (...args) => runTool("buildah", args, options),

@@ -2,7 +2,7 @@
 
 /** Lines that stand after the one that says why. */
 const noise =
-  /^(?:subprocess exited with status|exit status|npm (?:error|ERR!)\s*(?:$|A complete log|code |errno |path |command |workspace |location )|.*\.log$|note: |\[notice\]|hint: |time="|\s+at |Node\.js v|\s*$|\}|\]|\s*\^+)/iu;
+  /^(?:subprocess exited with status|exit status|npm (?:error|ERR!)\s*(?:$|A complete log|command failed|code |errno |path |command |workspace |location )|.*\.log$|note: |\[notice\]|hint: |time="|\s+at |Node\.js v|\s*$|\}|\]|\s*\^+)/iu;
 
 /**
  * The sentence for a failed `buildah bud`.
@@ -50,8 +50,11 @@ function baseFailure(image: string, detail: string): string {
 /** The line that says most, out of a command's output: the last one that isn't about where a log is. */
 function lastWords(lines: readonly string[]): string | undefined {
   const useful = lines.filter((line) => !noise.test(line));
+  // npm says first why, then how it is used.
   const line =
-    useful.findLast((each) => /error|cannot|can't|not found|fail|denied|missing|invalid/iu.test(each)) ?? useful.at(-1);
+    useful.find((each) => /^npm (?:error|ERR!) /u.test(each)) ??
+    useful.findLast((each) => /error|cannot|can't|not found|fail|denied|missing|invalid/iu.test(each)) ??
+    useful.at(-1);
   return line === undefined ? undefined : shorten(line.replace(/^npm (?:error|ERR!) /u, "").trim(), 300);
 }
 

@@ -1,0 +1,37 @@
+/** The stand-in base images, made once per machine: they take half a minute, and are the same for every test. */
+import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { makeStandIns } from "../../src/platform/stand-ins/stand-ins.ts";
+import { lock } from "./images.ts";
+
+const place = "/var/cache/elafros/test-stand-ins";
+const day = 24 * 3_600_000;
+
+/** Makes them, unless that was done today, and gives their names by the keys of ConfigMap `base-images`, and their containers-storage. */
+export async function standIns(): Promise<{ images: Record<string, string>; bases: string }> {
+  const bases = join(place, "bases");
+  await mkdir(place, { recursive: true, mode: 0o700 });
+  const unlock = await lock(place);
+  try {
+    const done = join(place, "done.json");
+    const known = JSON.parse(await readFile(done, "utf8").catch(() => "{}")) as {
+      at?: number;
+      images?: Record<string, string>;
+    };
+    if (known.images !== undefined && Date.now() - (known.at ?? 0) < day) return { images: known.images, bases };
+    const images = await makeStandIns(place);
+    await writeFile(done, JSON.stringify({ at: Date.now(), images }));
+    return { images, bases };
+  } finally {
+    await unlock();
+  }
+}
+
+/** Gives an installation the stand-ins, before its first `up`; its ConfigMap is another matter. */
+export async function lendStandIns(dataDir: string): Promise<Record<string, string>> {
+  const { images, bases } = await standIns();
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await rm(join(dataDir, "bases"), { recursive: true, force: true });
+  await symlink(bases, join(dataDir, "bases"));
+  return images;
+}
