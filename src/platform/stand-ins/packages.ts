@@ -15,7 +15,7 @@ export interface PackageFile {
 }
 
 /** Where downloaded packages are kept, for all installations of the machine. */
-export const packageCache = "/var/cache/elafros/packages";
+const packageCache = "/var/cache/elafros/packages";
 
 const archives = "/var/cache/apt/archives";
 // apt says so on standard output only where nobody parses it; its own user can't write into our directory.

@@ -14,8 +14,8 @@ export type BaseImage =
   | "static-run";
 
 /** The languages that `--only` takes. */
-export const standInLanguages = ["node", "python", "go", "static"] as const;
-export type StandInLanguage = (typeof standInLanguages)[number];
+const standInLanguages = ["node", "python", "go", "static"] as const;
+type StandInLanguage = (typeof standInLanguages)[number];
 
 export interface Recipe {
   name: BaseImage | "base";
@@ -89,8 +89,15 @@ const languageOf: Record<BaseImage, StandInLanguage> = {
   "static-run": "static",
 };
 
-/** The recipes for some languages, in the order in which they stand on one another; all where none is named. */
-export function recipesFor(only: readonly StandInLanguage[] | undefined): Recipe[] {
+/**
+ * The recipes for some languages, in the order in which they stand on one another; all where none is named.
+ * @throws where one isn't a language that stand-ins are made for
+ */
+export function recipesFor(only: readonly string[] | undefined): Recipe[] {
+  for (const name of only ?? []) {
+    if (standInLanguages.some((each) => each === name)) continue;
+    throw new Error(`Cannot make stand-ins for "${name}": they are made for ${standInLanguages.join(", ")}`);
+  }
   const wanted = new Set<Recipe["name"]>();
   const byName = new Map(recipes.map((recipe) => [recipe.name, recipe]));
   const want = (name: Recipe["name"]) => {

@@ -12,11 +12,11 @@ import { platformPaths } from "../config.ts";
 import { requireRoot } from "../settings.ts";
 import { type PackageFile, downloadPackages, findPackages, unpackPackage } from "./packages.ts";
 import { nodeProgram, putPart } from "./parts.ts";
-import { type BaseImage, type Recipe, type StandInLanguage, recipesFor } from "./recipes.ts";
+import { type BaseImage, type Recipe, recipesFor } from "./recipes.ts";
 
 export interface StandInOptions {
-  /** For these languages alone. */
-  only?: readonly StandInLanguage[];
+  /** For these languages alone: `node`, `python`, `go`, `static`. */
+  only?: readonly string[];
   /** Told what is done, a line each. */
   say?: (line: string) => void;
 }
@@ -36,6 +36,7 @@ export async function makeStandIns(
 ): Promise<Partial<Record<BaseImage, string>>> {
   requireRoot("templates stand-ins");
   const { bases: store, images } = platformPaths(dataDir);
+  const recipes = recipesFor(only);
   await mkdir(store, { recursive: true, mode: 0o700 });
   const temporary = await mkdtemp(join(tmpdir(), "elafros-stand-ins-"));
   try {
@@ -43,7 +44,6 @@ export async function makeStandIns(
     const node = (await needTool(await nodeProgram(), ["--version"])).trim().slice(1);
     const made: Partial<Record<BaseImage, string>> = {};
     const fingerprints = new Map<string, string>();
-    const recipes = recipesFor(only);
     const found = await findPackages(recipes);
     for (const [index, recipe] of recipes.entries()) {
       const packages = found[index] ?? [];

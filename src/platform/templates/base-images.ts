@@ -15,8 +15,7 @@ export const officialBaseImages = {
   "static-run": "docker.io/library/nginx:stable-alpine",
 } as const;
 
-export type BaseImageKey = keyof typeof officialBaseImages;
-export type BaseImages = Readonly<Record<BaseImageKey, string>>;
+export type BaseImages = Readonly<Record<keyof typeof officialBaseImages, string>>;
 
 /** The ConfigMap as it is made at first; afterwards it is the operator's. */
 export function makeBaseImages(): ConfigMap {

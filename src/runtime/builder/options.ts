@@ -1,7 +1,7 @@
 /** The arguments of `elafros-builder`. The shipped BuildTemplates are who calls it; an option that is empty counts as absent, for templates can't leave one out. */
 import { parseArgs } from "node:util";
 
-export const languages = ["nodejs", "nodejs-fn", "python", "python-fn", "go", "go-fn", "static", "dockerfile"] as const;
+const languages = ["nodejs", "nodejs-fn", "python", "python-fn", "go", "go-fn", "static", "dockerfile"] as const;
 export type Language = (typeof languages)[number];
 
 export interface BuilderOptions {
