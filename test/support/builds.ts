@@ -3,17 +3,16 @@
  * leaves nothing on the machine and says so where something is left.
  */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "vitest";
-import { systemClock } from "../../src/lib/clock.ts";
-import { silentLog } from "../../src/lib/log.ts";
 import { type BuildKey, type BuildSpec, type BuildState, type StepSpec, toolsImage } from "../../src/runtime/builds.ts";
 import type { BuildOptions } from "../../src/runtime/oci/build-open.ts";
-import { createDriver, type Driver } from "../../src/runtime/oci/driver.ts";
-import { createImageStore, type OciImageStore } from "../../src/runtime/oci/images.ts";
-import { createNetwork, destroyNetwork } from "../../src/runtime/oci/network.ts";
+import type { Driver } from "../../src/runtime/oci/driver.ts";
+import type { OciImageStore } from "../../src/runtime/oci/images.ts";
+import { destroyNetwork } from "../../src/runtime/oci/network.ts";
+import { buildParts } from "./build-parts.ts";
 import { busyboxRoot } from "./busybox-root.ts";
 import { leftovers } from "./driver.ts";
 
@@ -26,36 +25,6 @@ export interface BuildBed {
   /** Ends the driver, as a crash of control would as far as builds see it, and starts the next. */
   restart(options?: { before?: () => Promise<void>; builds?: Partial<BuildOptions> }): Promise<void>;
   close(): Promise<void>;
-}
-
-/** The parts of an installation below `dir` that builds need; also for a process of its own. */
-export async function buildParts(dir: string, builds: Partial<BuildOptions> = {}) {
-  const runDir = join(dir, "run");
-  await mkdir(runDir, { recursive: true });
-  const images = await createImageStore({
-    images: join(dir, "images"),
-    runRoot: join(runDir, "images"),
-    log: silentLog,
-  });
-  const network = await createNetwork({
-    dataDir: dir,
-    runDir,
-    prepared: 2,
-    log: silentLog,
-    gatewayPorts: [],
-    allowHostPorts: [],
-  });
-  const driver = await createDriver({
-    dir: join(dir, "instances"),
-    runDir,
-    images,
-    builds: { dir: join(dir, "builds"), bases: join(dir, "bases"), ...builds },
-    network,
-    drain: () => Promise.resolve(),
-    clock: systemClock,
-    log: silentLog,
-  });
-  return { driver, images, network };
 }
 
 /** Makes a bed on which builds run, in a new directory unless `at` is one. */
@@ -104,7 +73,9 @@ export async function importRoot(
       await run("buildah", ["--root", store, "--runroot", runRoot, "--storage-driver", "overlay", ...args])
     ).stdout.trim();
   const container = await buildah("from", "scratch");
-  await buildah("add", "--quiet", container, root, "/");
+  // Copied with owners and modes, which "add" would set.
+  await run("cp", ["-a", `${root}/.`, await buildah("mount", container)]);
+  await buildah("umount", container);
   await buildah("config", ...config, container);
   await buildah("commit", "--quiet", "--rm", container, name);
 }
@@ -193,7 +164,7 @@ export async function untilTidy(dir: string): Promise<void> {
         if (name !== "build.json" && name !== "log") found.push(`${job}/${name}`);
       }
     }
-    for (const part of ["run/oci/mem/b", "run/oci/mem/oci", "run/oci/mem/exits", "builds/tmp", "images/tmp"]) {
+    for (const part of ["run/mem/b", "run/mem/oci", "run/mem/exits", "builds/tmp", "images/tmp"]) {
       for (const name of await readdir(join(dir, part)).catch(() => [])) found.push(`${part}/${name}`);
     }
     found.push(...(await readdir(join(dir, "run/network"))));

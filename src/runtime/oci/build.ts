@@ -167,7 +167,7 @@ export class Build {
     const { timeoutMs } = record.spec;
     const late = new BuildFailed(
       "BuildTimeout",
-      `Build took longer than its timeout of ${Math.round(timeoutMs / 1000)}s: give it more with "timeout"`,
+      `Build took longer than its timeout of ${timeoutMs / 1000}s: give it more with "timeout"`,
     );
     const cancel = clock.after(Math.max(0, record.startedAt + timeoutMs - clock.now()), () => this.stop(late));
     try {

@@ -5,11 +5,13 @@ import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { signal as kill } from "./cgroup.ts";
 import { reason } from "./images-errors.ts";
-import { readLayout } from "./images-layout.ts";
+import { type Descriptor, fault, type LayoutImage, readLayout } from "./images-layout.ts";
 import { type ImageReference, isLoopback, parseReference } from "./images-reference.ts";
 import { type RegistryContext, withCredentials } from "./images-registry.ts";
 import type { ToolResult } from "./storage-run.ts";
 
+/** What was built here is nobody's to sign: the machine's policy is for what it gets from others. */
+const ownImage = "--insecure-policy";
 /** How long a push may take in all. */
 const pushTimeout = "60m";
 
@@ -37,9 +39,10 @@ export async function importLayout(
   { layout, reference }: { layout: string; reference: ImageReference },
   signal: AbortSignal,
 ): Promise<string> {
-  return withCopy(context, layout, async (copy, digest) => {
-    const exact = `${reference.name}@${digest}`;
-    const args = [`--tmpdir=${copy}`, "copy", "--preserve-digests", `oci:${copy}`, `containers-storage:${exact}`];
+  return withCopy(context, layout, async (copy, { manifest, blobs }) => {
+    await checkBlobs(context, copy, blobs);
+    const exact = `${reference.name}@${manifest.digest}`;
+    const args = [ownImage, `--tmpdir=${copy}`, "copy", "--preserve-digests", `oci:${copy}`, `containers-storage:${exact}`];
     const result = await abortable(context, args, { copy, signal });
     if (result.code !== 0) throw new ImageError(`Cannot take the image in "/builder/image": ${reason(result.stderr)}`);
     return exact;
@@ -62,6 +65,7 @@ export async function pushLayout(
         context,
         [
           "--debug",
+          ownImage,
           `--command-timeout=${pushTimeout}`,
           `--tmpdir=${copy}`,
           "copy",
@@ -81,9 +85,10 @@ export async function pushLayout(
 async function withCopy<T>(
   context: RegistryContext,
   layout: string,
-  use: (copy: string, digest: string) => Promise<T>,
+  use: (copy: string, image: LayoutImage) => Promise<T>,
 ): Promise<T> {
-  const { mediaType, digest, size } = await readLayout(layout, process.arch);
+  const image = await readLayout(layout, process.arch);
+  const { mediaType, digest, size } = image.manifest;
   const copy = await mkdtemp(join(context.temporary, "layout-"));
   try {
     await mkdir(join(copy, "blobs"));
@@ -93,10 +98,23 @@ async function withCopy<T>(
       join(copy, "index.json"),
       JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType, digest, size }] }),
     );
-    return await use(copy, digest);
+    return await use(copy, image);
   } finally {
     await rm(copy, { recursive: true, force: true });
   }
+}
+
+/**
+ * Checks the bytes of every blob. The tool would take a layer that storage has already by its digest alone: without its bytes, a layout could name one of another's
+ * image.
+ */
+async function checkBlobs(context: RegistryContext, copy: string, blobs: readonly Descriptor[]): Promise<void> {
+  const files = new Set(blobs.map(({ digest }) => digest.slice("sha256:".length)));
+  const input = [...files].map((hex) => `${hex}  blobs/sha256/${hex}\n`).join("");
+  const result = await context.run("sha256sum", ["--check", "--strict", "--quiet"], { cwd: copy, input });
+  if (result.code === 0) return;
+  const hex = /^blobs\/sha256\/([0-9a-f]{64}): /m.exec(result.stdout.toString("utf8"))?.[1] ?? "";
+  throw fault(`the bytes of blob "sha256:${hex}" have another digest`);
 }
 
 /** Runs skopeo until it has ended; after `signal` it is killed. Its process is found by the directory that only it is given. */

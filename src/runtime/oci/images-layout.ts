@@ -38,12 +38,19 @@ export async function hasLayout(dir: string): Promise<boolean> {
   );
 }
 
+/** A layout's image. */
+export interface LayoutImage {
+  manifest: Descriptor;
+  /** What the manifest refers to: regular files of their sizes. Their bytes have not been looked at. */
+  blobs: Descriptor[];
+}
+
 /**
- * The manifest of a layout's image: its only one, or the one for this machine's architecture.
+ * The image of a layout: its only one, or the one for this machine's architecture.
  * @param arch as `process.arch`
  * @throws ImageError
  */
-export async function readLayout(dir: string, arch: string): Promise<Descriptor> {
+export async function readLayout(dir: string, arch: string): Promise<LayoutImage> {
   for (const path of [dir, join(dir, "blobs"), join(dir, "blobs/sha256")]) await needDirectory(path, dir);
   const layout = await readDocument(dir, "oci-layout");
   if (layout["imageLayoutVersion"] !== "1.0.0") throw fault(`"oci-layout" is not of version 1.0.0`);
@@ -54,8 +61,9 @@ export async function readLayout(dir: string, arch: string): Promise<Descriptor>
   const { config, layers } = await readBlob(dir, chosen);
   if (!Array.isArray(layers) || layers.length > mostLayers)
     throw fault(`its manifest has no list of at most ${mostLayers} layers`);
-  for (const each of [config, ...(layers as unknown[])]) await needBlob(dir, descriptor(each, "its manifest"));
-  return chosen;
+  const blobs = [config, ...(layers as unknown[])].map((each) => descriptor(each, "its manifest"));
+  for (const blob of blobs) await needBlob(dir, blob);
+  return { manifest: chosen, blobs };
 }
 
 /** The only entry, or the only one for this architecture: a list may hold attestations besides images. */
@@ -96,7 +104,7 @@ async function readBlob(dir: string, blob: Descriptor): Promise<Record<string, u
   return parse(bytes, blob.digest);
 }
 
-/** The path of a blob that is a regular file of its size. Larger ones than documents are checked against their digests where they are copied. */
+/** The path of a blob that is a regular file of its size. The bytes of what isn't read here are checked before they are copied. */
 async function needBlob(dir: string, { digest, size }: Descriptor): Promise<string> {
   const path = blobPath(dir, digest);
   const stat = await lstat(path).catch(() => undefined);
@@ -147,6 +155,7 @@ function parse(bytes: Buffer, name: string): Record<string, unknown> {
   throw fault(`"${name}" is no JSON object`);
 }
 
-function fault(what: string): ImageError {
+/** What is wrong with a layout. */
+export function fault(what: string): ImageError {
   return new ImageError(`Cannot take the OCI layout in "/builder/image": ${what}`);
 }

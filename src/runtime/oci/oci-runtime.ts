@@ -186,6 +186,7 @@ async function release(path: string, alive: () => boolean): Promise<void> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const buffer = Buffer.alloc(1);
+    let ended = false;
     for (;;) {
       const bytes = await file.read(buffer, 0, 1).then(
         (result) => result.bytesRead,
@@ -195,8 +196,10 @@ async function release(path: string, alive: () => boolean): Promise<void> {
         },
       );
       if (bytes === 1) break;
-      if (!alive()) throw new Error("Cannot start container: it ended before it was started");
-      await sleep(1);
+      if (ended) throw new Error("Cannot start container: it ended before it was started");
+      // A program that ends at once may have been let go between the two: what it wrote is still there.
+      ended = !alive();
+      if (!ended) await sleep(1);
     }
   } finally {
     await file.close();

@@ -1,0 +1,197 @@
+/** What steps leave as an image: taken, pushed, or refused. */
+import { createServer } from "node:net";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { BuildSpec, StepSpec } from "../../src/runtime/builds.ts";
+import { type BuildBed, buildBed, buildEnd, buildSpec, shellStep, toolsStep, untilTidy } from "../support/builds.ts";
+import { startRegistry, type TestRegistry } from "../support/registry.ts";
+
+const user = { username: "me", password: "right" };
+let bed: BuildBed;
+let open: TestRegistry;
+let closed: TestRegistry;
+beforeAll(async () => {
+  [bed, open, closed] = await Promise.all([buildBed(), startRegistry(), startRegistry({ auth: user })]);
+});
+afterEach(() => untilTidy(bed.dir));
+afterAll(async () => {
+  await Promise.all([bed.close(), open.close(), closed.close()]);
+});
+
+let made = 0;
+const newKey = () => ({ namespace: "default", name: `image-${++made}` });
+
+async function runSteps(steps: StepSpec[], more: Partial<BuildSpec> = {}) {
+  const key = newKey();
+  bed.driver.builds.start(key, buildSpec(steps, more));
+  return buildEnd(bed.driver, key);
+}
+
+/** A layout with one file of its own, without any tool. */
+const layoutStep = (content = "x") => shellStep("layout", layoutScript(content));
+const layoutScript = (content: string) =>
+  `
+  cd /builder/image; mkdir -p blobs/sha256 /tmp/root; echo ${content} > /tmp/root/file
+  put() { h=$(sha256sum "$1" | cut -d' ' -f1); s=$(stat -c %s "$1"); mv "$1" blobs/sha256/$h; }
+  tar -C /tmp/root -cf /tmp/layer .; put /tmp/layer; layer=$h; layerSize=$s
+  echo '{"architecture":"amd64","os":"linux","config":{"Env":["A=${content}"]},"rootfs":{"type":"layers","diff_ids":["sha256:'$layer'"]}}' > /tmp/config
+  put /tmp/config; config=$h; configSize=$s
+  echo '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:'$config'","size":'$configSize'},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:'$layer'","size":'$layerSize'}]}' > /tmp/manifest
+  put /tmp/manifest; manifest=$h; manifestSize=$s
+  echo '{"imageLayoutVersion":"1.0.0"}' > oci-layout
+  echo '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:'$manifest'","size":'$manifestSize'}]}' > index.json
+  echo layer=$layer config=$config manifest=$manifest > /workspace/names`;
+const tamper = (script: string) => shellStep("tamper", `cd /builder/image; . /workspace/names; ${script}`);
+
+test("an image is pushed under its tag with the digest that it has here", async () => {
+  const image = `${open.host}/team/app:v1`;
+  const state = await runSteps([layoutStep("pushed")], { image });
+  expect(state.failure).toBeUndefined();
+  expect(state.imageDigest).toMatch(/^127\.0\.0\.1:\d+\/team\/app@sha256:[0-9a-f]{64}$/);
+  expect(await bed.images.resolve(image, [], "Always")).toBe(state.imageDigest);
+  // What a Revision needs is here, whatever becomes of the registry.
+  expect(await bed.images.root(state.imageDigest ?? "")).toMatchObject({ config: { env: ["A=pushed"] } });
+});
+
+test("two builds of one tag at once each give their own image", async () => {
+  const image = `${open.host}/team/both:latest`;
+  const states = await Promise.all(["one", "two"].map((text) => runSteps([layoutStep(text)], { image })));
+  const roots = await Promise.all(states.map(({ imageDigest = "" }) => bed.images.root(imageDigest)));
+  expect(roots.map((root) => root?.config.env)).toEqual([["A=one"], ["A=two"]]);
+  expect(states.map(({ imageDigest }) => imageDigest)).toContain(await bed.images.resolve(image, [], "Always"));
+});
+
+test("pushing uses the build's credentials, and says as whom and where it was refused", async () => {
+  const image = `${closed.host}/team/app:v1`;
+  const auth = (password: string) => [{ registry: closed.host, username: "me", password }];
+  const state = await runSteps([layoutStep()], { image, registryAuths: auth("right") });
+  expect(state.failure).toBeUndefined();
+  expect(await bed.images.resolve(image, auth("right"), "Always")).toBe(state.imageDigest);
+
+  const wrong = await runSteps([layoutStep()], { image, registryAuths: auth("wrong") });
+  expect(wrong.failure?.reason).toBe("PushFailed");
+  expect(wrong.failure?.message).toMatch(
+    /^Cannot push image "127\.0\.0\.1:\d+\/team\/app:v1": .*(unauthorized|authentication required).* \(asked http:\/\/.* as user "me"\)$/,
+  );
+  expect(wrong).not.toHaveProperty("imageDigest");
+
+  const nobody = await runSteps([layoutStep()], { image });
+  expect(nobody.failure?.message).toMatch(/\(asked .* anonymously\)$/);
+});
+
+test("a registry that isn't there is named", async () => {
+  const { failure } = await runSteps([layoutStep()], { image: "127.0.0.1:1/team/app" });
+  expect(failure?.reason).toBe("PushFailed");
+  expect(failure?.message).toMatch(/^Cannot push image "127\.0\.0\.1:1\/team\/app": .*connection refused/);
+});
+
+test("what a step has pushed itself is taken by the digest that it wrote, else by its tag", async () => {
+  const image = `${open.host}/team/self:v1`;
+  const first = await runSteps([layoutStep("self")], { image });
+  const digest = first.imageDigest?.split("@")[1] ?? "";
+  const byTag = await runSteps([shellStep("s", "true")], { image });
+  expect(byTag).toMatchObject({ phase: "succeeded", imageDigest: first.imageDigest });
+  await runSteps([layoutStep("moved")], { image });
+  const byDigest = await runSteps([shellStep("s", `echo ${digest} > /builder/image-digest`)], { image });
+  expect(byDigest).toMatchObject({ phase: "succeeded", imageDigest: first.imageDigest });
+  const none = await runSteps([shellStep("s", `echo sha256:${"0".repeat(64)} > /builder/image-digest`)], { image });
+  expect(none.failure).toMatchObject({ reason: "ImageMissing", message: expect.stringContaining("manifest unknown") });
+  const odd = await runSteps([shellStep("s", "echo ../../etc > /builder/image-digest")], { image });
+  expect(odd.failure?.message).toContain('what follows "@" is not sha256');
+});
+
+test("a list of images gives the one for this machine", async () => {
+  const state = await runSteps(
+    [
+      layoutStep("listed"),
+      tamper(`
+        size=$(stat -c %s blobs/sha256/$manifest)
+        entry() { echo '{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:'$1'","size":'$2',"platform":{"architecture":"'$3'","os":"'$4'"}}'; }
+        echo '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":['$(entry $layer 1 s390x linux)','$(entry $manifest $size amd64 linux)','$(entry $layer 1 unknown unknown)']}' > /tmp/list
+        h=$(sha256sum /tmp/list | cut -d' ' -f1); size=$(stat -c %s /tmp/list); mv /tmp/list blobs/sha256/$h
+        echo '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:'$h'","size":'$size'}]}' > index.json`),
+    ],
+    { image: "listed" },
+  );
+  expect(state.failure).toBeUndefined();
+  expect(await bed.images.root(state.imageDigest ?? "")).toMatchObject({ config: { env: ["A=listed"] } });
+});
+
+test.each([
+  ["an image directory that is a link", "cd ..; mv image other; ln -s other image", "it is not a directory"],
+  ["blobs that are a link", "mv blobs /workspace/b; ln -s /etc blobs", '"blobs" is not a directory'],
+  ["a blob that is a link", "rm blobs/sha256/$layer; ln -s /etc/shadow blobs/sha256/$layer", "is not a regular file"],
+  ["a manifest that is a pipe", "rm blobs/sha256/$manifest; mkfifo blobs/sha256/$manifest", "is not a regular file"],
+  ["an index that is a pipe", "rm index.json; mkfifo index.json", '"index.json" is not a regular file'],
+  [
+    "an index that is a link",
+    "rm index.json; ln -s /proc/self/environ index.json",
+    '"index.json" is missing or not a regular file',
+  ],
+  ["a huge index", "dd if=/dev/zero of=index.json bs=1M count=5 2>/dev/null", "has 5 MiB, more than the 4 MiB"],
+  ["an index that is no JSON", "echo '[' > index.json", '"index.json" is no JSON object'],
+  ["a missing layer", "rm blobs/sha256/$layer", "is missing"],
+  ["a layer of another size", "echo more >> blobs/sha256/$layer", "bytes, not"],
+  [
+    "a manifest of other bytes",
+    "sed -i 's/schemaVersion\":2/schemaVersion\":3/' blobs/sha256/$manifest",
+    "have the digest",
+  ],
+  [
+    "a layer of other bytes",
+    "printf Z | dd of=blobs/sha256/$layer bs=1 seek=600 conv=notrunc 2>/dev/null",
+    "have another digest",
+  ],
+  ["a config of other bytes", "sed -i 's/A=x/A=y/' blobs/sha256/$config", "have another digest"],
+  [
+    "a digest that is a path",
+    "sed -i 's/sha256:[0-9a-f]*/sha256:..\\/..\\/..\\/index.json/' index.json",
+    "without a type and a digest",
+  ],
+  ["a manifest of another type", "sed -i 's/oci.image.manifest.v1/docker.x/' index.json", "its manifest has the type"],
+  ["another version of layouts", "echo '{}' > oci-layout", "not of version 1.0.0"],
+  ["no images", "echo '{\"manifests\":[]}' > index.json", "lists 0 images, and none for linux/"],
+])("%s is refused", async (_, script, says) => {
+  const { failure, ...state } = await runSteps([layoutStep(), tamper(script)], { image: "hostile" });
+  expect(failure?.reason).toBe("ImageMissing");
+  expect(failure?.message).toMatch(/^Cannot take the (OCI layout|image) in "\/builder\/image": /);
+  expect(failure?.message).toMatch(new RegExp(says));
+  expect(state).not.toHaveProperty("imageDigest");
+});
+
+test("a layer that only another image here has can't be taken by its digest", async () => {
+  const secret = await runSteps([layoutStep("another-tenant")], { image: "theirs" });
+  expect(secret.failure).toBeUndefined();
+  // All of theirs is known, and each blob has its size: but not its bytes.
+  const steal = `for f in blobs/sha256/$layer; do s=$(stat -c %s $f); rm $f; head -c $s /dev/zero > $f; done`;
+  const { failure } = await runSteps([layoutStep("another-tenant"), tamper(steal)], { image: "mine" });
+  expect(failure?.message).toContain("have another digest");
+});
+
+test("an image without a name, or with a digest for one, is refused", async () => {
+  expect((await runSteps([layoutStep()])).failure?.message).toBe(
+    'The steps left an image in "/builder/image", and the build has no name for it: give one in argument "_IMAGE"',
+  );
+  const image = `localhost/x@sha256:${"a".repeat(64)}`;
+  expect((await runSteps([layoutStep()], { image })).failure?.message).toContain("a name with a digest can't be given");
+});
+
+test("cancel() while an image is pushed ends the push", async () => {
+  // Something that listens and never answers.
+  const server = createServer(() => {});
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const key = newKey();
+  bed.driver.builds.start(key, buildSpec([layoutStep()], { image: `127.0.0.1:${port}/x` }));
+  await expect.poll(() => bed.driver.builds.get(key)?.message, { timeout: 20_000 }).toBe("Pushing the image");
+  bed.driver.builds.cancel(key);
+  expect((await buildEnd(bed.driver, key)).failure?.reason).toBe("BuildCancelled");
+  await untilTidy(bed.dir);
+  server.close();
+});
+
+test("buildah's layout is taken as it is", async () => {
+  const script =
+    "printf 'FROM scratch\\nCOPY f /f\\n' > Dockerfile; echo f > f; buildah bud -t r . && buildah push r oci:/builder/image";
+  const state = await runSteps([toolsStep("image", script)], { image: "buildah" });
+  expect(state.failure).toBeUndefined();
+});
