@@ -27,7 +27,10 @@ async function clean({ client, workloads, builds: running, images, log }: ImageH
   const named = [...revisions.items, ...builds.items];
   const needed = new Set(named.flatMap(({ status }) => status?.imageDigest ?? []));
   // After the Builds: of one that ended meanwhile, either knows the image.
-  for (const { imageDigest } of running.list()) if (imageDigest !== undefined) needed.add(imageDigest);
+  for (const { imageDigest, steps } of running.list()) {
+    if (imageDigest !== undefined) needed.add(imageDigest);
+    for (const { image, phase } of steps) if (image !== undefined && phase !== "ended") needed.add(image);
+  }
   for (const { instances } of workloads.list()) for (const { image } of instances) needed.add(image);
   const removed = await images.prune([...needed]);
   if (removed.length > 0) log.info({ images: removed }, "Removed images that nothing needs any more");

@@ -4,6 +4,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { createBases } from "./build-bases.ts";
 import type { BuildContext, BuildLimits } from "./build-context.ts";
+import { cachesDir } from "./build-record.ts";
 import { type BuildSet, createBuildSet } from "./build-set.ts";
 import { makeTools } from "./build-tools.ts";
 import type { DriverContext } from "./context.ts";
@@ -41,7 +42,11 @@ export async function openBuilds(driver: DriverContext, options: BuildOptions): 
   const memory = join(driver.places.memory, "b");
   const temporary = join(disk, "tmp");
   const runRoot = join(driver.places.memory, "bases");
-  await Promise.all([memory, temporary, runRoot].map((path) => mkdir(path, { recursive: true, mode: 0o700 })));
+  await Promise.all(
+    [memory, temporary, runRoot, cachesDir({ disk, memory })].map((path) =>
+      mkdir(path, { recursive: true, mode: 0o700 }),
+    ),
+  );
   const storage = driver.upper === "disk" ? "overlay" : "vfs";
   const { clock, log, launcher } = driver;
   const run = launchedTools(launcher, temporary);

@@ -42,7 +42,14 @@ export async function importLayout(
   return withCopy(context, layout, async (copy, { manifest, blobs }) => {
     await checkBlobs(context, copy, blobs);
     const exact = `${reference.name}@${manifest.digest}`;
-    const args = [ownImage, `--tmpdir=${copy}`, "copy", "--preserve-digests", `oci:${copy}`, `containers-storage:${exact}`];
+    const args = [
+      ownImage,
+      `--tmpdir=${copy}`,
+      "copy",
+      "--preserve-digests",
+      `oci:${copy}`,
+      `containers-storage:${exact}`,
+    ];
     const result = await abortable(context, args, { copy, signal });
     if (result.code !== 0) throw new ImageError(`Cannot take the image in "/builder/image": ${reason(result.stderr)}`);
     return exact;
