@@ -30,4 +30,9 @@ describe("unitText()", () => {
     expect(text).toContain("KillMode=process");
     expect(text).not.toContain("--verbose-errors");
   });
+
+  test("says of a list that was emptied that it is empty: up would keep the one before", () => {
+    const text = unitText("/bin/elafros", { dataDir: "/d", apiSans: [], allowHostPorts: [], print });
+    expect(text).toContain("ExecStart=/bin/elafros up --data-dir /d --api-san none --allow-host none\n");
+  });
 });

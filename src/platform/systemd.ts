@@ -57,6 +57,7 @@ function flagOf(name: string, value: unknown): string[] {
   }[name];
   if (flag === undefined) return [];
   if (typeof value === "boolean") return value ? [flag] : [];
+  if (Array.isArray(value) && value.length === 0) return [flag, "none"];
   return (Array.isArray(value) ? value : [value]).flatMap((each) => [flag, String(each)]);
 }
 

@@ -55,6 +55,12 @@ describe("up", () => {
     expect((await parse("--detach")).verboseErrors).toBeUndefined();
   });
 
+  it("upCommand() empties a list with none, and takes what comes after it", async () => {
+    const argv = "--api-san a --api-san none --allow-host none --allow-host 5432 --allow-file-sources none";
+    const { apiSan, allowHost, allowFileSources } = await parseOptions<UpCommandOptions>(upCommand, argv.split(" "));
+    expect({ apiSan, allowHost, allowFileSources }).toEqual({ apiSan: [], allowHost: [5432], allowFileSources: [] });
+  });
+
   it("upCommand() reads every setting", async () => {
     const argv =
       "--data-dir /d --api 0.0.0.0:7443 --http [::1]:80 --domain apps.example.com --api-san a --api-san b --region home " +

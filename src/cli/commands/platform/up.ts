@@ -33,12 +33,16 @@ export function upCommand(
     .option("--api <host:port>", "where the API server listens (default: 127.0.0.1:6443)", hostPort)
     .option("--http <host:port>", "where the gateway listens (default: 127.0.0.1:8080)", hostPort)
     .option("--domain <domain>", "services answer at SERVICE.NAMESPACE.DOMAIN (default: localhost)", domainName)
-    .option("--api-san <name>", "another name or address of the API server, for its certificate (repeatable)", repeated)
+    .option(
+      "--api-san <name>",
+      "another name or address of the API server, for its certificate (repeatable; none: no others)",
+      orNone(repeated),
+    )
     .option("--region <name>", "the name of the kubeconfig's context (default: local)", contextName)
     .option(
       "--allow-host <port>",
-      "a port of this machine that instances may reach as host.elafros.internal (repeatable)",
-      port,
+      "a port of this machine that instances may reach as host.elafros.internal (repeatable; none: no port)",
+      orNone(port),
     )
     .option("--verbose-errors", "add the reason's message to 503 answers; for development, it may hold secrets")
     .option("--no-verbose-errors", "take that back")
@@ -51,8 +55,8 @@ export function upCommand(
     )
     .option(
       "--allow-file-sources <dir>",
-      "a directory whose git repositories anyone who may build can clone as file:///… (repeatable)",
-      directory,
+      "a directory whose git repositories anyone who may build can clone as file:///… (repeatable; none: no directory)",
+      orNone(directory),
     )
     .option("--detach", "return once it serves, instead of staying in the foreground", false)
     .option("--install", "write and start a systemd unit that runs this at each boot", false);
@@ -105,6 +109,11 @@ function bytes(text: string): number {
   if (value === undefined || value < 1)
     throw new InvalidArgumentError("Give a quantity of bytes such as 256Mi or 1Gi.");
   return value;
+}
+
+/** Collects a list, which the word `none` empties: a list that isn't given is that of the last `up`. */
+function orNone<Value>(add: (text: string, before?: Value[]) => Value[]): (text: string, before?: Value[]) => Value[] {
+  return (text, before) => (text === "none" ? [] : add(text, before));
 }
 
 function directory(text: string, before: string[] = []): string[] {
