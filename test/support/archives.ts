@@ -12,6 +12,8 @@ export interface ZipEntry {
   /** Not compressed. */
   stored?: boolean;
   encrypted?: boolean;
+  /** Has the content of the entry before it, which is there once: as bombs do. */
+  again?: boolean;
   /** The size that is claimed, where it isn't the content's. */
   claimed?: number;
 }
@@ -21,11 +23,19 @@ export function zipOf(entries: readonly ZipEntry[]): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
+  let place = 0;
+  let common = Buffer.alloc(26);
   for (const entry of entries) {
+    const name = Buffer.from(entry.name);
+    if (entry.again === true) {
+      common = Buffer.from(common);
+      common.writeUInt16LE(name.length, 22);
+      directory.push(record(entry, { common, place, name }));
+      continue;
+    }
     const content = Buffer.from(entry.content as Uint8Array);
     const data = entry.stored === true ? content : deflateRawSync(content);
-    const name = Buffer.from(entry.name);
-    const common = Buffer.alloc(26);
+    common = Buffer.alloc(26);
     common.writeUInt16LE(20, 0);
     common.writeUInt16LE(0x800 | (entry.encrypted === true ? 1 : 0), 2);
     common.writeUInt16LE(entry.stored === true ? 0 : 8, 4);
@@ -34,12 +44,8 @@ export function zipOf(entries: readonly ZipEntry[]): Buffer {
     common.writeUInt32LE(entry.claimed ?? content.length, 18);
     common.writeUInt16LE(name.length, 22);
     const local = Buffer.concat([Buffer.from("504b0304", "hex"), common, name, data]);
-    const head = Buffer.alloc(14);
-    head.writeUInt32LE(((entry.mode ?? 0o100644) * 0x10000) >>> 0, 6);
-    head.writeUInt32LE(offset, 10);
-    if (entry.dos === true) head.writeUInt32LE(0, 6);
-    const madeBy = Buffer.from([20, entry.dos === true ? 0 : 3]);
-    directory.push(Buffer.concat([Buffer.from("504b0102", "hex"), madeBy, common, head, name]));
+    place = offset;
+    directory.push(record(entry, { common, place, name }));
     parts.push(local);
     offset += local.length;
   }
@@ -51,6 +57,15 @@ export function zipOf(entries: readonly ZipEntry[]): Buffer {
   end.writeUInt32LE(list.length, 12);
   end.writeUInt32LE(offset, 16);
   return Buffer.concat([...parts, list, end]);
+}
+
+/** An entry's record in the directory at the end. */
+function record(entry: ZipEntry, { common, place, name }: { common: Buffer; place: number; name: Buffer }): Buffer {
+  const head = Buffer.alloc(14);
+  head.writeUInt32LE(entry.dos === true ? 0 : ((entry.mode ?? 0o100644) * 0x10000) >>> 0, 6);
+  head.writeUInt32LE(place, 10);
+  const madeBy = Buffer.from([20, entry.dos === true ? 0 : 3]);
+  return Buffer.concat([Buffer.from("504b0102", "hex"), madeBy, common, head, name]);
 }
 
 /** An entry of a tar. */

@@ -30,7 +30,7 @@ export interface Fetched {
 export interface Fetching extends Partial<FetchRequest> {
   source: FetchRequest["source"];
   credentials?: readonly GitCredential[];
-  /** A certificate that is trusted, PEM. */
+  /** A certificate that the machine trusts, PEM. */
   ca?: string;
   env?: NodeJS.ProcessEnv;
   /** A directory for everything, where it shouldn't be one of the system's. */
@@ -54,6 +54,7 @@ export async function fetchSource(options: Fetching): Promise<Fetched> {
   }
   if (ca !== undefined) {
     await writeFile(join(base, "ca.pem"), ca);
+    // The TLS library of Debian's git doesn't read SSL_CERT_FILE.
     await writeFile(join(home, ".gitconfig"), `[http]\n\tsslCAInfo = ${join(base, "ca.pem")}\n`);
   }
   const request: FetchRequest = {
@@ -65,7 +66,7 @@ export async function fetchSource(options: Fetching): Promise<Fetched> {
   await writeFile(join(exchange, "spec.json"), JSON.stringify(request));
   const variables = homeVariables({ gitCredentials: [...credentials] });
   const set = Object.fromEntries(variables.map(({ name, value }) => [name, value.replaceAll(buildHome, home)]));
-  const trust = ca === undefined ? {} : { NODE_EXTRA_CA_CERTS: join(base, "ca.pem") };
+  const trust = ca === undefined ? {} : { SSL_CERT_FILE: join(base, "ca.pem") };
   const result = join(exchange, "result.json");
   const ended = await new Promise<{ exitCode: number; stdout: string; stderr: string }>((done) => {
     const args = ["--disable-warning=ExperimentalWarning", program, join(exchange, "spec.json"), result, workspace];

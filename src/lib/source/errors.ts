@@ -16,3 +16,8 @@ export function unreadable(path: string, error: unknown): SourceFault {
   const sentence = sentences[code] ?? `Cannot read ${quoted} of the source: ${(error as Error).message}`;
   return new SourceFault(sentence, { cause: error });
 }
+
+/** What begins a sentence. */
+export function capitalized(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+}

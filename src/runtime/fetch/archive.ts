@@ -17,7 +17,7 @@ export async function fetchArchive(text: string, upload: string | undefined, ctx
   const location = parseLocation(text);
   const { file, sha256, shown } = await located(location, upload, ctx);
   ctx.log(`Unpacking ${shown}`);
-  await unpack(file, { directory: ctx.workspace, shown: `Archive ${shown}`, budget: ctx.budget });
+  await unpack(file, { directory: ctx.workspace, shown: `archive ${shown}`, budget: ctx.budget });
   if (file !== upload) await rm(file);
   return { archive: location.type === "url" ? withoutQuery(text) : text, context: `sha256:${sha256}` };
 }

@@ -1,6 +1,6 @@
 /** What a source may still bring: it is counted as it is written, so that no bomb fills the disk. */
 import { formatBytes } from "../../lib/bytes.ts";
-import { SourceFault } from "../../lib/source/errors.ts";
+import { capitalized, SourceFault } from "../../lib/source/errors.ts";
 
 /** The most that a source may hold. */
 export interface Limits {
@@ -28,7 +28,7 @@ export function createBudget(limits: Limits): Budget {
       entries += 1;
       if (entries > limits.entries) {
         throw new SourceFault(
-          `${shown} holds more than ${limits.entries} files and directories, the limit of a source: leave out what the build doesn't need`,
+          `${capitalized(shown)} holds more than ${limits.entries} files and directories, the limit of a source: leave out what the build doesn't need`,
         );
       }
     },
@@ -36,7 +36,7 @@ export function createBudget(limits: Limits): Budget {
       used += count;
       if (used > limits.bytes) {
         throw new SourceFault(
-          `${shown} unpacks to more than ${formatBytes(limits.bytes)}, the limit of a source: leave out what the build doesn't need`,
+          `${capitalized(shown)} unpacks to more than ${formatBytes(limits.bytes)}, the limit of a source: leave out what the build doesn't need`,
         );
       }
     },

@@ -61,7 +61,7 @@ async function fetchInto(state: Fetching, asked: Asked, directory: string): Prom
   const { git, ctx } = state;
   await receive(state, asked, directory);
   const commit = await resolve(git, asked, directory);
-  const shown = `Repository ${JSON.stringify(shownUrl(asked.repository.url))}`;
+  const shown = `repository ${JSON.stringify(shownUrl(asked.repository.url))}`;
   const submodules = await readTree(git, { directory, commit, shown }, ctx.budget);
   const checkout = await git.run(directory, ["checkout", "--quiet", "--force", "--detach", commit, "--"]);
   if (!checkout.ok) throw gitFault(checkout.stderr, { ...asked, wanted: asked.wanted.shown });

@@ -71,13 +71,13 @@ async function makeDirectories(
   const files = new Set(entries.map(({ path }) => path));
   const made = new Set<string>(["."]);
   for (const { path } of entries) {
-    budget.entry(`Manifest ${shown}`);
+    budget.entry(`manifest ${shown}`);
     const missing: string[] = [];
     for (let at = dirname(path); !made.has(at); at = dirname(at)) missing.unshift(at);
     for (const at of missing) {
       if (files.has(at))
         throw new SourceFault(`Entry ${quoted(at)} of manifest ${shown} is both a file and a directory: correct it`);
-      budget.entry(`Manifest ${shown}`);
+      budget.entry(`manifest ${shown}`);
       await mkdir(join(workspace, at));
       await chmod(join(workspace, at), 0o755);
       made.add(at);
@@ -93,7 +93,7 @@ async function fetchFile(
   const file = join(workspace, path);
   try {
     const maxBytes = budget.limits.bytes;
-    await download(url, { file, maxBytes, sha256, onBytes: (count) => budget.bytes(count, `Manifest ${shown}`) });
+    await download(url, { file, maxBytes, sha256, onBytes: (count) => budget.bytes(count, `manifest ${shown}`) });
   } catch (error) {
     if (!(error instanceof SourceFault)) throw error;
     throw new SourceFault(`File ${quoted(path)} of manifest ${shown}: ${error.message}`, { cause: error });

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { realpath } from "node:fs";
 import { link, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -40,7 +41,7 @@ async function scratch(): Promise<Scratch> {
     unpacked: async (archive, own = {}) => {
       await writeFile(file, archive);
       const budget = createBudget({ ...limits, ...own });
-      await unpack(file, { directory: workspace, shown: 'Archive "x"', budget });
+      await unpack(file, { directory: workspace, shown: 'archive "x"', budget });
     },
     outside: async () => {
       const all = await readdir(base, { recursive: true });
@@ -64,8 +65,16 @@ async function contents(root: string): Promise<Record<string, string>> {
   return found;
 }
 
+/** Where a path really is; undefined for a link that leads nowhere. By the system itself: Node's own takes `..` for text. */
+async function realpathOf(path: string): Promise<string | undefined> {
+  return promisify(realpath.native)(path).catch(() => undefined);
+}
+
+/** Properties make many directories: what a slow disk needs for them is no failure. */
+const slow = { timeout: 60_000 };
+
 describe("unpack()", () => {
-  test("gives back what packDirectory() packed", async () => {
+  test("gives back what packDirectory() packed", slow, async () => {
     const content = fc.uint8Array({ maxLength: 3000 });
     const path = fc.constantFrom("a", "b/c", "b/d/e", "é/ü", "z.sh");
     const target = fc.constantFrom("a", "b", "../x", ".", "b/c", "missing");
@@ -136,14 +145,14 @@ describe("unpack()", () => {
     [
       "a path above",
       [{ name: "../victim", content: "x" }],
-      'Entry "../victim" of Archive "x" would be written outside of the source',
+      'Entry "../victim" of archive "x" would be written outside of the source',
     ],
     ["a path above, further in", [{ name: "a/../../victim", content: "x" }], "would be written outside of the source"],
     ["an absolute path", [{ name: "/tmp/elafros-evil", content: "x" }], "would be written outside of the source"],
     [
       "a link out",
       [{ name: "l", type: "2", link: "../../victim" }],
-      'Entry "l" of Archive "x" is a symbolic link to "../../victim", which leads out of the source',
+      'Entry "l" of archive "x" is a symbolic link to "../../victim", which leads out of the source',
     ],
     ["an absolute link", [{ name: "l", type: "2", link: "/etc/passwd" }], "which leads out of the source"],
     [
@@ -152,7 +161,7 @@ describe("unpack()", () => {
         { name: "l", type: "2", link: "../.." },
         { name: "l/victim", content: "x" },
       ],
-      'Entry "l" of Archive "x" is a symbolic link and also a directory with files in it',
+      'Entry "l" of archive "x" is a symbolic link and also a directory with files in it',
     ],
     [
       "a link to a directory inside and a file through it",
@@ -169,7 +178,7 @@ describe("unpack()", () => {
         { name: "p/q/b", type: "2", link: ".." },
         { name: "l", type: "2", link: "p/q/b/../.." },
       ],
-      'Entry "l" of Archive "x" is a symbolic link to "p/q/b/../..", which leads out',
+      'Entry "l" of archive "x" is a symbolic link to "p/q/b/../..", which leads out',
     ],
     [
       "a link, then a file in its place",
@@ -177,7 +186,7 @@ describe("unpack()", () => {
         { name: "l", type: "2", link: "x" },
         { name: "l", content: "x" },
       ],
-      'Entry "l" of Archive "x" is there twice',
+      'Entry "l" of archive "x" is there twice',
     ],
     ["a hard link out", [{ name: "h", type: "1", link: "../../victim" }], "would be written outside of the source"],
     [
@@ -205,7 +214,7 @@ describe("unpack()", () => {
     [
       "a device",
       [{ name: "null", type: "3" }],
-      'Entry "null" of Archive "x" is a device, a pipe or something else that is no file',
+      'Entry "null" of archive "x" is a device, a pipe or something else that is no file',
     ],
     ["a block device", [{ name: "sda", type: "4" }], "is a device, a pipe"],
     ["a pipe", [{ name: "pipe", type: "6" }], "is a device, a pipe"],
@@ -215,7 +224,7 @@ describe("unpack()", () => {
         { name: "a", content: "1" },
         { name: "./a", content: "2" },
       ],
-      'Entry "a" of Archive "x" is there twice: pack it once',
+      'Entry "a" of archive "x" is there twice: pack it once',
     ],
     [
       "a file that is also a directory",
@@ -223,7 +232,7 @@ describe("unpack()", () => {
         { name: "a", content: "1" },
         { name: "a/b", content: "2" },
       ],
-      'Entry "a" of Archive "x" is there twice',
+      'Entry "a" of archive "x" is there twice',
     ],
     [
       "a directory that is also a file",
@@ -267,7 +276,7 @@ describe("unpack()", () => {
     expect(await outside()).toEqual(["victim", "untouched"]);
   });
 
-  test("never touches anything outside, whatever an archive holds", async () => {
+  test("never touches anything outside, whatever an archive holds", slow, async () => {
     const name = fc.constantFrom("a", "b", "a/b", "b/a", "a/b/c", "../victim", "./a", "a/../b", "/x", "l", "l/victim");
     const part = fc.record({
       name,
@@ -300,14 +309,15 @@ describe("unpack()", () => {
           expect((await lstat(join(base, "victim"))).nlink).toBe(1);
           if (!done) return;
           // What is there can't be left by links either.
-          const { stdout } = await run("find", [directory, "-type", "l", "-exec", "realpath", "-m", "{}", ";"]);
-          for (const real of stdout.split("\n").filter((line) => line !== ""))
-            expect(`${real}/`).toContain(`${directory}/`);
+          for await (const place of pathsBelow(directory)) {
+            const real = await realpathOf(place);
+            if (real !== undefined) expect(`${real}/`).toContain(`${await realpathOf(directory)}/`);
+          }
         } finally {
           await rm(base, { recursive: true });
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 

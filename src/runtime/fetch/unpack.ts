@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { formatBytes } from "../../lib/bytes.ts";
 import { type ArchiveEntry, entryPath, quoted } from "../../lib/source/archive-entry.ts";
 import { readArchive } from "../../lib/source/archive.ts";
-import { SourceFault } from "../../lib/source/errors.ts";
+import { capitalized, SourceFault } from "../../lib/source/errors.ts";
 import { leadsOutside } from "../../lib/source/links.ts";
 import type { Budget } from "./budget.ts";
 
@@ -144,7 +144,7 @@ async function copy(state: Unpacking, file: FileHandle, content: AsyncIterable<U
     state.unpacked += chunk.length;
     if (state.unpacked > ratioFrom && state.unpacked > state.packed * mostRatio) {
       throw new SourceFault(
-        `${state.shown} has ${formatBytes(state.packed)} and unpacks to more than ${mostRatio} times as much, as no real source does: leave out the files of zeros`,
+        `${capitalized(state.shown)} has ${formatBytes(state.packed)} and unpacks to more than ${mostRatio} times as much, as no real source does: leave out the files of zeros`,
       );
     }
     await file.writeFile(chunk);
