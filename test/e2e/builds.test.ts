@@ -122,6 +122,12 @@ async function has(
 describe("a service from source", () => {
   test("is built, and runs the digest that came out", async () => {
     await deploy("hello", "first");
+    await eventually(
+      "its Pod is there",
+      async () => (await listed("/api/v1/namespaces/default/pods", "hello")).length > 0,
+    );
+    // Before the step has begun, and to its end.
+    const followed = stage.platform.kubectl(["logs", "-f", "hello-00001-build", "-c", "image"]);
     await answers(stage.platform, "hello", 120_000);
     expect((await stage.platform.ask(hostOf("hello"))).text).toContain("Hello World from first");
     const [made, revision] = [await build("hello-00001"), await get(pathOf("revisions", "hello-00001"))];
@@ -131,8 +137,12 @@ describe("a service from source", () => {
     expect(condition(revision, "BuildComplete")?.status).toBe("True");
     expect(made.status?.stepsCompleted).toEqual(["source", "first", "image"]);
 
-    const logs = await stage.platform.kubectl(["logs", "hello-00001-build", "-c", "image"]);
+    const logs = await followed;
     expect(logs.stdout, logs.stderr).toContain("COMMIT made");
+    expect((await stage.platform.kubectl(["logs", "hello-00001-build", "-c", "image"])).stdout).toBe(logs.stdout);
+    const printed = await stage.platform.elafros(["builds", "logs", "hello-00001"]);
+    expect(printed.stdout, printed.stderr).toContain("COMMIT made");
+    expect((await stage.platform.elafros(["builds", "list"])).stdout).toContain("hello-00001");
     expect((await stage.platform.call("GET", made.status?.buildLogsLink ?? "")).text).toContain("COMMIT made");
     const pods = await stage.platform.kubectl(["get", "pods", "-l", "build.dev/buildName=hello-00001"]);
     expect(pods.stdout).toMatch(/hello-00001-build +0\/3 +Completed/);
