@@ -50,6 +50,7 @@ const ports = [
   "runtime/sources.ts",
   "routing/traffic.ts",
   "client/client.ts",
+  "autoscaler/port.ts",
 ];
 const portUsers = ["reconcilers", "autoscaler", "controller", "apiserver"];
 

@@ -418,7 +418,7 @@ describe("Configuration", () => {
     expect(faultTexts(Configuration, configuration({}, spec))).toEqual(expected);
   });
 
-  test("refuses labels and annotations that are the platform's, and autoscaling, for now", () => {
+  test("refuses labels and annotations that are the platform's, and settings of autoscaling that are none", () => {
     const metadata = {
       name: "mine",
       labels: { "elafros.dev/configuration": "other", ok: "yes" },
@@ -428,7 +428,9 @@ describe("Configuration", () => {
     expect(faultTexts(Configuration, configuration({}, {}, metadata))).toEqual([
       `${at}.name: Forbidden: the platform names Revisions: the Configuration's name and its generation`,
       `${at}.labels[elafros.dev/configuration]: Forbidden: the platform sets names under elafros.dev/; yours to set: elafros.dev/type`,
-      `${at}.annotations[autoscaling.elafros.dev/minScale]: Forbidden: not supported yet`,
+      expect.stringMatching(
+        /annotations\[autoscaling\.elafros\.dev\/minScale\]: Forbidden: no such setting: .*min-scale/,
+      ),
       `${at}.annotations[elafros.dev/creator]: Forbidden: the platform sets names under elafros.dev/; yours to set: elafros.dev/deployed-at, elafros.dev/git-commit, elafros.dev/git-dirty`,
     ]);
   });

@@ -1,4 +1,5 @@
 /** Defaults and faults of a Configuration beyond its schema. */
+import { refuseAutoscaling, validateAutoscaling } from "./autoscaling.ts";
 import { imageParameter } from "./build-spec.ts";
 import { completeBuildSpec, validateBuildSpec } from "./build-spec.validation.ts";
 import type { Configuration } from "./configuration.ts";
@@ -7,7 +8,7 @@ import type { Cause } from "./meta/errors.ts";
 import { at, forbidden, index, invalid } from "./meta/faults.ts";
 import { validateAnnotations, validateLabels } from "./meta/metadata.ts";
 import { isObject } from "./meta/schema.ts";
-import { completeRevisionSpec, validateAutoscaling, validateRevisionSpec } from "./revision-spec.validation.ts";
+import { completeRevisionSpec, validateRevisionSpec } from "./revision-spec.validation.ts";
 
 /** Fills in defaults; the object's form is not known yet. */
 export function completeConfiguration(object: object): void {
@@ -27,7 +28,7 @@ export function validateConfiguration(object: Configuration): Cause[] {
   return [
     ...(build === undefined ? [] : validateBuildSpec(build, "spec.build", object.metadata.namespace ?? "")),
     ...promiseFaults(object),
-    ...validateAutoscaling(object.metadata.annotations ?? {}, "metadata.annotations"),
+    ...refuseAutoscaling(object.metadata.annotations ?? {}, "metadata.annotations"),
     ...validateLabels(labels, at(path, "metadata.labels")),
     ...ownedFaults(Object.keys(labels), templateLabels, at(path, "metadata.labels")),
     ...validateAnnotations(annotations, at(path, "metadata.annotations")),

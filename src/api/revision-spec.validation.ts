@@ -2,7 +2,7 @@
 import { defaultPullPolicy } from "./image.ts";
 import { completeResources, validateContainer } from "./container.validation.ts";
 import type { Cause } from "./meta/errors.ts";
-import { at, checked, forbidden, index, invalid } from "./meta/faults.ts";
+import { at, checked, index, invalid } from "./meta/faults.ts";
 import { dns1123Subdomain } from "./meta/names.ts";
 import { isObject } from "./meta/schema.ts";
 import { type RevisionSpec, defaultServiceAccount } from "./revision-spec.ts";
@@ -41,11 +41,4 @@ export function validateRevisionSpec(spec: RevisionSpec, path: string): Cause[] 
     faults.push(...checked(dns1123Subdomain, secret.name, at(index(at(path, "imagePullSecrets"), position), "name")));
   }
   return [...faults, ...validateVolumes(volumes, at(path, "volumes"))];
-}
-
-/** Annotations whose effect is not built yet are refused, not kept. */
-export function validateAutoscaling(annotations: Record<string, string>, path: string): Cause[] {
-  return Object.keys(annotations)
-    .filter((key) => key.toLowerCase().startsWith("autoscaling.elafros.dev/"))
-    .map((key) => forbidden(index(path, key), "not supported yet"));
 }

@@ -8,12 +8,19 @@ import type { Static } from "typebox";
 import { ageColumn, readyColumn, reasonColumn } from "./columns.ts";
 import { configurationGenerationAnnotation, configurationLabel } from "./labels.ts";
 import { conditionsSchema } from "./meta/condition-schema.ts";
-import { integer, object, optional, text, structural } from "./meta/fields.ts";
+import { integer, list, object, optional, structural, text, time } from "./meta/fields.ts";
 import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
 import { imageSourceSchema, revisionSpecSchema } from "./revision-spec.ts";
 import { completeRevision, validateRevision } from "./revision.validation.ts";
+
+const scalingStep = object("A change of the number of instances.", {
+  time: time("When."),
+  from: integer("How many should run before.", 0, 1_000_000),
+  to: integer("How many should run after.", 0, 1_000_000),
+  message: text("Why, with the figures.", 1024),
+});
 
 const statusSchema = object("What the Revision controller found.", {
   conditions: optional(conditionsSchema),
@@ -23,6 +30,7 @@ const statusSchema = object("What the Revision controller found.", {
   imageSource: optional(imageSourceSchema),
   actualReplicas: optional(integer("How many instances are ready.", 0, 1_000_000)),
   desiredReplicas: optional(integer("How many instances should run.", 0, 1_000_000)),
+  scaling: optional(list("The last changes of the number of instances, the oldest first.", 10, scalingStep)),
   logUrl: optional(text("Where the instances' output can be read.", 2048)),
   observedGeneration: optional(integer("The generation that this status is about.", 0, Number.MAX_SAFE_INTEGER)),
 });

@@ -1,5 +1,6 @@
 /** Defaults and faults of a Revision beyond its schema. */
 import { isDeepStrictEqual } from "node:util";
+import { validateAutoscaling } from "./autoscaling.ts";
 import { configurationGenerationAnnotation, configurationLabel } from "./labels.ts";
 import type { Cause } from "./meta/errors.ts";
 import { index, invalid } from "./meta/faults.ts";
@@ -7,7 +8,7 @@ import { structural } from "./meta/fields.ts";
 import type { AdmissionContext } from "./meta/kind.ts";
 import { applyDefaults, isObject, prune } from "./meta/schema.ts";
 import { revisionSpecSchema } from "./revision-spec.ts";
-import { completeRevisionSpec, validateAutoscaling, validateRevisionSpec } from "./revision-spec.validation.ts";
+import { completeRevisionSpec, validateRevisionSpec } from "./revision-spec.validation.ts";
 import type { Revision } from "./revision.ts";
 
 /** Fills in defaults of a new Revision; one that exists is never touched. The object's form is not known yet. */

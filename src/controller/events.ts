@@ -77,7 +77,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     record(object, planned) {
       const event = makeEvent(object, planned, { at: rfc3339(clock.now()), component });
       if (planned.once === true && !first(event.metadata.name)) return;
-      if (!allowed(event.involvedObject.uid ?? "")) return;
+      if (!allowed(`${event.involvedObject.uid ?? ""} ${planned.budget ?? ""}`)) return;
       tail = tail
         .then(() => write(event))
         .catch((error: unknown) => {

@@ -9,6 +9,8 @@ export interface PlannedEvent {
   /** One word, UpperCamelCase. */
   reason: string;
   message: string;
+  /** Events of one kind that may be many have a limit of their own, so that they don't keep others from being told. */
+  budget?: string;
   /** Told once while this process runs, however often it is planned. */
   once?: boolean;
 }

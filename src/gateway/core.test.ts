@@ -17,7 +17,7 @@ interface Setup {
 }
 
 /** Cores of some threads in one thread, with wake-ups delivered at once unless `deaf`. */
-function setup({ threads = 1, queueLength = 10, deaf = false } = {}): Setup {
+function setup({ threads = 1, queueLength = 10, queueBytes = 1_000, deaf = false } = {}): Setup {
   const counters = new Counters(createSharedMemory(threads));
   const indices = new Indices(counters);
   const clock = manualClock();
@@ -30,7 +30,9 @@ function setup({ threads = 1, queueLength = 10, deaf = false } = {}): Setup {
       counters,
       clock,
       queueLength,
+      queueBytes,
       wake,
+      demand: (revision) => said.push(`demand ${revision}`),
       idle: (instance) => said.push(`idle ${instance}`),
       hung: (_revision, instance) => said.push(`hung ${instance}`),
       gone: (instance) => said.push(`gone ${instance.id}`),
@@ -90,6 +92,7 @@ function request(
   }
   got.waiter = {
     ticket: found.core.ticket(),
+    bytes: 100,
     granted: (instance) => {
       got.instance = instance;
       into.push(`${name} ${instance.id}`);
@@ -264,4 +267,83 @@ test("while asking, slots come from the next gateway, and each is told when it i
   request(core, "r2", log);
   core?.stopAsking();
   expect(log[2]).toMatch(/^r2 /);
+});
+
+test("wait() tells that a request waits for a Revision without instances: the first of a queue, and who came first again", () => {
+  const { cores, swap, said } = setup();
+  swap(table([]));
+  const log: string[] = [];
+  const first = request(cores[0], "r0", log);
+  const second = request(cores[0], "r1", log);
+  expect(said).toEqual([`demand ${names.revision}`]);
+  expect(cores[0]?.unserved()).toEqual([names.revision]);
+  const { core, revision } = revisionOf(cores[0]);
+  for (const { waiter } of [first, second]) if (waiter !== undefined) core.giveUp(revision, waiter);
+  expect(core.unserved()).toEqual([]);
+  request(cores[0], "r2", log);
+  expect(said).toEqual([`demand ${names.revision}`, `demand ${names.revision}`]);
+  swap(table(["a"]));
+  request(cores[0], "r3", log);
+  expect([log, said.length]).toEqual([["r2 a"], 2]);
+});
+
+test("wait() bounds the memory of those who wait", () => {
+  const { cores, swap } = setup({ queueBytes: 250 });
+  swap(table(["a"]));
+  const log: string[] = [];
+  const running = request(cores[0], "r0", log);
+  const waits = request(cores[0], "r1", log);
+  request(cores[0], "r2", log);
+  request(cores[0], "r3", log);
+  expect(log).toEqual(["r0 a", "r3 full"]);
+  const { core, revision } = revisionOf(cores[0]);
+  if (waits.waiter !== undefined) core.giveUp(revision, waits.waiter);
+  request(cores[0], "r4", log);
+  if (running.instance !== undefined) core.release(running.instance);
+  request(cores[0], "r5", log);
+  expect(log).toEqual(["r0 a", "r3 full", "r2 a"]);
+});
+
+test("report() says what there was to do: requests in flight and waiting on average, how many came, how many wait", async () => {
+  const { cores, swap, clock } = setup();
+  const [core] = cores;
+  swap(table(["a"]));
+  const load = (concurrency: number, requests: number, waiting: number) => [
+    { revision: names.revision, concurrency, requests, waiting },
+  ];
+  await clock.advance(1_000);
+  expect(core?.report()).toEqual([]);
+  const log: string[] = [];
+  const first = request(core, "r0", log);
+  await clock.advance(250);
+  const second = request(core, "r1", log);
+  await clock.advance(750);
+  expect(core?.report()).toEqual(load(1.75, 2, 1));
+  await clock.advance(500);
+  if (first.instance !== undefined) core?.release(first.instance);
+  await clock.advance(500);
+  expect(core?.report()).toEqual(load(1.5, 0, 0));
+  await clock.advance(100);
+  if (second.instance !== undefined) core?.release(second.instance);
+  // Refused by its instance, a request comes again and is one.
+  const third = request(core, "r2", log).instance;
+  if (third !== undefined) {
+    core?.release(third);
+    core?.eject(third);
+  }
+  const again = request(core, "r2", log);
+  await clock.advance(900);
+  if (again.instance !== undefined) core?.release(again.instance);
+  expect(core?.report()).toEqual([{ ...load(1, 1, 0)[0], concurrency: expect.closeTo(1, 1) as number }]);
+  expect(core?.report()).toEqual([]);
+});
+
+test("report() counts who is dismissed no longer", async () => {
+  const { cores, swap, clock } = setup();
+  swap(table([]));
+  request(cores[0], "r0", []);
+  swap(table([], { problem: { reason: "X", message: "" } }));
+  cores[0]?.report();
+  await clock.advance(1_000);
+  expect(cores[0]?.report()).toEqual([]);
 });

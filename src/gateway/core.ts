@@ -10,8 +10,9 @@
  * (a thread is busy), the others look for themselves every `lookMs`.
  */
 import type { Clock } from "../lib/clock.ts";
+import { enter, leave, takeReport } from "./load.ts";
 import { type Counters, isEarlier } from "./memory.ts";
-import type { TableUpdate } from "./messages.ts";
+import type { RevisionLoad, TableUpdate } from "./messages.ts";
 import {
   type HostState,
   type Instance,
@@ -33,8 +34,12 @@ export interface CoreOptions {
   clock: Clock;
   /** Most requests that may wait for one Revision, over all threads. */
   queueLength: number;
+  /** Most bytes that waiting requests of this thread may hold. */
+  queueBytes: number;
   /** Tells another thread to call `look`. */
   wake(thread: number): void;
+  /** A request waits for a Revision without instances. */
+  demand(revision: string): void;
   /** The last slot of an instance that left the table was given back. */
   idle(instance: string): void;
   hung(revision: string, instance: string): void;
@@ -51,6 +56,10 @@ export class Core {
   readonly #counters: Counters;
   /** Revisions with requests of this thread that wait. */
   readonly #queued = new Set<RevisionState>();
+  /** Revisions with anything to report. */
+  readonly #loaded = new Set<RevisionState>();
+  #reportedAt: number;
+  #waitingBytes = 0;
   #stopLooking: (() => void) | undefined;
   #start = 0;
   #asking = false;
@@ -58,6 +67,7 @@ export class Core {
   constructor(options: CoreOptions) {
     this.#options = options;
     this.#counters = options.counters;
+    this.#reportedAt = options.clock.now();
   }
 
   get version(): number {
@@ -98,7 +108,9 @@ export class Core {
   take(revision: RevisionState): Instance | undefined {
     if (this.#asksFor(revision)) return undefined;
     if (revision.entry.concurrency > 0 && this.#counters.waiting(revision.index) > 0) return undefined;
-    return this.#takeSlot(revision);
+    const instance = this.#takeSlot(revision);
+    if (instance !== undefined) this.#enter(revision);
+    return instance;
   }
 
   /** A place in the order of arrival; a request keeps its own when it has to wait again. */
@@ -108,13 +120,17 @@ export class Core {
 
   /** Waits for a slot. False if too many do; else one of the waiter's functions is called, unless `giveUp` is called before. */
   wait(revision: RevisionState, waiter: Waiter): boolean {
+    if (this.#waitingBytes + waiter.bytes > this.#options.queueBytes) return false;
     if (!this.#counters.tryWait(revision.index, this.#options.queueLength)) return false;
+    this.#waitingBytes += waiter.bytes;
+    this.#enter(revision);
     const { waiters } = revision;
     let place = waiters.length;
     while (place > 0 && isEarlier(waiter.ticket, waiters[place - 1]?.ticket ?? 0)) place--;
     waiters.splice(place, 0, waiter);
     this.#queued.add(revision);
     if (place === 0) this.#publishHead(revision);
+    if (waiters.length === 1 && revision.instances.length === 0) this.#options.demand(revision.name);
     this.#keepLooking();
     if (this.#asksFor(revision)) this.#askForAll(revision);
     // A slot may have become free since `take`. If another thread's request is first, whoever freed the slot has woken that thread.
@@ -128,6 +144,8 @@ export class Core {
     if (place < 0) return;
     revision.waiters.splice(place, 1);
     this.#counters.stopWaiting(revision.index);
+    this.#waitingBytes -= waiter.bytes;
+    this.#leave(revision);
     if (place === 0) {
       this.#publishHead(revision);
       this.#dispatch(revision, false);
@@ -149,6 +167,8 @@ export class Core {
   eject(instance: Instance): void {
     instance.ejectedFor = Math.min(Math.max(instance.ejectedFor * 2, firstEjectionMs), longestEjectionMs);
     instance.ejectedUntil = this.#options.clock.now() + instance.ejectedFor;
+    // Its request comes again, to be counted once.
+    instance.revision.load.requests -= 1;
   }
 
   /** Work that nobody waits for doesn't end: its slot stays taken until the instance has left the table, and control is told. */
@@ -210,7 +230,7 @@ export class Core {
     this.#counters.occupy(instance.index, 1);
     instance.mine += 1;
     instance.told += 1;
-    this.#leaveQueue(revision);
+    this.#leaveQueue(revision, waiter);
     waiter.granted(instance);
   }
 
@@ -221,6 +241,7 @@ export class Core {
       if (instance === undefined) continue;
       this.#counters.occupy(instance.index, count);
       instance.mine += count;
+      for (let i = 0; i < count; i++) this.#enter(instance.revision);
       return instance;
     }
     return undefined;
@@ -229,6 +250,27 @@ export class Core {
   /** The Revision of that name, for a request that came without a host. */
   revision(name: string): RevisionState | undefined {
     return this.#table.revisions.get(name);
+  }
+
+  /** The load of this thread since the last call, of each Revision that has any. */
+  report(): RevisionLoad[] {
+    const now = this.#options.clock.now();
+    const since = this.#reportedAt;
+    this.#reportedAt = now;
+    return [...this.#loaded].map((revision) => {
+      const { name, load, waiters } = revision;
+      const seen = takeReport(load, since, now);
+      if (load.running === 0) this.#loaded.delete(revision);
+      return { revision: name, ...seen, waiting: waiters.length };
+    });
+  }
+
+  /** Revisions without instances for which requests wait, in whichever thread. */
+  unserved(): string[] {
+    const revisions = [...this.#table.revisions.values()];
+    return revisions
+      .filter(({ index, instances }) => instances.length === 0 && this.#counters.waiting(index) > 0)
+      .map(({ name }) => name);
   }
 
   /** Requests of this thread that wait. */
@@ -282,14 +324,15 @@ export class Core {
       const instance = this.#takeSlot(revision);
       if (instance === undefined) return;
       revision.waiters.shift();
-      this.#leaveQueue(revision);
+      this.#leaveQueue(revision, waiter);
       waiter.granted(instance);
     }
   }
 
   /** The first of those who wait was taken out. */
-  #leaveQueue(revision: RevisionState): void {
+  #leaveQueue(revision: RevisionState, waiter: Waiter): void {
     this.#counters.stopWaiting(revision.index);
+    this.#waitingBytes -= waiter.bytes;
     this.#publishHead(revision);
   }
 
@@ -308,6 +351,8 @@ export class Core {
     this.#queued.delete(revision);
     for (const waiter of waiters) {
       this.#counters.stopWaiting(revision.index);
+      this.#waitingBytes -= waiter.bytes;
+      this.#leave(revision);
       waiter.dismissed();
     }
   }
@@ -315,11 +360,21 @@ export class Core {
   #giveBack(instance: Instance): void {
     const left = this.#counters.release(instance.index);
     instance.mine -= 1;
+    this.#leave(instance.revision);
     if (instance.told > 0) {
       instance.told -= 1;
       this.#options.returned(instance.id);
     }
     if (left === 0 && this.#counters.isLeaving(instance.index)) this.#options.idle(instance.id);
+  }
+
+  #enter(revision: RevisionState): void {
+    enter(revision.load, this.#options.clock.now());
+    this.#loaded.add(revision);
+  }
+
+  #leave(revision: RevisionState): void {
+    leave(revision.load, this.#options.clock.now());
   }
 
   #publishHead(revision: RevisionState): void {

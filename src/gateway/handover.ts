@@ -177,6 +177,6 @@ export class Handover {
     };
     const taken = this.#core.take(revision);
     if (taken !== undefined) return granted(taken);
-    if (!this.#core.wait(revision, { ticket: this.#core.ticket(), granted, dismissed: again })) again();
+    if (!this.#core.wait(revision, { ticket: this.#core.ticket(), bytes: 0, granted, dismissed: again })) again();
   }
 }

@@ -18,6 +18,8 @@ export interface HubOptions {
   toControl(message: GatewayMessage): void;
   /** A new table, also for the hub's own core; called before the threads have it. */
   swap(update: TableUpdate): void;
+  /** Revisions without instances for which requests wait. */
+  unserved(): string[];
   /** Keeps the table's text for the next start. */
   save(json: string): void;
   /** All threads accept connections. */
@@ -78,8 +80,9 @@ export class Hub {
     };
   }
 
-  /** A new connection to control: it may not know what hangs. */
+  /** A new connection to control: it may not know what hangs, and who waits. */
   connected(): void {
+    for (const revision of this.#options.unserved()) this.#options.toControl({ type: "demand", revision });
     for (const { revision, instance } of this.#hung.values())
       this.#options.toControl({ type: "hung", revision, instance });
   }
@@ -115,11 +118,15 @@ export class Hub {
         );
         this.#options.toControl({ type: "hung", revision: message.revision, instance: message.instance });
         break;
+      case "demand":
+        this.#options.toControl({ type: "demand", revision: message.revision });
+        break;
+      case "load":
       case "look":
       case "asking":
       case "want":
       case "returned":
-        // About slots: handover.ts.
+        // About load: reports.ts. About slots: handover.ts.
         break;
       case "empty":
         this.#full -= 1;

@@ -12,6 +12,7 @@ import { LinkClient } from "./link-client.ts";
 import { Counters, createSharedMemory } from "./memory.ts";
 import type { FromThread, ThreadData, ToThread } from "./messages.ts";
 import { type FullGatewayOptions, parseGatewayOptions, type ReadyLine } from "./options.ts";
+import { LoadReports } from "./reports.ts";
 import { readTableFile, removeLeftovers, writeTableFile } from "./table-file.ts";
 
 const log = createLog("gateway");
@@ -31,7 +32,9 @@ async function run(options: FullGatewayOptions): Promise<void> {
     counters,
     clock: systemClock,
     queueLength: options.limits.queueLength,
+    queueBytes: options.limits.queueBytes,
     wake: (thread) => toThread(thread, { type: "look" }),
+    demand: (revision) => hub.fromThread({ type: "demand", revision }),
     idle: (instance) => hub.fromThread({ type: "idle", instance }),
     hung: () => {},
     gone: () => {},
@@ -47,6 +50,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
     counters,
     log,
     swap: (update) => core.swap(update),
+    unserved: () => core.unserved(),
     toThread,
     toControl: (message) => link.send(message),
     save: (json) => {
@@ -61,8 +65,15 @@ async function run(options: FullGatewayOptions): Promise<void> {
       log.info({ id, threads, version: options.version, table: hub.version }, "Serving");
       handover?.listen();
       link.start();
+      reports.start();
     },
     empty: () => void saving.then(() => process.exit(0)),
+  });
+  const reports = new LoadReports({
+    threads,
+    clock: systemClock,
+    toThread,
+    toControl: (message) => link.send(message),
   });
   const link = new LinkClient({
     path: options.link,
@@ -86,6 +97,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
     });
     worker.on("message", (message: FromThread) => {
       if (message.type === "look") core.look();
+      if (message.type === "load") reports.fromThread(message.revisions);
       handover?.fromThread(thread, message);
       hub.fromThread(message);
     });

@@ -15,6 +15,17 @@ export interface TableUpdate {
   splits: Int32Array;
 }
 
+/** A Revision's load in one thread since its last report. */
+export interface RevisionLoad {
+  revision: string;
+  /** Requests in flight and waiting, on average. */
+  concurrency: number;
+  /** Requests that came. */
+  requests: number;
+  /** Requests that wait now. */
+  waiting: number;
+}
+
 export interface ThreadData {
   thread: number;
   options: FullGatewayOptions;
@@ -36,6 +47,8 @@ export type ToThread =
   | { type: "granted"; revision: string; instance: string }
   /** The hub freed a slot: look at your queues. */
   | { type: "look" }
+  /** Say `load`. */
+  | { type: "report" }
   /** Drop everything. */
   | { type: "close" };
 
@@ -47,6 +60,10 @@ export type FromThread =
   /** The last slot of an instance that left the table was given back. */
   | { type: "idle"; instance: string }
   | { type: "hung"; revision: string; instance: string }
+  /** A request waits for a Revision without instances. */
+  | { type: "demand"; revision: string }
+  /** In answer to `report`. */
+  | { type: "load"; revisions: RevisionLoad[] }
   /** The hub should look at its queue. */
   | { type: "look" }
   /** In answer to `ask`: slots held by instance; then what is wanted, and what was given back. */

@@ -40,6 +40,8 @@ export interface GatewayOptions {
 export interface GatewayLimits {
   /** Requests that may wait for an instance of one Revision, over all threads. */
   queueLength: number;
+  /** What requests that wait may hold in memory, per thread. */
+  queueBytes: number;
   /** Longest wait where the Revision has no `timeoutMs`. */
   queueMs: number;
   /** Client connections per thread; those beyond it are closed at once. */
@@ -68,6 +70,7 @@ export interface GatewayLimits {
 
 export const defaultLimits: GatewayLimits = {
   queueLength: 1_000,
+  queueBytes: 64 * 1024 * 1024,
   queueMs: 60_000,
   connections: 10_000,
   headerBytes: 32 * 1024,

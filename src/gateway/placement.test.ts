@@ -21,8 +21,16 @@ function setup(): Setup {
   const indices = new Indices(counters);
   const clock = manualClock();
   const nothing = (): void => {};
-  const more = { wake: nothing, idle: nothing, hung: nothing, gone: nothing, ask: nothing, returned: nothing };
-  const core = new Core({ thread: 0, counters, clock, queueLength: 2, ...more });
+  const more = {
+    wake: nothing,
+    idle: nothing,
+    hung: nothing,
+    gone: nothing,
+    demand: nothing,
+    ask: nothing,
+    returned: nothing,
+  };
+  const core = new Core({ thread: 0, counters, clock, queueLength: 2, queueBytes: 1_000, ...more });
   let version = 0;
   return {
     core,
@@ -52,6 +60,7 @@ function setup(): Setup {
         clock,
         limits: defaultLimits,
         host: "a",
+        bytes: 100,
         placed: (instance) => {
           instances.push(instance);
           log.push(instance.id);

@@ -14,6 +14,8 @@ export interface PlacementOptions {
   limits: GatewayLimits;
   /** In the table's form. */
   host: string;
+  /** Memory that the request holds while it waits: its fields, and what of its body is read. */
+  bytes: number;
   /** Forward to this instance. Its slot is taken; the front gives it back with `core.release` or `core.lose`. */
   placed(instance: Instance): void;
   /** Answer so: the request gets no instance, or (504) its instance was too slow. Called at most once. */
@@ -77,6 +79,7 @@ export class Placement {
     if (this.#ticket === 0) this.#ticket = core.ticket();
     const waiter: Waiter = {
       ticket: this.#ticket,
+      bytes: this.#options.bytes,
       granted: (granted) => {
         this.#waiter = undefined;
         this.#place(granted);

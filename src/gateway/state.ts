@@ -1,5 +1,6 @@
 /** A route table as a thread uses it: maps of what requests need, made once per table, with what stays carried over from the last one. */
 import type { HostEntry, RevisionEntry, RouteTable } from "../routing/table.ts";
+import { type Load, newLoad } from "./load.ts";
 import type { TableUpdate } from "./messages.ts";
 import { splitSequence } from "../routing/split.ts";
 
@@ -34,11 +35,15 @@ export interface RevisionState {
   asked: number;
   /** False once it has left the table. */
   present: boolean;
+  /** What this thread has to do for it. */
+  readonly load: Load;
 }
 
 /** A request that waits. Exactly one of the two is called, once. */
 export interface Waiter {
   readonly ticket: number;
+  /** Memory that it holds while it waits. */
+  readonly bytes: number;
   granted(instance: Instance): void;
   /** The Revision will not serve it: it has left the table, or has a problem that waiting doesn't solve. */
   dismissed(): void;
@@ -120,7 +125,7 @@ function replaceInstances(revision: RevisionState, numbers: Int32Array): Instanc
 }
 
 function makeRevision(name: string, index: number, entry: RevisionEntry): RevisionState {
-  return { name, index, entry, instances: [], waiters: [], asked: 0, present: true };
+  return { name, index, entry, instances: [], waiters: [], asked: 0, present: true, load: newLoad() };
 }
 
 function makeHosts(source: RouteTable, update: TableUpdate): Map<string, HostState> {

@@ -17,9 +17,11 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
     counters: new Counters(memory),
     clock: systemClock,
     queueLength: options.limits.queueLength,
+    queueBytes: options.limits.queueBytes,
     wake: (other) => (other === options.threads ? say({ type: "look" }) : ports[other]?.postMessage(0)),
     ask: (revision) => say({ type: "want", revision }),
     returned: (instance) => say({ type: "returned", instance }),
+    demand: (revision) => say({ type: "demand", revision }),
     idle: (instance) => say({ type: "idle", instance }),
     hung: (revision, instance) => say({ type: "hung", revision, instance }),
     gone: (instance) => {
@@ -54,6 +56,9 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
         break;
       case "look":
         core.look();
+        break;
+      case "report":
+        say({ type: "load", revisions: core.report() });
         break;
       case "close":
         for (const front of fronts) front.close();

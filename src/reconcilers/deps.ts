@@ -8,6 +8,7 @@ import type { Route } from "../api/route.ts";
 import type { Secret } from "../api/secret.ts";
 import type { ServiceAccount } from "../api/service-account.ts";
 import type { ControllerDeps, Informer } from "../controller/index.ts";
+import type { ScalingPort } from "../autoscaler/port.ts";
 import type { BuildsPort } from "../runtime/builds.ts";
 import type { ImagesPort } from "../runtime/images.ts";
 import type { TrafficPort } from "../routing/traffic.ts";
@@ -38,10 +39,10 @@ export interface ReconcilerDeps extends ControllerDeps {
   urlOf: (host: string) => string;
   /** Where a Revision's output can be read. */
   logUrlOf: (revision: { namespace: string; name: string }) => string;
-  /** How many instances a Revision should have. */
-  decide: (input: { wasReady: boolean; routed: boolean }) => number;
   /** How long finished Builds and their logs are kept. */
   buildRetentionMs: number;
+  /** Runs as many instances of a Revision as its load asks for. */
+  scaling: ScalingPort;
   /** Until a Revision must be ready and a split served, before a condition says that it is late. */
   progressDeadlineMs: number;
 }

@@ -3,6 +3,7 @@
  * serves; then Revisions, so that none loses its instances because its Route hasn't spoken yet. Configurations, Builds and garbage
  * collection need no order.
  */
+import type { ScalingPort } from "../autoscaler/port.ts";
 import type { Client } from "../client/client.ts";
 import { createEventRecorder, keyOf } from "../controller/index.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -34,8 +35,8 @@ export interface ControllersOptions {
   domain: string;
   /** The URL that clients call for a host. */
   urlOf: (host: string) => string;
-  /** How many instances a Revision should have: the autoscaler's `decide`. */
-  decide: (input: { wasReady: boolean; routed: boolean }) => number;
+  /** Runs as many instances of a Revision as its load asks for. */
+  scaling: ScalingPort;
   /** Where a Revision's output can be read. Default: the logs of its Pods, as a path of the API server. */
   logUrlOf?: (revision: { namespace: string; name: string }) => string;
   /** Which Revisions are garbage; what is absent has its default. */
@@ -70,7 +71,7 @@ export function startControllers(options: ControllersOptions): Controllers {
     traffic: options.traffic,
     domain: options.domain,
     urlOf: options.urlOf,
-    decide: options.decide,
+    scaling: options.scaling,
     logUrlOf: options.logUrlOf ?? podsOf,
     buildRetentionMs: options.buildRetentionMs ?? defaultBuildRetentionMs,
     progressDeadlineMs: options.progressDeadlineMs ?? 120_000,

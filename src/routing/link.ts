@@ -18,7 +18,14 @@ export type GatewayMessage =
   /** Renews the lease. */
   | { type: "alive" }
   /** An instance holds a slot whose client was answered or has gone, for longer than allowed: replace it. */
-  | { type: "hung"; revision: string; instance: string };
+  | { type: "hung"; revision: string; instance: string }
+  /** The first request waits for a Revision without instances. Said again on each connection, as long as one waits. */
+  | { type: "demand"; revision: string }
+  /** Each second: what each Revision had to do in the `ms` before, over all threads. Those without a request are left out. */
+  | { type: "load"; ms: number; revisions: RevisionLoad[] };
+
+/** In this order, as there may be many: `namespace/name`, requests in flight and waiting on average, requests that came, requests that wait now. */
+export type RevisionLoad = [revision: string, concurrency: number, requests: number, waiting: number];
 
 export type ControlMessage =
   | { type: "table"; table: RouteTable }

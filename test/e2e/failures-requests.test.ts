@@ -198,6 +198,8 @@ describe("requests that can't be served in time", () => {
     await makeService(platform, "full", {
       container: { image: images["app:1"] },
       concurrencyModel: "SingleThreaded",
+      // Others would be started for those who wait.
+      metadata: { annotations: { "autoscaling.elafros.dev/max-scale": "1" } },
     });
     await serves(platform, "full");
     // One request keeps the slot until its body ends.

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { createAutoscaler } from "../../src/autoscaler/autoscaler.ts";
 import { inProcessClient } from "../../src/client/in-process.ts";
 import { controllerGroup } from "../../src/apiserver/service-ownership.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -40,9 +41,10 @@ export async function controlBench(): Promise<ControlBench> {
   onTestFinished(() => rm(dir, { recursive: true }));
   const api = await apiBench({ sources: await openSourceStore({ dir, maxBytes: maxSourceBytes, reserveBytes: 0 }) });
   const builds = playBuilds(systemClock);
+  const workloads = playedWorkloads();
   const controllers = startControllers({
     client: inProcessClient(api.service, controllerUser),
-    workloads: playedWorkloads(),
+    workloads,
     images: playedImages,
     builds,
     traffic: publisherWithGateway(),
@@ -50,7 +52,7 @@ export async function controlBench(): Promise<ControlBench> {
     log: silentLog,
     domain: "mydomain.com",
     urlOf: (host) => `https://${host}`,
-    decide: ({ wasReady, routed }) => (routed || !wasReady ? 1 : 0),
+    scaling: createAutoscaler({ workloads, clock: systemClock, log: silentLog, mostInstances: 20 }),
   });
   onTestFinished(() => controllers.stop());
   await controllers.synced;

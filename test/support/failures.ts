@@ -71,10 +71,10 @@ export async function patch(platform: TestPlatform, path: string, change: object
 export async function makeService(
   platform: TestPlatform,
   name: string,
-  { container, ...spec }: { container: object; [field: string]: unknown },
+  { container, metadata, ...spec }: { container: object; metadata?: object; [field: string]: unknown },
 ): Promise<void> {
   const apiVersion = "elafros.dev/v1alpha1";
-  const revisionTemplate = { spec: { container, ...spec } };
+  const revisionTemplate = { ...(metadata === undefined ? {} : { metadata }), spec: { container, ...spec } };
   await post(platform, `${elafrosApi}/configurations`, {
     apiVersion,
     kind: "Configuration",

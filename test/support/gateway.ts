@@ -15,6 +15,7 @@ import {
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { createLinkServer, type LinkServer } from "../../src/platform/control/link-server.ts";
+import type { RevisionLoad } from "../../src/routing/link.ts";
 import type { RevisionEntry, RouteTable } from "../../src/routing/table.ts";
 
 /** A socket that is bound but doesn't accept: what the supervisor holds. */
@@ -80,6 +81,10 @@ export interface FakeControl {
   /** By gateway: the version that it confirmed, and the instances that it still drains. */
   members: Map<string, { serving: number; draining: Set<string> }>;
   hung: { revision: string; instance: string }[];
+  /** Revisions without instances for which a request waits, each time it is said. */
+  demands: string[];
+  /** What was to do, report by report. */
+  loads: { ms: number; revisions: RevisionLoad[] }[];
   drained: string[];
   close(): Promise<void>;
 }
@@ -161,6 +166,8 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
   const members: FakeControl["members"] = new Map();
   const senders = new Map<string, (table: RouteTable) => void>();
   const hung: FakeControl["hung"] = [];
+  const demands: string[] = [];
+  const loads: FakeControl["loads"] = [];
   const drained: string[] = [];
   let table: RouteTable | undefined;
   const link = await createLinkServer({
@@ -168,6 +175,8 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
     clock: systemClock,
     log: silentLog,
     onHung: ({ revision, instance }) => hung.push({ revision, instance }),
+    onDemand: (revision) => demands.push(revision),
+    onLoad: (report) => loads.push(report),
     publisher: {
       addMember(member, report) {
         members.set(member.id, { serving: report.serving, draining: new Set(report.draining) });
@@ -197,6 +206,8 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
     },
     members,
     hung,
+    demands,
+    loads,
     drained,
     close: () => link.close(),
   };

@@ -23,11 +23,6 @@ export interface PlayedWorkloads extends WorkloadsPort {
   specOf(name: string): InstanceSpec | undefined;
   /** How many instances there are, draining ones too. */
   count(name: string): number;
-  /** What a publisher is told. */
-  ready(key: WorkloadKey): {
-    instances: { id: string; host: string; port: number }[];
-    problem?: { reason: string; message: string };
-  };
   /** Instances that were stopped, in order. */
   readonly stopped: readonly string[];
 }
@@ -74,6 +69,7 @@ export function playWorkloads(clock: Clock): PlayedWorkloads {
       states.set(id(key), entry);
       entry.spec = spec;
       entry.removed = false;
+      if (entry.state.desired === 0 && count > 0) delete entry.state.problem;
       entry.state.desired = count;
       const running = entry.state.instances.filter(({ phase }) => phase !== "draining");
       for (const extra of running.slice(count)) stopOne(entry.state, extra);
@@ -120,17 +116,6 @@ export function playWorkloads(clock: Clock): PlayedWorkloads {
     },
     specOf: (name) => find(name)?.spec,
     count: (name) => find(name)?.state.instances.length ?? 0,
-    ready(key) {
-      const state = states.get(id(key))?.state;
-      const instances = (state?.instances ?? []).flatMap(({ phase, id: instance, address }) =>
-        phase === "ready" && address !== undefined ? [{ id: instance, ...address }] : [],
-      );
-      const problem = state?.problem;
-      return {
-        instances,
-        ...(problem === undefined ? {} : { problem: { reason: problem.reason, message: problem.message } }),
-      };
-    },
     stopped,
   };
   return workloads;

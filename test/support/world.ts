@@ -11,11 +11,12 @@ import { Configuration } from "../../src/api/configuration.ts";
 import { Route } from "../../src/api/route.ts";
 import type { RouteTarget } from "../../src/api/route.ts";
 import type { Revision } from "../../src/api/revision.ts";
-import { decide } from "../../src/autoscaler/decide.ts";
+import { type Autoscaler, createAutoscaler } from "../../src/autoscaler/autoscaler.ts";
 import { startHousekeeping } from "../../src/apiserver/housekeeping.ts";
 import type { Client } from "../../src/client/client.ts";
 import { inProcessClient } from "../../src/client/in-process.ts";
 import { silentLog } from "../../src/lib/log.ts";
+import { connectWorkloads } from "../../src/platform/control/traffic.ts";
 import { type Controllers, type ControllersOptions, startControllers } from "../../src/reconcilers/start.ts";
 import { type Publisher, createPublisher } from "../../src/routing/publisher.ts";
 import type { RouteTable } from "../../src/routing/table.ts";
@@ -43,6 +44,7 @@ export interface World {
   builds: PlayedBuilds;
   gateway: PlayedGateway;
   publisher: Publisher;
+  autoscaler: Autoscaler;
   /** Ends control and starts a new one over the same store, containers and gateway, with the client that `wrap` gives. */
   restart(wrap?: (client: Client) => Client): Promise<void>;
   /** Ends control. */
@@ -79,16 +81,14 @@ export async function startWorld(
   const { wrap, ...options } = overrides;
 
   let publisher: Publisher;
+  let autoscaler: Autoscaler;
   let controllers: Controllers;
   let detach = () => {};
   const start = async (around: (client: Client) => Client = (plain) => plain) => {
     const link = createPublisher({ clock, log: silentLog, startVersion: gateway.table?.version ?? 0 });
     publisher = link;
     workloads.drain = (_key, instance) => link.drained(instance);
-    const feed = (key: { namespace: string; name: string }) =>
-      link.setInstances(`${key.namespace}/${key.name}`, workloads.ready(key));
-    for (const { key } of workloads.list()) feed(key);
-    const unsubscribe = workloads.subscribe(feed);
+    const unsubscribe = connectWorkloads(workloads, link);
     gateway.confirm = () => link.ack("gateway", gateway.table?.version ?? 0, []);
     const member = {
       id: "gateway",
@@ -102,6 +102,7 @@ export async function startWorld(
       unsubscribe();
       link.removeMember("gateway");
     };
+    autoscaler = createAutoscaler({ workloads, clock, log: silentLog, mostInstances: 20 });
     controllers = startControllers({
       client: around(client),
       workloads,
@@ -112,7 +113,7 @@ export async function startWorld(
       log: silentLog,
       domain: "example.com",
       urlOf: (host) => `http://${host}`,
-      decide,
+      scaling: autoscaler,
       ...options,
     });
     await controllers.synced;
@@ -148,6 +149,9 @@ export async function startWorld(
     gateway,
     get publisher() {
       return publisher;
+    },
+    get autoscaler() {
+      return autoscaler;
     },
     async restart(around) {
       await stop();

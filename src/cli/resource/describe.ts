@@ -63,6 +63,7 @@ async function runDescribe<T extends KubeObject>(
       ]),
       ...section("Spec", (await yaml(noun.body(object))).trimEnd().split("\n")),
       ...conditionLines(object, now),
+      ...nounLines(noun.section?.(object, now)),
       ...(await eventLines(session, object, now)),
     ];
     for (const line of lines) factory.io.line(line);
@@ -85,6 +86,10 @@ export function headLines(pairs: readonly (readonly [string, string])[]): string
 
 function section(title: string, lines: readonly string[]): string[] {
   return [`${title}:`, ...lines.map((line) => (line === "" ? "" : `  ${line}`))];
+}
+
+function nounLines(table: { title: string; columns: string[]; rows: string[][] } | undefined): string[] {
+  return table === undefined || table.rows.length === 0 ? [] : section(table.title, tableLines(table));
 }
 
 function mapText(map: Readonly<Record<string, string>> | undefined): string {

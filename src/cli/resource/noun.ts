@@ -12,6 +12,8 @@ export interface Noun<T extends KubeObject> {
   table?: { columns: readonly string[]; row(object: T, now: number): string[] };
   /** First lines of `describe`: what matters most, as label and value. */
   summary(object: T, now: number): [label: string, value: string][];
+  /** What `describe` shows beside conditions and Events: a title and a table, left out where it has no rows. */
+  section?(object: T, now: number): { title: string; columns: string[]; rows: string[][] };
   /** What `describe` shows as YAML. */
   body(object: T): unknown;
   /** Other names for an object on the command line, such as Ids of revisions. */

@@ -72,6 +72,7 @@ export class Exchange {
       clock: this.#context.clock,
       limits: this.#context.limits,
       host: this.#target.host,
+      bytes: this.#held(),
       placed: (instance) => this.#send(instance, true),
       failed: (answer) => this.#fail(answer),
     });
@@ -131,6 +132,13 @@ export class Exchange {
       if (this.#upstream === upstream) this.#free();
     });
     if (!this.#hasBody) upstream.end();
+  }
+
+  /** What the request holds in memory while it waits: Node reads ahead of a body as much as fits into its buffer. */
+  #held(): number {
+    const { req } = this.#in;
+    const fields = req.rawHeaders.reduce((sum, text) => sum + text.length, req.url?.length ?? 0);
+    return this.#hasBody ? fields + req.readableHighWaterMark : fields;
   }
 
   #fields(): string[] {

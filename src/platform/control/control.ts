@@ -1,6 +1,7 @@
 /** Composes control from its parts. The order of starting is that of `startControl`; stopping goes backwards. */
 import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { allKinds } from "../../api/kinds.ts";
 import { Pod } from "../../api/pod.ts";
@@ -13,7 +14,7 @@ import { createApiService } from "../../apiserver/service.ts";
 import { controllerGroup } from "../../apiserver/service-ownership.ts";
 import { tokenFinder } from "../../apiserver/token-finder.ts";
 import { createTokens } from "../../apiserver/tokens.ts";
-import { decide } from "../../autoscaler/decide.ts";
+import { createAutoscaler } from "../../autoscaler/autoscaler.ts";
 import { inProcessClient } from "../../client/in-process.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { parseHostPort } from "../../lib/listening-socket.ts";
@@ -92,6 +93,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     log,
   });
   const disconnect = connectWorkloads(driver, publisher);
+  const autoscaler = createAutoscaler({ workloads: driver, clock, log, mostInstances: mostInstances() });
 
   const authorizer = createAuthorizer({ kinds: allKinds, clock, log });
   const service = createApiService({
@@ -114,6 +116,8 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     clock,
     log,
     onHung: ({ instance }) => driver.replace(instance, "it did not end work that nobody waits for any more"),
+    onDemand: (revision) => autoscaler.wake(revision),
+    onLoad: (report) => autoscaler.report(report),
   });
   const client = inProcessClient(service, {
     username: "system:elafros:controller",
@@ -129,8 +133,8 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     log,
     domain: config.domain,
     urlOf: (host) => `http://${host}${hostPort}`,
-    decide,
     buildRetentionMs: retentionMs,
+    scaling: autoscaler,
   });
   await controllers.synced;
   publisher.start();
@@ -202,6 +206,12 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
 
 /** What uploads leave free on the disk, which the store writes to as well. */
 const uploadReserveBytes = 1 << 30;
+
+/** What a Revision without a max-scale may have here: instances that wait for others profit from more than there are processors, and no machine from hundreds. */
+function mostInstances(): number {
+  return 10 * availableParallelism();
+}
+
 /** A reload of the machine's firewall, or a moved default route, is mended within this time. */
 const networkCheckMs = 60_000;
 const certificateCheckMs = 12 * 3_600_000;

@@ -1,5 +1,5 @@
 /** Takes a gateway's messages apart; nothing that comes over the socket is believed to have its type. */
-import type { GatewayMessage } from "../../routing/link.ts";
+import type { GatewayMessage, RevisionLoad } from "../../routing/link.ts";
 
 /** The message of one line; undefined for a type that a newer gateway may know. Throws an Error that names the member at fault. */
 export function parseGatewayMessage(line: string): GatewayMessage | undefined {
@@ -23,6 +23,10 @@ export function parseGatewayMessage(line: string): GatewayMessage | undefined {
       return { type: "alive" };
     case "hung":
       return { type: "hung", revision: text(m, "revision"), instance: text(m, "instance") };
+    case "demand":
+      return { type: "demand", revision: text(m, "revision") };
+    case "load":
+      return { type: "load", ms: amount(m["ms"], "ms"), revisions: loads(m) };
     default:
       return undefined;
   }
@@ -47,6 +51,28 @@ function count(from: Record<string, unknown>, name: string): number {
   const value = from[name];
   if (!Number.isSafeInteger(value) || (value as number) < 0) throw wrong(name, "a whole number");
   return value as number;
+}
+
+/** No sum of a day's worth of these is near what a number can hold. */
+const mostAmount = 1e9;
+
+function amount(value: unknown, name: string): number {
+  if (typeof value !== "number" || !(value >= 0 && value <= mostAmount)) throw wrong(name, "a number from 0 on");
+  return value;
+}
+
+function loads(from: Record<string, unknown>): RevisionLoad[] {
+  const value = from["revisions"];
+  if (!Array.isArray(value)) throw wrong("revisions", "a list");
+  return value.map((item: unknown) => {
+    if (!Array.isArray(item)) throw wrong("revisions", "a list of lists");
+    const [revision, ...amounts] = item as unknown[];
+    const [concurrency, requests, waiting] = amounts.map((one) => amount(one, "revisions"));
+    if (typeof revision !== "string" || concurrency === undefined || requests === undefined || waiting === undefined) {
+      throw wrong("revisions", "a list of a name and three numbers each");
+    }
+    return [revision, concurrency, requests, waiting];
+  });
 }
 
 function wrong(name: string, should: string): Error {

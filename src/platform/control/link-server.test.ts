@@ -28,6 +28,8 @@ beforeEach(async () => {
     clock,
     log: silentLog,
     onHung: ({ revision, instance }) => said.push(`hung ${revision} ${instance}`),
+    onDemand: (revision) => said.push(`demand ${revision}`),
+    onLoad: ({ ms, revisions }) => said.push(`load ${ms} ${JSON.stringify(revisions)}`),
     publisher: {
       addMember(member, { serving, draining }) {
         said.push(`add ${member.id} ${serving} ${draining.join()}`);
@@ -79,9 +81,11 @@ test("a gateway that says hello is a member, gets tables, and what it says is pa
   writeLine(socket, { type: "ack", version: 4, draining: [] });
   writeLine(socket, { type: "drained", instance: "i" });
   writeLine(socket, { type: "hung", revision: "r", instance: "j" });
+  writeLine(socket, { type: "demand", revision: "x/a" });
+  writeLine(socket, { type: "load", ms: 1_000, revisions: [["x/a", 0.5, 2, 1]] });
   writeLine(socket, { type: "of a newer gateway" });
   writeLine(socket, { type: "alive" });
-  await see("add g1 3 i", "ack g1 4 ", "drained g1 i", "hung r j");
+  await see("add g1 3 i", "ack g1 4 ", "drained g1 i", "hung r j", "demand x/a", 'load 1000 [["x/a",0.5,2,1]]');
   send.get("g1")?.({ ...emptyTable, version: 5 });
   server.shed(30_000);
   await expect
@@ -145,10 +149,18 @@ test.each([
   ["an ack before hello", JSON.stringify({ type: "ack", version: 1, draining: [] })],
   ["a hello without name", JSON.stringify({ ...hello(""), gateway: "" })],
   ["a hello with a bad pid", JSON.stringify({ ...hello("g"), pid: "1" })],
+  [
+    "a load without numbers",
+    [hello("g"), { type: "load", ms: 1, revisions: [["x/a", 1, 2]] }].map((m) => JSON.stringify(m)).join("\n"),
+  ],
+  [
+    "a load below none",
+    [hello("g"), { type: "load", ms: 1, revisions: [["x/a", -1, 2, 0]] }].map((m) => JSON.stringify(m)).join("\n"),
+  ],
   ["a hello with bad instances", JSON.stringify({ ...hello("g"), draining: [1] })],
 ])("a connection that says %s is ended", async (_what, line) => {
   const { socket, ended } = await connect();
   socket.write(`${line}\n`);
   await expect.poll(ended).toBe(true);
-  expect(said).toEqual([]);
+  expect(said.filter((line) => !line.startsWith("add g"))).toEqual([]);
 });

@@ -7,7 +7,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { readLines, writeLine } from "../../gateway/lines.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { type ControlMessage, leaseMs } from "../../routing/link.ts";
+import { type ControlMessage, type GatewayMessage, leaseMs } from "../../routing/link.ts";
 import type { Publisher } from "../../routing/publisher.ts";
 import type { RouteTable } from "../../routing/table.ts";
 import { parseGatewayMessage } from "./gateway-message.ts";
@@ -25,6 +25,10 @@ export interface LinkServerOptions {
   log: Log;
   /** An instance holds a slot for work that nobody waits for, for longer than allowed: replace it. May be called again for the same. */
   onHung(report: { gateway: string; revision: string; instance: string }): void;
+  /** A request waits for a Revision without instances. May be said again. */
+  onDemand(revision: string): void;
+  /** A gateway says what there was to do; each does so each second. */
+  onLoad(report: Extract<GatewayMessage, { type: "load" }>): void;
 }
 
 export interface LinkServer {
@@ -103,7 +107,8 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       else if (message.type === "drained") publisher.instanceDrained(gateway.id, message.instance);
       else if (message.type === "hung") {
         options.onHung({ gateway: gateway.id, revision: message.revision, instance: message.instance });
-      }
+      } else if (message.type === "demand") options.onDemand(message.revision);
+      else if (message.type === "load") options.onLoad(message);
     });
     socket.on("error", (error) => log.warn({ error, gateway: gateway?.id }, "Connection of a gateway failed"));
     socket.on("close", () => {

@@ -20,7 +20,9 @@ export function connectWorkloads(
 /** What the table says of a workload; undefined once it is forgotten, and nothing of it is kept here either. */
 function stateOf(workload: WorkloadState | undefined): RevisionInstances | undefined {
   if (workload === undefined) return undefined;
-  const { instances, problem } = workload;
+  const { instances, desired } = workload;
+  // Of an earlier start: the next request wakes another.
+  const problem = desired === 0 ? undefined : workload.problem;
   return {
     instances: instances.flatMap(({ id, phase, address }) =>
       phase === "ready" && address !== undefined ? [{ id, ...address }] : [],

@@ -29,7 +29,6 @@ export interface ConditionsInput {
   readonly workload: WorkloadState | undefined;
   readonly build: BuildView;
   readonly image: Resolution;
-  readonly routed: boolean;
   readonly progressDeadlineMs: number;
   /** What the spec refers to and isn't there. */
   readonly missing: readonly string[];
@@ -37,13 +36,13 @@ export interface ConditionsInput {
   readonly ready: number;
 }
 
-/** The conditions as they should be now. */
-export function revisionConditions(input: ConditionsInput, now: number): Condition[] {
+/** The conditions as they should be now, but for Active. */
+export function healthConditions(input: ConditionsInput, now: number): Condition[] {
   const before = input.revision.status?.conditions;
   const started = before === undefined || before.length === 0 ? markDeploying(before, now) : [...before];
   const built = building(input.build, started, now);
   const waits = input.build.state === "building" || input.build.state === "failed";
-  return activity(input, waits ? built : health(input, built, now), now);
+  return waits ? built : health(input, built, now);
 }
 
 function building(build: BuildView, before: Condition[], now: number): Condition[] {
@@ -105,8 +104,13 @@ function withProblem(
   return markContainerUnhealthy(before, { reason, message }, now);
 }
 
-function activity(input: ConditionsInput, before: Condition[], now: number): Condition[] {
-  if (!input.routed) return markNoTraffic(before, now);
+/** The conditions with Active as it should be now. `desired`: how many instances should run. */
+export function withActivity(
+  before: Condition[],
+  input: { routed: boolean; ready: number; desired: number },
+  now: number,
+): Condition[] {
+  if (!input.routed || (input.ready === 0 && input.desired === 0)) return markNoTraffic(before, now);
   return input.ready > 0 ? markActive(before, now) : markActivating(before, now);
 }
 

@@ -3,6 +3,7 @@ import { isReason } from "../../api/meta/errors.ts";
 import { routedFinalizer } from "../../api/labels.ts";
 import { Revision } from "../../api/revision.ts";
 import { type Controller, keyOf, splitKey, startController } from "../../controller/index.ts";
+import type { ScaleInput } from "../../autoscaler/port.ts";
 import type { RegistryAuth } from "../../runtime/workloads.ts";
 import type { ReconcilerDeps } from "../deps.ts";
 import { followedBy, namedBy } from "../informers.ts";
@@ -13,13 +14,12 @@ import { createNotices } from "./notices.ts";
 import { type RevisionAction, absentRevision, planRevision } from "./plan.ts";
 import { registryAuths } from "./pull-secrets.ts";
 import { isFollowed, routesNaming } from "./routed.ts";
-import { createScaler } from "./scaler.ts";
 
 export function startRevisionController(deps: ReconcilerDeps): Controller {
-  const { informers, workloads, traffic, ledger } = deps;
+  const { informers, workloads, traffic, ledger, scaling } = deps;
   const { revisions, routes, secrets, configMaps, serviceAccounts, configurations, builds } = informers;
   const toldProblems = new Map<string, number>();
-  const scaler = createScaler(workloads);
+  const toldSteps = new Map<string, number>();
   const notices = createNotices();
   let wake: (key: string) => void = () => {};
   const images = createImageResolver(deps.images, deps.clock, (key) => wake(key));
@@ -41,12 +41,19 @@ export function startRevisionController(deps: ReconcilerDeps): Controller {
         return;
       case "scale":
         images.forget(key);
-        scaler.scale(key, action.spec, action.count);
+        scaling.declare(key, action.input, action.spec);
+        return;
+      case "hold":
+        scaling.hold(key);
+        return;
+      case "stepsTold":
+        toldSteps.set(key, action.at);
         return;
       case "removeWorkload":
         images.forget(key);
         toldProblems.delete(key);
-        scaler.remove(key);
+        toldSteps.delete(key);
+        scaling.remove(key);
         return;
       case "removeTraffic":
         traffic.removeRevision(key);
@@ -87,7 +94,9 @@ export function startRevisionController(deps: ReconcilerDeps): Controller {
               configMap: (name) => configMaps.get(`${namespace}/${name}`),
             },
           }),
-        decide: deps.decide,
+        decide: (input: ScaleInput) => scaling.decide(key, input),
+        steps: scaling.steps(key),
+        toldStepAt: toldSteps.get(key) ?? 0,
         toldProblemAt: toldProblems.get(key),
         progressDeadlineMs: deps.progressDeadlineMs,
         logUrl: deps.logUrlOf({ namespace, name: revision.metadata.name }),
@@ -110,6 +119,7 @@ export function startRevisionController(deps: ReconcilerDeps): Controller {
           if (revision !== undefined) for (const event of events) deps.events.record(revision, event);
           enqueue(key);
         }),
+        scaling.subscribe(enqueue),
         ledger.subscribe((_route, concerned) => {
           for (const key of concerned) enqueue(key);
         }),

@@ -49,6 +49,8 @@ function observe(seen: Partial<RevisionObserved> = {}): RevisionObserved {
     auths: [],
     makeSpec: (image) => ({ spec: { ...spec, image } }),
     decide: ({ wasReady, routed }) => (!wasReady || routed ? 1 : 0),
+    steps: [],
+    toldStepAt: 0,
     toldProblemAt: undefined,
     progressDeadlineMs: 120_000,
     logUrl: "/logs",
@@ -88,7 +90,7 @@ const condition = (planned: ReturnType<typeof planRevision>, type: string) => {
   return [status, reason, message].filter((part) => part !== undefined);
 };
 const dos = (planned: ReturnType<typeof planRevision>) =>
-  planned.actions.map((action) => (action.do === "scale" ? `scale ${action.count}` : action.do));
+  planned.actions.map((action) => (action.do === "scale" ? `scale ${planned.status?.desiredReplicas}` : action.do));
 
 describe("planRevision() resolves the image", () => {
   it("asks for the digest first, and starts nothing before it is in the status", () => {
@@ -152,13 +154,13 @@ describe("planRevision() decides how many run", () => {
   it("starts nothing while something is missing, lets what runs run on, and can still go to none", () => {
     const missing = { makeSpec: () => ({ missing: ['secret "s" not found', 'configmap "c" not found'] }) };
     const planned = plan(running(missing));
-    expect(dos(planned)).toEqual(["setTraffic"]);
+    expect(dos(planned)).toEqual(["setTraffic", "hold"]);
     const message = 'Cannot start: secret "s" not found; configmap "c" not found';
     expect(condition(planned, "Ready")).toEqual(["False", "StartFailed", message]);
     expect(planned.events).toEqual([{ type: "Warning", reason: "StartFailed", message, once: true }]);
 
     const serving = planRevision(readyOnce({ ...missing, routed: true, workload: workload("ready") }), now);
-    expect(dos(serving)).toEqual(["setTraffic"]);
+    expect(dos(serving)).toEqual(["setTraffic", "hold"]);
     expect(condition(serving, "ContainerHealthy")).toEqual(["True"]);
     expect(dos(planRevision(readyOnce({ ...missing, workload: workload("ready") }), now))).toEqual([
       "setTraffic",
@@ -308,7 +310,8 @@ describe("planRevision() waits for the Build", () => {
     expect(condition(built, "Ready")).toEqual(["False", "Deploying", "Starting Instances"]);
     const revision = { ...made, status: built.status ?? {} };
     const started = plan(observe({ revision, build: { state: "complete", imageDigest } }));
-    expect(started.actions[1]).toMatchObject({ do: "scale", spec: { image: imageDigest }, count: 1 });
+    expect(started.actions[1]).toMatchObject({ do: "scale", spec: { image: imageDigest } });
+    expect(started.status?.desiredReplicas).toBe(1);
     expect(started.status?.imageSource).toEqual(imageSource);
   });
 

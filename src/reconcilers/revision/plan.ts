@@ -7,14 +7,17 @@ import { revisionReasons, wasReady } from "../../api/revision.conditions.ts";
 import { defaultTimeoutSeconds, requestLimit } from "../../api/revision-spec.ts";
 import type { Condition } from "../../api/meta/types.ts";
 import type { Revision, RevisionStatus } from "../../api/revision.ts";
+import { autoscalingOf } from "../../api/autoscaling.ts";
+import type { ScaleInput, ScalingStep } from "../../autoscaler/port.ts";
 import type { Plan, PlannedEvent } from "../../controller/plan.ts";
 import type { RevisionTraffic } from "../../routing/traffic.ts";
 import type { InstanceSpec, RegistryAuth, WorkloadState } from "../../runtime/workloads.ts";
 import type { BuildView } from "./build.ts";
-import { revisionConditions, waitingSince } from "./conditions.ts";
+import { healthConditions, waitingSince, withActivity } from "./conditions.ts";
 import { eventsOf } from "./events.ts";
 import { type ImageRequest, type Resolution, pullPolicy } from "./image-resolver.ts";
 import { type InstanceSpecResult, protocolOf } from "./make-instance-spec.ts";
+import { scalingEvents, scalingStatus } from "./scaling.ts";
 
 export interface RevisionObserved {
   readonly revision: Revision;
@@ -29,8 +32,12 @@ export interface RevisionObserved {
   readonly auths: readonly RegistryAuth[];
   /** What an instance of this exact image is made from. Pure. */
   makeSpec(exactImage: string): InstanceSpecResult;
-  /** The autoscaler. */
-  decide: (input: { wasReady: boolean; routed: boolean }) => number;
+  /** How many instances the autoscaler would run. */
+  decide: (input: ScaleInput) => number;
+  /** The autoscaler's last changes in this run of control. */
+  readonly steps: readonly ScalingStep[];
+  /** `at` of the last one that an Event told. */
+  readonly toldStepAt: number;
   /** `at` of the last problem that an Event told, in this run of control. */
   readonly toldProblemAt: number | undefined;
   readonly progressDeadlineMs: number;
@@ -40,7 +47,9 @@ export interface RevisionObserved {
 export type RevisionAction =
   | { do: "resolveImage"; request: ImageRequest }
   | { do: "setTraffic"; traffic: RevisionTraffic }
-  | { do: "scale"; spec: InstanceSpec; count: number }
+  | { do: "scale"; spec: InstanceSpec; input: ScaleInput }
+  | { do: "hold" }
+  | { do: "stepsTold"; at: number }
   | { do: "removeWorkload" }
   | { do: "removeTraffic" }
   | { do: "problemTold"; at: number }
@@ -69,18 +78,26 @@ export function planRevision(seen: RevisionObserved, now: number): Plan<Revision
   const made = status.imageDigest === undefined ? undefined : seen.makeSpec(status.imageDigest);
   const missing = made !== undefined && "missing" in made ? made.missing : [];
   const ready = seen.workload?.instances.filter(({ phase }) => phase === "ready").length ?? 0;
-  const conditions = revisionConditions({ ...seen, missing, ready }, now);
-  const count = waitsForBuild ? 0 : seen.decide({ wasReady: wasReady(conditions), routed: seen.routed });
+  const health = healthConditions({ ...seen, missing, ready }, now);
+  const input: ScaleInput = {
+    wasReady: wasReady(health),
+    routed: seen.routed,
+    settings: autoscalingOf(revision.metadata.annotations),
+    concurrency: requestLimit(revision.spec),
+  };
+  const count = waitsForBuild ? 0 : seen.decide(input);
+  const conditions = withActivity(health, { routed: seen.routed, ready, desired: count }, now);
   const deadlineIn = waitsForBuild ? undefined : deadlineAfter(conditions, seen.progressDeadlineMs, now);
   const retryIn = seen.image.state === "failed" ? Math.max(0, seen.image.retryAt - now) : undefined;
   const waits = [deadlineIn, exact === undefined ? retryIn : undefined].filter((ms) => ms !== undefined);
 
   return {
     actions: [
-      { do: "setTraffic", traffic: trafficOf(revision, conditions) },
+      { do: "setTraffic", traffic: trafficOf(seen, conditions, { canRun: made !== undefined && "spec" in made }) },
       ...(seen.build.state === "none" ? imageActions(seen, exact, now) : []),
-      ...scaleActions(made, count),
+      ...scaleActions(made, input, count),
       ...problemActions(seen),
+      ...stepActions(seen),
     ],
     status: {
       ...status,
@@ -91,10 +108,15 @@ export function planRevision(seen: RevisionObserved, now: number): Plan<Revision
         : {}),
       actualReplicas: ready,
       desiredReplicas: count,
+      ...scalingStatus(status, seen.steps),
       logUrl: seen.logUrl,
       observedGeneration: revision.metadata.generation ?? 1,
     },
-    events: [...(deleted ? [heldEvent(routes)] : []), ...eventsOf({ ...seen, missing }, conditions)],
+    events: [
+      ...(deleted ? [heldEvent(routes)] : []),
+      ...eventsOf({ ...seen, missing }, conditions),
+      ...scalingEvents(seen.steps, seen.toldStepAt),
+    ],
     ...(waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) }),
   };
 }
@@ -122,10 +144,15 @@ function sameAuths(a: ImageRequest, b: ImageRequest): boolean {
  * The digest stands in the status before the first instance: after a crash in between, another digest could be resolved. While
  * something is missing, what runs goes on with what it was started with; only going to none needs no spec.
  */
-function scaleActions(made: InstanceSpecResult | undefined, count: number): RevisionAction[] {
+function scaleActions(made: InstanceSpecResult | undefined, input: ScaleInput, count: number): RevisionAction[] {
   if (made === undefined) return [];
-  if ("spec" in made) return [{ do: "scale", spec: made.spec, count }];
-  return count === 0 ? [{ do: "removeWorkload" }] : [];
+  if ("spec" in made) return [{ do: "scale", spec: made.spec, input }];
+  return [{ do: count === 0 ? "removeWorkload" : "hold" }];
+}
+
+function stepActions({ steps, toldStepAt }: RevisionObserved): RevisionAction[] {
+  const at = steps.at(-1)?.at ?? 0;
+  return at > toldStepAt ? [{ do: "stepsTold", at }] : [];
 }
 
 function problemActions(seen: RevisionObserved): RevisionAction[] {
@@ -141,8 +168,17 @@ function deadlineAfter(conditions: RevisionStatus["conditions"], deadlineMs: num
   return left > 0 ? left : undefined;
 }
 
-function trafficOf(revision: Revision, conditions: RevisionStatus["conditions"]): RevisionTraffic {
+/**
+ * Where instances can be made, the instances' own problem is what counts, and the table has it: what is told of an earlier one, of which
+ * nothing runs any more, would keep the next request from waking another.
+ */
+function trafficOf(
+  { revision, workload }: RevisionObserved,
+  conditions: RevisionStatus["conditions"],
+  { canRun }: { canRun: boolean },
+): RevisionTraffic {
   const { metadata, spec } = revision;
+  const isOver = canRun && (workload?.problem === undefined || workload.desired === 0);
   const namespace = metadata.namespace ?? "";
   const fault = conditions?.find(({ type, status }) => status === "False" && faultTypes.includes(type));
   return {
@@ -151,7 +187,7 @@ function trafficOf(revision: Revision, conditions: RevisionStatus["conditions"])
     protocol: protocolOf(spec.container),
     concurrency: requestLimit(spec),
     timeoutMs: (spec.timeoutSeconds ?? defaultTimeoutSeconds) * 1000,
-    ...(fault === undefined ? {} : { problem: { reason: reasonOf(fault), message: fault.message ?? "" } }),
+    ...(fault === undefined || isOver ? {} : { problem: { reason: reasonOf(fault), message: fault.message ?? "" } }),
   };
 }
 

@@ -70,6 +70,9 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
         case "assign":
           ledger.assign(key, action.split, action.wanted);
           return;
+        case "wake":
+          deps.scaling.wake(action.revision);
+          return;
         case "unassign":
           ledger.unassign(key);
           return;

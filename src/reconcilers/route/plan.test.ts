@@ -54,7 +54,8 @@ function confirm(seen: RouteObserved, at = now): { seen: RouteObserved; plan: Re
   const after = { ...told, route: { ...told.route, status: plan.status ?? {} } };
   // Nothing is left to do in a world that the plan has made.
   const again = planRoute(after, at + 500);
-  expect(again.actions).toEqual([]);
+  // But to wake what traffic still waits for, which is said as long as it does.
+  expect(again.actions.filter(({ do: what }) => what !== "wake")).toEqual([]);
   expect(again.status).toEqual(plan.status);
   expect(again.events).toEqual([]);
   return { seen: after, plan };
@@ -218,6 +219,7 @@ describe("planRoute() protects what works", () => {
     const { plan, seen } = confirm(waiting);
     expect(plan.status?.traffic).toEqual(all("app-1"));
     expect(seen.serving?.wanted).toEqual(["app-2"]);
+    expect(plan.actions).toEqual([{ do: "wake", revision: "ns/app-2" }]);
     expect(condition(plan, "RolloutComplete").slice(0, 2)).toEqual(["False", "RollingOut"]);
     expect(condition(plan, "Ready")).toEqual(["True"]);
     const late = planRoute(seen, now + 121_000);
@@ -230,7 +232,8 @@ describe("planRoute() protects what works", () => {
       ...seen,
       revisions: new Map(seen.revisions).set("app-2", { configuration: "app", wasReady: true, readyInstances: 1 }),
     };
-    expect(confirm(started, now + 122_000).plan.status?.traffic).toEqual(all("app-2"));
+    const after = confirm(started, now + 122_000).plan;
+    expect([after.status?.traffic, after.actions]).toEqual([all("app-2"), []]);
   });
 
   it("tells the old split until the gateways have confirmed the new one", () => {

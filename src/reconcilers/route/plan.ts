@@ -30,7 +30,11 @@ export interface RouteObserved extends RouteNeighbours {
   readonly progressDeadlineMs: number;
 }
 
-export type RouteAction = { do: "assign"; split: Split; wanted: string[] } | { do: "unassign" };
+export type RouteAction =
+  | { do: "assign"; split: Split; wanted: string[] }
+  /** `namespace/name` of a Revision that is to have an instance before its first request. */
+  | { do: "wake"; revision: string }
+  | { do: "unassign" };
 
 /** What is left to do about a Route that is gone. */
 export const absentRoute: readonly RouteAction[] = [{ do: "unassign" }];
@@ -55,7 +59,12 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
   const host = hostOf(name, seen.domain);
   const waits = [decision.nextStepMs, stuckIn(seen, conditions, now)].filter((ms) => ms !== undefined);
   return {
-    actions: told ? [] : [{ do: "assign", split, wanted: decision.wanted }],
+    actions: [
+      ...(told ? [] : [{ do: "assign", split, wanted: decision.wanted } as const]),
+      ...(decision.waitingFor === undefined
+        ? []
+        : [{ do: "wake", revision: `${name.namespace}/${decision.waitingFor.to}` } as const]),
+    ],
     status: {
       ...rest,
       domain: host,

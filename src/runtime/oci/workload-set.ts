@@ -139,6 +139,8 @@ export function createWorkloads(ctx: DriverContext) {
       const workload = workloads.get(nameOf(key)) ?? make(key, spec);
       const hash = specHash(spec);
       const same = workload.desired === count && workload.hash === hash && !workload.removed;
+      // What ended an earlier start says nothing of the one that begins now.
+      if (workload.desired === 0 && count > 0) workload.problem = undefined;
       Object.assign(workload, { spec, hash, desired: count, removed: false });
       settleSoon(workload);
       if (!same) changed(workload);

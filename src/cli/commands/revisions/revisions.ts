@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { creatorAnnotation, gitCommitAnnotation, gitDirtyAnnotation } from "../../../api/labels.ts";
 import { isReason } from "../../../api/meta/errors.ts";
+import { age } from "../../age.ts";
 import { conditionOf, explain, generationOf } from "../../conditions.ts";
 import type { Factory, Session } from "../../factory.ts";
 import { Revision, Route } from "../../objects.ts";
@@ -35,6 +36,15 @@ export const revisionNoun: Noun<Revision> = {
       ["Build", revision.spec.buildName ?? ""],
     ];
   },
+  section: (revision, now) => ({
+    title: "Scaling",
+    columns: ["When", "Instances", "Why"],
+    rows: (revision.status?.scaling ?? []).map(({ time, from, to, message }) => [
+      `${age(time, now)} ago`,
+      `${from} → ${to}`,
+      message,
+    ]),
+  }),
   body: (revision) => revision.spec,
   resolve: (session, name, service) => resolveRevision(session, name, service),
   afterDelete: heldByRoutes,

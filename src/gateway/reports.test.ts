@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { manualClock } from "../../test/support/manual-clock.ts";
+import type { GatewayMessage } from "../routing/link.ts";
+import { LoadReports } from "./reports.ts";
+
+function setup(threads: number) {
+  const clock = manualClock();
+  const asked: number[] = [];
+  const said: GatewayMessage[] = [];
+  const reports = new LoadReports({
+    threads,
+    clock,
+    toThread: (thread, { type }) => type === "report" && asked.push(thread),
+    toControl: (message) => said.push(message),
+  });
+  reports.start();
+  return { clock, asked, said, reports };
+}
+
+const load = (revision: string, concurrency: number) => ({ revision, concurrency, requests: 2, waiting: 1 });
+
+test("adds the threads' loads up, once all have answered", async () => {
+  const { clock, asked, said, reports } = setup(2);
+  await clock.advance(1_000);
+  expect(asked).toEqual([0, 1]);
+  reports.fromThread([load("x/a", 0.123456), load("x/b", 1)]);
+  expect(said).toEqual([]);
+  reports.fromThread([load("x/a", 2)]);
+  expect(said).toEqual([
+    {
+      type: "load",
+      ms: 1_000,
+      revisions: [
+        ["x/a", 2.1235, 4, 2],
+        ["x/b", 1, 2, 1],
+      ],
+    },
+  ]);
+});
+
+test("says each second that there was nothing to do", async () => {
+  const { clock, said, reports } = setup(1);
+  for (let second = 0; second < 3; second++) {
+    await clock.advance(1_000);
+    reports.fromThread([]);
+  }
+  expect(said).toEqual(Array.from({ length: 3 }, () => ({ type: "load", ms: 1_000, revisions: [] })));
+});
+
+test("waits for a thread that is busy, and tells over how long", async () => {
+  const { clock, asked, said, reports } = setup(2);
+  await clock.advance(1_000);
+  reports.fromThread([]);
+  await clock.advance(2_500);
+  expect(asked).toEqual([0, 1]);
+  reports.fromThread([load("x/a", 1)]);
+  expect(said).toEqual([{ type: "load", ms: 3_500, revisions: [["x/a", 1, 2, 1]] }]);
+  await clock.advance(500);
+  expect(asked).toEqual([0, 1, 0, 1]);
+});

@@ -1,0 +1,66 @@
+/**
+ * Brings the load of all threads together, once a second, for the autoscaler. One report is under way at a time: where a thread is too busy
+ * to answer within the second, the next report covers that time too.
+ */
+import type { Clock } from "../lib/clock.ts";
+import type { GatewayMessage, RevisionLoad as LinkLoad } from "../routing/link.ts";
+import type { RevisionLoad, ToThread } from "./messages.ts";
+
+const everyMs = 1_000;
+
+export interface LoadReportsOptions {
+  threads: number;
+  clock: Clock;
+  toThread(thread: number, message: ToThread): void;
+  toControl(message: GatewayMessage): void;
+}
+
+export class LoadReports {
+  readonly #options: LoadReportsOptions;
+  #missing = 0;
+  #reportedAt: number;
+  #sums = new Map<string, LinkLoad>();
+
+  constructor(options: LoadReportsOptions) {
+    this.#options = options;
+    this.#reportedAt = options.clock.now();
+  }
+
+  /** Asks the threads now and then; called when all run. */
+  start(): void {
+    const { clock, threads } = this.#options;
+    clock.after(everyMs, () => {
+      if (this.#missing === 0) {
+        this.#missing = threads;
+        for (let thread = 0; thread < threads; thread++) this.#options.toThread(thread, { type: "report" });
+      }
+      this.start();
+    });
+  }
+
+  /** A thread answers. */
+  fromThread(revisions: readonly RevisionLoad[]): void {
+    for (const { revision, concurrency, requests, waiting } of revisions) {
+      const sum = this.#sums.get(revision);
+      if (sum === undefined) this.#sums.set(revision, [revision, concurrency, requests, waiting]);
+      else {
+        sum[1] += concurrency;
+        sum[2] += requests;
+        sum[3] += waiting;
+      }
+    }
+    this.#missing -= 1;
+    if (this.#missing > 0) return;
+    const now = this.#options.clock.now();
+    const ms = Math.max(0, now - this.#reportedAt);
+    this.#reportedAt = now;
+    const seen = [...this.#sums.values()];
+    this.#sums = new Map();
+    this.#options.toControl({ type: "load", ms, revisions: seen.map(rounded) });
+  }
+}
+
+/** Fewer digits make a line shorter, and nobody counts requests in millionths. */
+function rounded([revision, concurrency, requests, waiting]: LinkLoad): LinkLoad {
+  return [revision, Math.round(concurrency * 1e4) / 1e4, requests, waiting];
+}
