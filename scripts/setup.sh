@@ -5,11 +5,11 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # libatomic1 and libstdc++6 are what the packaged Node.js is linked with.
-runtime="ca-certificates libatomic1 libstdc++6 util-linux conmon runc crun podman buildah skopeo golang-github-containers-common iproute2 nftables dnsmasq-base"
+runtime="ca-certificates libatomic1 libstdc++6 util-linux conmon runc crun podman buildah skopeo golang-github-containers-common iproute2 nftables dnsmasq-base git openssh-client"
 # The demo makes its images and serves them from a registry of its own.
-demo="busybox-static docker-registry apache2-utils curl git"
+demo="busybox-static docker-registry apache2-utils curl"
 wanted="$runtime $demo"
-if [ "${1:-}" = test ]; then wanted="$wanted procps openssl bsdutils"; fi
+if [ "${1:-}" = test ]; then wanted="$wanted procps openssl bsdutils openssh-server"; fi
 
 say() { echo "setup: $*"; }
 as_root() {
