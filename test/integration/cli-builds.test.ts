@@ -5,10 +5,13 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Configuration } from "../../src/api/configuration.ts";
 import { CancelledError } from "../../src/cli/errors.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { type Cli, runningCli } from "../support/cli.ts";
 import { type ControlBench, controlBench } from "../support/control.ts";
+import { gitHttps } from "../support/git-https.ts";
+import { makeRepository } from "../support/git-repository.ts";
 
 const templates = "/apis/build.dev/v1alpha1/namespaces/build-templates/buildtemplates";
 /** For what takes its time on a busy machine. */
@@ -176,6 +179,56 @@ Deployed to https://my-service.default.mydomain.com
     await expect
       .poll(async () => (await cli.run(["services", "list"])).stdout, patient)
       .toMatch(/my-service-00001 +True/);
+  });
+
+  it("elafros deploys a commit of a git repository, found by branch, tag or HEAD, from servers of any age", async () => {
+    const { api, cli } = await startHere();
+    await using _ = cli;
+    const root = join(api.dir, "git");
+    const repository = await makeRepository(join(root, "app.git"));
+    const first = await repository.commit({ "package.json": JSON.stringify({ scripts: { start: "node ." } }) });
+    await repository.git("tag", "v1");
+    const second = await repository.commit({ "index.html": "x", "package.json": "{}" });
+    const ca = join(api.dir, "ca.pem");
+    await writeFile(ca, api.pki.ca);
+    const env = { ...process.env, GIT_SSL_CAINFO: ca };
+    const tls = api.pki.serving();
+    const built = async () =>
+      (await api.ask("GET", `${elafros}/configurations/my-service`)).json as unknown as Configuration;
+    const [server, old, dumb] = [
+      await gitHttps({ root, tls }),
+      await gitHttps({ root, tls, old: true }),
+      await gitHttps({ root, tls, dumb: true }),
+    ];
+    await repository.git("update-server-info");
+
+    const argv = ["deploy", "--service", "my-service", "--source"];
+    const result = await cli.run([...argv, `${server.url}/app.git#v1`], { env });
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result.stdout).toContain("✓ Detected [node-24] runtime\n✓ Building\n");
+    expect(result.stdout).not.toContain("Uploading");
+    expect((await built()).spec.build?.source).toEqual({ git: { url: `${server.url}/app.git`, commit: first } });
+    expect((await built()).spec.revisionTemplate.metadata?.annotations).toMatchObject({
+      "elafros.dev/git-commit": first,
+      "elafros.dev/git-dirty": "false",
+    });
+    // The branch is looked up anew each time; what is remembered is its name.
+    for (const { url } of [old, dumb]) {
+      const again = await cli.run([...argv, `${url}/app.git`, "--template", "nodejs-24"], { env });
+      expect(again).toMatchObject({ code: 0 });
+      expect((await built()).spec.build?.source?.git?.commit).toBe(second);
+      const detected = await cli.run([...argv, `${url}/app.git#v1`], { env });
+      expect(detected.stdout).toContain("✓ Detected [node-24] runtime\n");
+    }
+    const missing = await cli.run([...argv, `${server.url}/app.git#v9`], { env });
+    expect(missing.stderr).toContain('has no branch, tag or commit "v9": it has main, v1\n');
+    const none = await cli.run([...argv, `${server.url}/other.git`], { env });
+    expect(none.stderr).toMatch(/Cannot read the repository ".*\/other.git": .*not found/);
+    const untrusted = await cli.run([...argv, `${server.url}/app.git`], { env: process.env as Record<string, string> });
+    expect(untrusted.stderr).toMatch(/Cannot read the repository .*certificate/);
+    const closed = await gitHttps({ root, tls, user: { name: "a", password: "b" } });
+    const refused = await cli.run([...argv, `${closed.url}/app.git`], { env });
+    expect(refused.stderr).toContain("set up a credential helper or an ssh key");
   });
 
   it("elafros says that a source is over the server's limit, and leaves no half service", async () => {

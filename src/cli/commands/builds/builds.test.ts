@@ -68,8 +68,10 @@ describe("builds", () => {
 
   it("builds describe shows steps, problem and what it does now", async () => {
     await using cli = await startCli();
-    putBuild(cli, "hello-00001", failed);
+    const source = { archive: "upload:sha256:ab", context: "sha256:ab" };
+    putBuild(cli, "hello-00001", { ...failed, source });
     const { stdout } = await cli.run(["builds", "describe", "hello-00001"]);
+    expect(stdout).toContain("Source:       upload:sha256:ab\n");
     expect(stdout).toContain('Problem:      BuildStepFailed: Step "build" failed with error message: boom');
     expect(stdout).toContain(
       "Steps:        source done\n              build failed with exit code 1\n              push waits\n",

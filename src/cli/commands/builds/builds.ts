@@ -34,16 +34,12 @@ const buildNoun: Noun<Build> = {
   summary: (build, now) => {
     const outcome = outcomeOf(build);
     const seconds = secondsOf(build, now);
-    const source = build.status?.source;
     return [
       ["Service", build.metadata.labels?.[configurationLabel] ?? ""],
       ["State", stateOf(build)],
       ["Now", outcome === undefined ? (activityOf(build) ?? "") : ""],
       ["Problem", outcome?.succeeded === false ? outcome.why : ""],
-      [
-        "Source",
-        [source?.repository ?? source?.archive ?? source?.manifest, source?.context].filter(Boolean).join(" "),
-      ],
+      ["Source", sourceText(build.status?.source)],
       ["Image", build.status?.imageDigest ?? ""],
       ["Duration", seconds === undefined ? "" : span(seconds)],
       ["Steps", (build.status?.stepStates ?? []).map((step) => stepLine(step)).join("\n")],
@@ -57,6 +53,13 @@ const buildNoun: Noun<Build> = {
     delete: ["elafros builds delete hello-00003"],
   },
 };
+
+/** Where it came from, and the commit or digest, where the address doesn't hold it already. */
+function sourceText(source: NonNullable<Build["status"]>["source"]): string {
+  const address = source?.repository ?? source?.archive ?? source?.manifest ?? "";
+  const { context = "" } = source ?? {};
+  return address.includes(context.replace(/^sha256:/, "")) ? address : `${address} ${context}`;
+}
 
 function stepLine({
   name,

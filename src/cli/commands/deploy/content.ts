@@ -54,10 +54,13 @@ export async function prepareContent(asking: Asking, configuration: Configuratio
 }
 
 async function prepareToBuild(
-  { service, session, factory }: Asking,
+  { service, session, options, factory }: Asking,
   { source: how, implied }: Extract<Content, { type: "source" }>,
   configuration: Configuration | undefined,
 ): Promise<DeployContent> {
+  if (options.source === undefined && how.source !== ".") {
+    factory.io.note(`Note: building "${how.source}", the last source from this directory. Choose with --source`);
+  }
   if (how.template !== undefined) await findTemplate(session, how.template);
   const { cwd, env, signal } = factory;
   const source = await prepareSource(how, { cwd, env, signal }).catch((error: unknown) => {
