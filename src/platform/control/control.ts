@@ -31,6 +31,7 @@ import { createNetwork } from "../../runtime/oci/network.ts";
 import { openStore } from "../../store/open.ts";
 import { type PlatformConfig, platformPaths } from "../config.ts";
 import { networkOptions } from "../network-options.ts";
+import { startTemplates } from "../templates/start.ts";
 import { servingNames } from "../user-kubeconfig.ts";
 import { openSourceStore } from "../../runtime/source-store.ts";
 import { startImageHousekeeping } from "./image-housekeeping.ts";
@@ -136,6 +137,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     buildRetentionMs: retentionMs,
     scaling: autoscaler,
   });
+  const templates = startTemplates({ client, clock, log });
   await controllers.synced;
   publisher.start();
   const unsubscribeDns = publisher.subscribe(() => {
@@ -189,7 +191,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
       clearInterval(networkCheck);
       await server.close();
       unsubscribeDns();
-      await Promise.all([imageHousekeeping.stop(), sourceHousekeeping.stop()]);
+      await Promise.all([imageHousekeeping.stop(), sourceHousekeeping.stop(), templates.stop()]);
       await controllers.stop();
       await link.close();
       disconnect();

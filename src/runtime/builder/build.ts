@@ -7,7 +7,7 @@ import { buildFailure } from "./failure.ts";
 import type { BuilderOptions } from "./options.ts";
 import { type BuildPlan, certificateArgs, certificatesPath } from "./plan.ts";
 import { planners } from "./plans.ts";
-import { type Ended, ask, runLogged } from "./tools.ts";
+import { type Ended, ask, runLogged, runTold } from "./tools.ts";
 import { contextDirectory, workspaceView } from "./workspace.ts";
 
 const machineCertificates = "/etc/ssl/certs/ca-certificates.crt";
@@ -126,7 +126,7 @@ async function exportImage(id: string, { image, output }: BuilderOptions, env: N
     `containers-storage:${id}`,
     `oci:${output}:latest`,
   ];
-  const { code, lines } = await runLogged("skopeo", args, env);
+  const { code, lines } = await runTold("skopeo", args, { env });
   if (code !== 0)
     throw new Error(
       `Cannot write the image: ${lines.findLast((line) => line.trim() !== "") ?? `skopeo ended with ${code}`}`,

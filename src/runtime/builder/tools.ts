@@ -11,6 +11,17 @@ const keptLines = 400;
 
 /** Runs a tool to its end. @throws where it can't be started */
 export function runLogged(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {
+  return runTold(command, args, { env, tell: (line) => process.stdout.write(`${line}\n`) });
+}
+
+interface Told {
+  env: NodeJS.ProcessEnv;
+  /** Told each line as it comes. */
+  tell?: (line: string) => void;
+}
+
+/** The same, told to whom it may concern. @throws where it can't be started */
+export function runTold(command: string, args: readonly string[], { env, tell = () => {} }: Told): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     const lines: string[] = [];
@@ -21,7 +32,7 @@ export function runLogged(command: string, args: readonly string[], env: NodeJS.
         rest = parts.pop() ?? "";
         for (const line of parts) {
           lines.push(line);
-          process.stdout.write(`${line}\n`);
+          tell(line);
         }
         if (lines.length > keptLines) lines.splice(0, lines.length - keptLines);
       };
