@@ -59,10 +59,10 @@ export function createBases(options: BasesOptions): Bases {
     return options.run("skopeo", args, { env: { CONTAINERS_STORAGE_CONF: config } });
   };
 
-  const listed = async (): Promise<{ id: string; names: string[]; created: number }[]> => {
+  const listed = async (): Promise<{ id: string; names: string[] }[]> => {
     const text = await readFile(join(dir, `${driver}-images/images.json`), "utf8").catch(() => "[]");
-    const images = JSON.parse(text) as { id: string; names?: string[]; created?: string }[];
-    return images.map(({ id, names = [], created = "" }) => ({ id, names, created: Date.parse(created) || 0 }));
+    const images = JSON.parse(text) as { id: string; names?: string[] }[];
+    return images.map(({ id, names = [] }) => ({ id, names }));
   };
   const known = async (): Promise<Record<string, Known>> =>
     ((await readJson(memory).catch(() => undefined)) ?? {}) as Record<string, Known>;
@@ -149,14 +149,18 @@ export function createBases(options: BasesOptions): Bases {
     prune: () =>
       serial(async () => {
         const uses = await known();
-        const old = clock.now() - keptMs;
-        for (const { id, names: tags, created } of await listed()) {
-          if (tags.some((name) => name.startsWith("localhost/"))) continue;
-          if (created > old || tags.some((name) => (uses[name]?.usedAt ?? 0) > old)) continue;
+        const now = clock.now();
+        for (const { id, names } of await listed()) {
+          if (names.some((name) => name.startsWith("localhost/"))) continue;
+          // One without a name was replaced: since when isn't known, but since when it was seen.
+          const tags = names.some((name) => uses[name] !== undefined) ? names : [`@${id}`];
+          const usedAt = Math.max(...tags.map((tag) => uses[tag]?.usedAt ?? 0));
+          if (usedAt === 0) await remember(`@${id}`, { digest: "", askedAt: now, usedAt: now });
+          if (usedAt === 0 || now - usedAt < keptMs) continue;
           const result = await skopeo("delete", `containers-storage:@${id}`);
           if (result.code !== 0)
-            log.warn({ image: tags, error: reason(result.stderr) }, "A base image can't be removed");
-          else for (const name of tags) await remember(name, undefined);
+            log.warn({ image: names, error: reason(result.stderr) }, "A base image can't be removed");
+          else for (const tag of tags) await remember(tag, undefined);
         }
       }),
   };
