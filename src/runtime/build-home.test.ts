@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { buildHome, homeFiles, homeVariables } from "./build-home.ts";
 import type { GitCredential } from "./builds.ts";
@@ -111,11 +112,54 @@ test.each(["bad host", "x\nProxyCommand evil", "*", "-oProxyCommand=evil", ""])(
   },
 );
 
-test.each(["ftp://x", "https://", "ssh://git@x"])("homeFiles() refuses %j as a server's URL", (url) => {
-  expect(() => homeFiles({ gitCredentials: [basic(url, "u", "p")], registryAuths: [] })).toThrow(
-    "give the URL of a server",
-  );
+test.each(["ftp://x", "https://", "ssh://git@x", "https://*", "*.example.com"])(
+  "homeFiles() refuses %j as a server's URL",
+  (url) => {
+    expect(() => homeFiles({ gitCredentials: [basic(url, "u", "p")], registryAuths: [] })).toThrow(
+      "give the URL of a server",
+    );
+  },
+);
+
+test("homeFiles() takes Secrets whose values end in a newline, and none with more lines", async () => {
+  await write([basic("https://git.example.com", "u\r\n", "p\n\n")]);
+  expect(await gitFinds("https://git.example.com/x")).toBe("u:p");
+  for (const value of ["a\nb", "a\0b", "a\rhost=evil"]) {
+    const gitCredentials = [basic("https://git.example.com", "u", value)];
+    expect(() => homeFiles({ gitCredentials, registryAuths: [] })).toThrow("must be single lines");
+  }
 });
+
+test("homeFiles() writes nothing into git's configuration but what it means, whatever the values", async () => {
+  const odd = ["a", "b", "\n", "\r", '"', "\\", "]", "[", "=", "#", ";", " ", "\0", "%0a", "/", "@", ":", "ü", "*"];
+  const text = fc.string({ unit: fc.constantFrom(...odd) });
+  const url = fc.tuple(fc.constantFrom("https://", "http://", ""), fc.constantFrom("h.example", "h"), text);
+  const file = join(home, "config");
+  await fc.assert(
+    fc.asyncProperty(url, text, text, async (where, username, password) => {
+      let files;
+      try {
+        files = homeFiles({ gitCredentials: [basic(where.join(""), username, password)], registryAuths: [] });
+      } catch (error) {
+        expect((error as Error).message).toContain("Cannot use git credentials for");
+        return;
+      }
+      const [config, store, ...more] = files;
+      expect(more).toEqual([]);
+      await writeFile(file, config?.data ?? "");
+      const { stdout } = await run("git", ["config", "--file", file, "--list", "-z"]);
+      const entries = stdout.split("\0").filter((each) => each !== "");
+      expect(entries).toHaveLength(1);
+      const [key = ""] = entries[0]?.split("\n") ?? [];
+      expect(key).toMatch(/^credential\.https?:\/\/.*\.helper$/);
+      expect(store?.data.trimEnd().split("\n")).toHaveLength(1);
+      // The password goes to the host that the configuration names.
+      const { host } = new URL(key.slice("credential.".length, -".helper".length));
+      expect(new URL(store?.data ?? "").host).toBe(host);
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);
 
 test("homeFiles() writes registries' credentials as docker does, the first of each", () => {
   const registryAuths = [

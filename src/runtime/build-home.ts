@@ -45,7 +45,7 @@ function gitFiles(credentials: readonly Basic[]): HomeFile[] {
     .map((one) => ({ ...one, parsed: gitUrl(one.url) }))
     .toSorted((a, b) => b.parsed.href.length - a.parsed.href.length);
   const stores = known.map(({ username, password, parsed }, index): HomeFile => {
-    const user = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`;
+    const user = [username, password].map((value) => encodeURIComponent(oneLine(value, parsed))).join(":");
     return { path: `.config/git/credentials-${index}`, data: `${parsed.protocol}//${user}@${parsed.host}\n` };
   });
   const config = known.map(({ parsed, ca }, index) => {
@@ -60,10 +60,19 @@ function gitFiles(credentials: readonly Basic[]): HomeFile[] {
   return [{ path: ".config/git/config", data: config.join("") }, ...stores, ...authorities];
 }
 
+/** As files of Secrets end where an editor or `echo` made them. More lines would be read as something else by git's helper. */
+function oneLine(value: string, { href }: URL): string {
+  const text = value.replace(/(?:\r?\n)+$/, "");
+  // oxlint-disable-next-line no-control-regex -- what separates fields for git
+  if (!/[\u0000\r\n]/.test(text)) return text;
+  throw new TypeError(`Cannot use git credentials for "${href}": username and password must be single lines`);
+}
+
 function gitUrl(url: string): URL {
   const written = /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `https://${url}`;
   const parsed = URL.parse(written);
-  if (parsed === null || !["http:", "https:"].includes(parsed.protocol)) {
+  // Git takes "*" in a host for any name.
+  if (parsed === null || !["http:", "https:"].includes(parsed.protocol) || parsed.host.includes("*")) {
     throw new TypeError(
       `Cannot use git credentials for "${url}": give the URL of a server, as in https://git.example.com`,
     );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { digestHex, isFixedLocation, parseLocation, uploadLocation } from "./location.ts";
+import { digestHex, parseLocation, uploadLocation } from "./location.ts";
 
 const hex = "0123456789abcdef".repeat(4);
 
@@ -60,10 +60,8 @@ describe("parseLocation()", () => {
   });
 });
 
-test("isFixedLocation() is true where the bytes can't change", () => {
-  expect(isFixedLocation(uploadLocation(`sha256:${hex}`))).toBe(true);
-  expect(isFixedLocation(`https://example.com/a#sha256=${hex}`)).toBe(true);
-  expect(isFixedLocation("https://example.com/a")).toBe(false);
+test("uploadLocation() makes what parseLocation() reads", () => {
+  expect(parseLocation(uploadLocation(`sha256:${hex}`))).toEqual({ type: "upload", sha256: hex });
 });
 
 test("digestHex() takes exactly the form of the sources port", () => {

@@ -50,11 +50,6 @@ export function parseLocation(text: string): SourceLocation {
   return { type: "url", url: target, ...(sha256 === undefined ? {} : { sha256 }) };
 }
 
-/** Whether a location always means the same bytes: an upload, or pinned by digest. @throws SourceFault where it is none */
-export function isFixedLocation(text: string): boolean {
-  return parseLocation(text).sha256 !== undefined;
-}
-
 function readFragment(url: URL, text: string): { sha256?: string; generation?: string } {
   if (url.hash === "") return {};
   const sha256 = /^#sha256=(.*)$/.exec(url.hash)?.[1];
