@@ -112,7 +112,14 @@ describe("commands in fenced code", async () => {
       cwd: "/",
       signal: new AbortController().signal,
       connect: unused,
-      platform: { up: unused, down: unused, status: unused, doctor: unused, userKubeconfig: unused },
+      platform: {
+        up: unused,
+        down: unused,
+        status: unused,
+        doctor: unused,
+        makeStandIns: unused,
+        userKubeconfig: unused,
+      },
     },
     () => true,
   );

@@ -3,6 +3,9 @@
 /** The namespace of the templates that the platform brings, and that everybody may use. */
 export const sharedTemplates = "build-templates";
 
+/** The ConfigMap in that namespace that names the base images of the platform's templates. */
+export const baseImagesName = "base-images";
+
 /** The parameter, and the argument, that names the image to make. */
 export const imageParameter = "_IMAGE";
 

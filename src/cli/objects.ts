@@ -4,6 +4,7 @@
  */
 import type { Build as BuildObject } from "../api/build.ts";
 import type { BuildTemplate as BuildTemplateObject } from "../api/build-template.ts";
+import type { ConfigMap as ConfigMapObject } from "../api/config-map.ts";
 import type { Configuration as ConfigurationObject, RevisionTemplate } from "../api/configuration.ts";
 import type { Event as EventObject } from "../api/event.ts";
 import type { Kind } from "../api/meta/kind.ts";
@@ -19,6 +20,7 @@ export type Revision = RevisionObject;
 export type Route = RouteObject;
 export type Build = BuildObject;
 export type BuildTemplate = BuildTemplateObject;
+export type ConfigMap = ConfigMapObject;
 export type Secret = SecretObject;
 export type Event = EventObject;
 export type Pod = PodObject;
@@ -64,9 +66,20 @@ export const BuildTemplate = reference<BuildTemplate>(...build, {
   plural: "buildtemplates",
   shortNames: ["bt"],
 });
+export const ConfigMap = reference<ConfigMap>(...core, { kind: "ConfigMap", plural: "configmaps", shortNames: ["cm"] });
 export const Secret = reference<Secret>(...core, { kind: "Secret", plural: "secrets", shortNames: [] });
 export const Event = reference<Event>(...core, { kind: "Event", plural: "events", shortNames: ["ev"] });
 export const Pod = reference<Pod>(...core, { kind: "Pod", plural: "pods", shortNames: ["po"] });
 
 /** All of them. */
-export const references = [Configuration, Revision, Route, Build, BuildTemplate, Secret, Event, Pod] as const;
+export const references = [
+  Configuration,
+  Revision,
+  Route,
+  Build,
+  BuildTemplate,
+  ConfigMap,
+  Secret,
+  Event,
+  Pod,
+] as const;

@@ -8,6 +8,12 @@ export interface Platform {
   down(options: DownOptions): Promise<void>;
   status(options: { dataDir: string }): Promise<StatusReport>;
   doctor(options: { dataDir: string }): Promise<Finding[]>;
+  /** Makes stand-ins of the base images; gives their names by what they stand in for. */
+  makeStandIns(options: {
+    dataDir: string;
+    only?: string[];
+    print: (line: string) => void;
+  }): Promise<Record<string, string>>;
   /** The text of a kubeconfig for another person. */
   userKubeconfig(options: { dataDir: string; server: string; user: string; groups: string[] }): Promise<string>;
 }
@@ -17,5 +23,9 @@ export const thisMachine: Platform = {
   down: async (options) => (await import("../platform/down.ts")).down(options),
   status: async (options) => (await import("../platform/status.ts")).status(options),
   doctor: async (options) => (await import("../platform/doctor.ts")).doctor(options),
+  makeStandIns: async ({ dataDir, only, print }) => {
+    const { makeStandIns } = await import("../platform/stand-ins/stand-ins.ts");
+    return makeStandIns(dataDir, { say: print, ...(only === undefined ? {} : { only }) });
+  },
   userKubeconfig: async (options) => (await import("../platform/user-kubeconfig.ts")).userKubeconfig(options),
 };

@@ -119,7 +119,8 @@ export async function startApiStub(): Promise<ApiStub> {
       json(response, status, object);
       for (const listener of listeners) listener(path, object);
     };
-    const isCollection = /\/(configurations|routes|revisions|builds|buildtemplates|secrets|events|pods)$/.test(path);
+    const isCollection =
+      /\/(configurations|routes|revisions|builds|buildtemplates|configmaps|secrets|events|pods)$/.test(path);
     const existing = objects.get(path);
     if (request.method === "GET" && isCollection) {
       if (url.searchParams.get("watch") === "true") watch(path, url.searchParams, response);

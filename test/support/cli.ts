@@ -52,7 +52,14 @@ export function testClock(): Clock {
 }
 
 const notHere = () => Promise.reject(new Error("This test has no platform"));
-const noPlatform: Platform = { up: notHere, down: notHere, status: notHere, doctor: notHere, userKubeconfig: notHere };
+export const noPlatform: Platform = {
+  up: notHere,
+  down: notHere,
+  status: notHere,
+  doctor: notHere,
+  makeStandIns: notHere,
+  userKubeconfig: notHere,
+};
 
 /** A stub API server, an empty directory and a kubeconfig whose context is `us-central1`. */
 export async function startCli(platform: Platform = noPlatform): Promise<CliHarness> {

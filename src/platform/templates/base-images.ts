@@ -1,8 +1,6 @@
 /** ConfigMap `base-images`: which images builds start from, and what they leave their result on. */
-import { sharedTemplates } from "../../api/build-names.ts";
+import { baseImagesName, sharedTemplates } from "../../api/build-names.ts";
 import type { ConfigMap } from "../../api/config-map.ts";
-
-export const baseImagesName = "base-images";
 
 /** The official images, on their public registries: those to build with have compilers, those to run on hold little. */
 export const officialBaseImages = {

@@ -1,5 +1,5 @@
 /** Keeps the shipped BuildTemplates there: made at the first start, rendered anew when ConfigMap `base-images` changes, and mended when somebody changes them. */
-import { sharedTemplates } from "../../api/build-names.ts";
+import { baseImagesName, sharedTemplates } from "../../api/build-names.ts";
 import { BuildTemplate } from "../../api/build-template.ts";
 import { ConfigMap } from "../../api/config-map.ts";
 import { isReason } from "../../api/meta/errors.ts";
@@ -9,7 +9,6 @@ import { startInformer } from "../../client/informer.ts";
 import { createQueue } from "../../controller/queue.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { baseImagesName } from "./base-images.ts";
 import { type TemplateAction, planTemplates } from "./plan.ts";
 
 export interface TemplatesDeps {

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { writeFileAtomic } from "../../../lib/files.ts";
 import type { Factory } from "../../factory.ts";
 import { examples, repeated } from "../../options.ts";
-import { dataDirOf, dataDirOption } from "../platform/data-dir.ts";
+import { dataDirOf, dataDirOption } from "../../data-dir.ts";
 
 export interface KubeconfigOptions {
   dataDir: string;

@@ -3,7 +3,7 @@ import { FailureError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { examples, outputOption, type OutputOptions } from "../../options.ts";
 import { printView } from "../../print.ts";
-import { dataDirOf, dataDirOption } from "./data-dir.ts";
+import { dataDirOf, dataDirOption } from "../../data-dir.ts";
 
 export interface DoctorCommandOptions extends OutputOptions {
   dataDir: string;

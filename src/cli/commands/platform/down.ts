@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import type { Factory } from "../../factory.ts";
 import { examples } from "../../options.ts";
-import { dataDirOf, dataDirOption } from "./data-dir.ts";
+import { dataDirOf, dataDirOption } from "../../data-dir.ts";
 
 export interface DownCommandOptions {
   dataDir: string;

@@ -26,6 +26,8 @@ const report: StatusReport = {
   problems: ["The disk is full: free some space"],
 };
 
+const notHere = () => Promise.reject(new Error("This test makes no stand-ins"));
+
 function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] } = {}) {
   const calls: unknown[] = [];
   const platform: Platform = {
@@ -40,6 +42,7 @@ function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] 
       return Promise.resolve(given.report ?? report);
     },
     doctor: () => Promise.resolve(given.findings ?? []),
+    makeStandIns: notHere,
     userKubeconfig: (options) => {
       calls.push(options);
       return Promise.resolve("kind: Config\n");

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { memoryBytes } from "../../../api/meta/quantity.ts";
 import type { Factory } from "../../factory.ts";
 import { duration, examples, hostPort, repeated, wholeNumber } from "../../options.ts";
-import { dataDirOf, dataDirOption } from "./data-dir.ts";
+import { dataDirOf, dataDirOption } from "../../data-dir.ts";
 
 export interface UpCommandOptions {
   dataDir: string;

@@ -1,6 +1,16 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { buildPath, type CliHarness, parseOptions, startCli } from "../../../../test/support/cli.ts";
+import {
+  buildPath,
+  type CliHarness,
+  kubeconfigOf,
+  noPlatform,
+  parseOptions,
+  startCli,
+} from "../../../../test/support/cli.ts";
 import { templatesListCommand, type TemplatesListOptions } from "./list.ts";
+import { templatesStandInsCommand, type TemplatesStandInsOptions } from "./stand-ins.ts";
 
 const shared = "/apis/build.dev/v1alpha1/namespaces/build-templates";
 
@@ -69,5 +79,48 @@ describe("templates", () => {
     expect(missing.stderr).toBe(
       'Error: There is no build template "cobol" in namespace "default" or "build-templates": there are nodejs-8-9-4\n',
     );
+  });
+
+  it.each<[string[], object]>([
+    [[], { dataDir: "/var/lib/elafros" }],
+    [["--data-dir", "/d", "--only", "node", "--only", "go"], { dataDir: "/d", only: ["node", "go"] }],
+  ])("templatesStandInsCommand() reads %j", async (argv, expected) => {
+    expect(await parseOptions<TemplatesStandInsOptions>(templatesStandInsCommand, argv)).toEqual(expected);
+  });
+
+  it("templates stand-ins makes them and points the templates at them, leaving what isn't made", async () => {
+    const calls: unknown[] = [];
+    await using cli = await startCli({
+      ...noPlatform,
+      makeStandIns: ({ print, ...options }) => {
+        calls.push(options);
+        print("Making localhost/elafros/node-run");
+        return Promise.resolve({ "node-run": "localhost/elafros/node-run" });
+      },
+    });
+    const data = join(cli.cwd, "data");
+    await mkdir(data);
+    const away = await cli.run(["templates", "stand-ins", "--data-dir", "data"]);
+    expect(away).toMatchObject({ code: 1, stderr: expect.stringContaining("kubeconfig") });
+    expect(calls).toEqual([]);
+
+    await writeFile(join(data, "kubeconfig"), kubeconfigOf(cli.api.url));
+    const result = await cli.run(["templates", "stand-ins", "--data-dir", "data", "--only", "node"]);
+    expect(result).toEqual({
+      code: 0,
+      stdout: "Making localhost/elafros/node-run\n✓ node-run is localhost/elafros/node-run\n",
+      stderr: "",
+    });
+    expect(calls).toEqual([{ dataDir: data, only: ["node"] }]);
+    const path = "/api/v1/namespaces/build-templates/configmaps/base-images";
+    expect(cli.api.read(path)?.["data"]).toEqual({ "node-run": "localhost/elafros/node-run" });
+    cli.api.put("/api/v1/namespaces/build-templates/configmaps", {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "base-images" },
+      data: { "node-run": "x", "go-run": "y" },
+    });
+    await cli.run(["templates", "stand-ins", "--data-dir", "data"]);
+    expect(cli.api.read(path)?.["data"]).toEqual({ "node-run": "localhost/elafros/node-run", "go-run": "y" });
   });
 });

@@ -7,6 +7,7 @@ import { describeCommand } from "../../resource/describe.ts";
 import type { Noun } from "../../resource/noun.ts";
 import { findTemplate } from "../../templates.ts";
 import { templatesListCommand } from "./list.ts";
+import { templatesStandInsCommand } from "./stand-ins.ts";
 
 const templateNoun: Noun<BuildTemplate> = {
   singular: "build template",
@@ -40,5 +41,6 @@ export function templatesCommand(factory: Factory): Command {
       "List and describe build templates: how images are made from source. 'elafros deploy' finds the right one, or takes it by --template",
     )
     .addCommand(templatesListCommand(factory))
-    .addCommand(describeCommand(templateNoun, factory));
+    .addCommand(describeCommand(templateNoun, factory))
+    .addCommand(templatesStandInsCommand(factory));
 }

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { defaultDataDir, type Factory } from "../../factory.ts";
+import { defaultDataDir, type Factory } from "./factory.ts";
 
 /** Adds `--data-dir`. */
 export function dataDirOption(command: Command): Command {
