@@ -2,7 +2,7 @@
 # Runs one benchmark of `bench/` against the compiled build. usage: npm run bench -- NAME [options]
 set -eu
 cd "$(dirname "$0")/.."
-sh scripts/setup.sh test
+sh scripts/setup.sh bench
 . scripts/env.sh
 name=${1:-}
 if [ -z "$name" ] || [ ! -f "bench/$name.ts" ]; then

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sets up what a checkout needs and is missing: Debian packages, npm packages, and with them Node.js. Fast when all is there.
-# usage: sh scripts/setup.sh [test]     `test` adds what only the tests and benchmarks use.
+# usage: sh scripts/setup.sh [test|bench]     `test` adds what only the tests use, `bench` what the benchmarks compare with besides.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,11 @@ runtime="ca-certificates libatomic1 libstdc++6 util-linux conmon runc crun podma
 # The demo makes its images and serves them from a registry of its own.
 demo="busybox-static docker-registry apache2-utils curl"
 wanted="$runtime $demo"
-if [ "${1:-}" = test ]; then wanted="$wanted procps openssl bsdutils openssh-server"; fi
+tests="procps openssl bsdutils openssh-server nginx-light"
+case ${1:-} in
+  test) wanted="$wanted $tests" ;;
+  bench) wanted="$wanted $tests haproxy wrk" ;;
+esac
 
 say() { echo "setup: $*"; }
 as_root() {

@@ -19,6 +19,7 @@ export const answers = {
   badHost: { status: 400, reason: "BadHost", sentence: "The request names no host, or one that is malformed." },
   slowRequest: { status: 408, reason: "RequestTimeout", sentence: "The request did not arrive in time." },
   fieldsTooLarge: { status: 431, reason: "FieldsTooLarge", sentence: "The request's header section is too large." },
+  targetTooLong: { status: 414, reason: "TargetTooLong", sentence: "The request's target is too long." },
   noConnect: { status: 405, reason: "MethodNotAllowed", sentence: "This server is not a forward proxy." },
   hostUnknown: { status: 404, reason: "HostUnknown", sentence: "No service has this host name." },
   routeNotReady: {

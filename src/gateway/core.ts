@@ -161,6 +161,7 @@ export class Core {
   /** Connections to the instance work. */
   reached(instance: Instance): void {
     instance.ejectedFor = 0;
+    instance.ejectedUntil = 0;
   }
 
   /** The instance refused a connection: this thread leaves it alone for a time that doubles with each refusal in a row. */
@@ -283,7 +284,6 @@ export class Core {
   #takeSlot(revision: RevisionState): Instance | undefined {
     const { instances } = revision;
     const limit = revision.entry.concurrency;
-    const now = this.#options.clock.now();
     for (;;) {
       let best: Instance | undefined;
       let fewest = limit === 0 ? Infinity : limit;
@@ -291,7 +291,7 @@ export class Core {
       this.#start = (this.#start + 1) | 0;
       for (let i = 0; i < instances.length; i++) {
         const instance = instances[(i + (this.#start >>> 0)) % instances.length];
-        if (instance === undefined || instance.ejectedUntil > now) continue;
+        if (instance === undefined || this.#isEjected(instance)) continue;
         const count = this.#counters.inFlight(instance.index);
         if (count < fewest) {
           best = instance;
@@ -304,6 +304,10 @@ export class Core {
         return best;
       }
     }
+  }
+
+  #isEjected({ ejectedUntil }: Instance): boolean {
+    return ejectedUntil !== 0 && ejectedUntil > this.#options.clock.now();
   }
 
   /** Serves those who wait, first come first served; `anyway` also those whose turn isn't yet by what other threads say. */

@@ -1,6 +1,7 @@
 /**
  * The seam between the gateway's decisions and a protocol: a front accepts on one listening socket in one thread, reads requests, and
- * asks the core where they go. A front is made by a function of FrontOptions that resolves once it accepts. The one on Node's HTTP server is http/front.ts; a faster one for plain requests can stand before it.
+ * asks the core where they go. http1/front.ts accepts and serves plain requests; it hands what isn't plain to the one on Node's HTTP server,
+ * http/front.ts.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -9,8 +10,6 @@ import type { GatewayLimits } from "./options.ts";
 import type { Instance } from "./state.ts";
 
 export interface FrontOptions {
-  /** A listening or bound socket of this thread alone. */
-  fd: number;
   core: Core;
   clock: Clock;
   log: Log;

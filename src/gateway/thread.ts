@@ -1,10 +1,11 @@
 /** One serving thread: a core and a front per listener. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { systemClock } from "../lib/clock.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
 import { createLog } from "../lib/log.ts";
 import { Core } from "./core.ts";
 import type { Front } from "./front.ts";
-import { createHttpFront } from "./http/front.ts";
+import { createHttp1Front } from "./http1/front.ts";
+import { timeOfRead } from "./http1/wire.ts";
 import { Counters } from "./memory.ts";
 import type { FromThread, ThreadData, ToThread } from "./messages.ts";
 
@@ -12,10 +13,11 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
   const log = createLog("gateway").child({ thread });
   const say = (message: FromThread): void => hub.postMessage(message);
   const fronts: Front[] = [];
+  const clock: Clock = { now: timeOfRead(systemClock), after: (ms, callback) => systemClock.after(ms, callback) };
   const core = new Core({
     thread,
     counters: new Counters(memory),
-    clock: systemClock,
+    clock,
     queueLength: options.limits.queueLength,
     queueBytes: options.limits.queueBytes,
     wake: (other) => (other === options.threads ? say({ type: "look" }) : ports[other]?.postMessage(0)),
@@ -69,7 +71,7 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
     const fd = fds[thread];
     if (fd === undefined) continue;
     const { limits, verboseErrors } = options;
-    fronts.push(await createHttpFront({ fd, core, clock: systemClock, log, limits, verboseErrors }));
+    fronts.push(await createHttp1Front(fd, { core, clock, log, limits, verboseErrors }));
   }
   say({ type: "serving" });
 }

@@ -140,11 +140,14 @@ export async function createBench(): Promise<Bench> {
   };
 }
 
+/** The program of the compiled build for benchmarks, since that is what is shipped. */
+const program = process.env["ELAFROS_COMPILED"] === "1" ? "dist/gateway/main.js" : "src/gateway/main.ts";
+
 async function run(options: GatewayOptions, sockets: number[]): Promise<RunningGateway> {
-  const main = join(import.meta.dirname, "../../src/gateway/main.ts");
+  const main = join(import.meta.dirname, "../..", program);
   const child = spawn(process.execPath, [main, JSON.stringify(options)], {
     stdio: ["ignore", "pipe", "pipe", ...sockets],
-    env: { ...process.env, ELAFROS_LOG: "debug" },
+    env: { ...process.env, ELAFROS_LOG: process.env["ELAFROS_LOG"] ?? "debug" },
   });
   let log = "";
   child.stderr?.on("data", (piece: Buffer) => (log += piece.toString()));

@@ -30,13 +30,24 @@ interface Connection {
   ended: boolean;
 }
 
-/** Starts to accept on the descriptor. Resolves when it does; rejects with the system's error when the descriptor isn't a usable socket. */
-export async function createHttpFront(options: FrontOptions): Promise<Front> {
+/** This front, for connections that it is given or accepts itself. */
+export interface HttpFront extends Front {
+  /** How many are open. */
+  readonly connections: number;
+  /** Serves a connection that another front accepted; what that one read of it was put back by `unshift`. */
+  take(socket: Socket): void;
+  /** Starts to accept on a descriptor. Rejects with the system's error when that isn't a usable socket. */
+  listen(fd: number): Promise<void>;
+}
+
+/** Makes the front; it accepts nothing yet. */
+export function createHttpFront(options: FrontOptions): HttpFront {
   const { limits, clock } = options;
   const connections = new Map<Socket, Connection>();
   const exchanges = new Set<Exchange>();
   const upstreams = new Upstreams();
   let draining = false;
+  let drained: (() => void) | undefined;
   const context: FrontContext = {
     core: options.core,
     clock,
@@ -64,7 +75,10 @@ export async function createHttpFront(options: FrontOptions): Promise<Front> {
   const server = makeServer(options);
   server.on("connection", (socket: Socket) => {
     connections.set(socket, { requests: 0, last: undefined, idleSince: clock.now(), ended: false });
-    socket.once("close", () => connections.delete(socket));
+    socket.once("close", () => {
+      connections.delete(socket);
+      if (connections.size === 0) drained?.();
+    });
   });
   server.on("request", (req, res) => {
     begin(new Exchange(context, { req, res, expects: false }), connections.get(req.socket), res);
@@ -101,23 +115,33 @@ export async function createHttpFront(options: FrontOptions): Promise<Front> {
     });
   }, checkMs);
   check.unref();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ fd: options.fd, backlog: 4096 }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
   server.on("error", (error) => options.log.error({ error }, "Listener failed"));
+  let watching = false;
   return {
+    get connections() {
+      return connections.size;
+    },
+    take: (socket) => {
+      // Which is when Node's server begins to look for slow clients.
+      if (!watching && !server.listening) server.emit("listening");
+      watching = true;
+      server.emit("connection", socket);
+    },
+    listen: (fd) =>
+      new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen({ fd, backlog: 4096 }, () => {
+          server.off("error", reject);
+          resolve();
+        });
+      }),
     drain: () =>
       new Promise((resolve) => {
         draining = true;
+        drained = resolve;
         // Not http's own close: that one closes idle connections at once, and loses the request that is on its way on one of them.
-        NetServer.prototype.close.call(server, () => {
-          clearInterval(check);
-          resolve();
-        });
+        if (server.listening) NetServer.prototype.close.call(server);
+        if (connections.size === 0) drained();
       }),
     shed: endOld,
     gone: (instance) => upstreams.drop(instance),

@@ -4,7 +4,7 @@
  */
 
 /** Fields that speak of one connection, not of the message (RFC 9110 §7.6.1), besides those that `Connection` names. */
-const hopByHop = new Set([
+export const hopByHop = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -19,7 +19,7 @@ const hopByHop = new Set([
 ]);
 
 /** Fields that tell the app about the client. Only what the gateway says of it may arrive (spec: client-sent ones never win). */
-const aboutClient = new Set([
+export const aboutClient = new Set([
   "forwarded",
   "x-forwarded-for",
   "x-forwarded-host",
@@ -104,7 +104,8 @@ export function requestFields(raw: readonly string[], client: ClientFacts): stri
   return out;
 }
 
-function isForged(lower: string): boolean {
+/** Whether only the gateway itself may say this to an app. */
+export function isForged(lower: string): boolean {
   return aboutClient.has(lower) || isControl(lower) || hopByHop.has(lower) || lower === "content-length";
 }
 

@@ -4,7 +4,6 @@
  * and dropped, for a while without telling the app, since many servers close at the first sign of a closed client while their handler works on;
  * then the connection is half-closed, which tells the app; and what doesn't end `hungMs` later is lost, and control replaces the instance.
  */
-import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Clock } from "../../lib/clock.ts";
 import type { GatewayLimits } from "../options.ts";
 
@@ -12,9 +11,10 @@ import type { GatewayLimits } from "../options.ts";
 const quietAfterBeginMs = 1_000;
 
 export interface Work {
-  upstream: ClientRequest;
-  /** The answer, if it has begun. */
-  answer: IncomingMessage | undefined;
+  /** The connection to the app: `end` half-closes it. */
+  upstream: { readonly socket: { end(): unknown } | null; destroy(): unknown };
+  /** The answer, if it has begun; `resume` reads on. */
+  answer: { resume(): unknown } | undefined;
   /** The app has the whole request. Without, it waits for what never comes, and is told at once. */
   whole: boolean;
   /** The app has overrun its time, so it gets no second one. */

@@ -1,0 +1,91 @@
+/** Reads the head of an app's answer (RFC 9112 §4, §6.3), as strictly as a request's. */
+import { Framing } from "./framing.ts";
+import { Head, incomplete } from "./head.ts";
+import { valueBytes } from "./names.ts";
+
+/** How an answer's body ends. */
+export type Ending = "none" | "length" | "chunked" | "close";
+
+/** The shortest field line has four bytes: so many fit into a section. */
+const shortestField = 4;
+const [lf, cr, space, zero, one] = [0x0a, 0x0d, 0x20, 0x30, 0x31];
+
+export class AnswerHead {
+  readonly head: Head;
+  readonly framing = new Framing();
+  status = 0;
+  minor = 1;
+  /** Where status and reason stand in the bytes, and where the first byte after the head does. */
+  statusStart = 0;
+  statusEnd = 0;
+  end = 0;
+  readonly #mostBytes: number;
+
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes;
+    this.head = new Head(Math.ceil(mostBytes / shortestField));
+  }
+
+  /** Reads the head that begins at `from`. */
+  read(bytes: Buffer, from: number, end: number): "incomplete" | "whole" | "malformed" {
+    const limit = Math.min(end, from + this.#mostBytes);
+    const line = this.#readLine(bytes, from, limit);
+    const after = line < 0 ? line : this.head.scan(bytes, line, limit);
+    if (after === incomplete) return limit < end ? "malformed" : "incomplete";
+    if (after < 0 || !this.framing.read(this.head)) return "malformed";
+    // An HTTP/1.0 app that says chunked isn't understood by somebody on the way.
+    if (this.framing.chunked && this.minor === 0) return "malformed";
+    this.end = after;
+    return "whole";
+  }
+
+  /** Status and reason as the app wrote them. */
+  statusText(): string {
+    return this.head.bytes.toString("latin1", this.statusStart, this.statusEnd);
+  }
+
+  /** How the body of this answer to a request with that method ends. */
+  ending(method: string): Ending {
+    const { status, framing } = this;
+    if (method === "HEAD" || status < 200 || status === 204 || status === 304) return "none";
+    if (framing.chunked) return "chunked";
+    return framing.length >= 0 ? "length" : "close";
+  }
+
+  /** Whether the app takes another request on its connection. */
+  get persists(): boolean {
+    const { close, keepAlive } = this.framing;
+    return !close && (this.minor === 1 || keepAlive);
+  }
+
+  /** `HTTP/1.x SP 3DIGIT [SP reason] CRLF`; returns where the fields begin. */
+  #readLine(bytes: Buffer, from: number, end: number): number {
+    const wanted = "HTTP/1.";
+    for (let i = 0; i < wanted.length; i++) {
+      if (from + i >= end) return incomplete;
+      if (bytes[from + i] !== wanted.charCodeAt(i)) return -2;
+    }
+    let pos = from + wanted.length;
+    if (pos + 5 >= end) return incomplete;
+    const minor = bytes[pos];
+    if ((minor !== zero && minor !== one) || bytes[pos + 1] !== space) return -2;
+    this.minor = minor - zero;
+    pos += 2;
+    this.statusStart = pos;
+    let status = 0;
+    for (const last = pos + 3; pos < last; pos++) {
+      const digit = (bytes[pos] ?? 0) - zero;
+      if (digit < 0 || digit > 9) return -2;
+      status = status * 10 + digit;
+    }
+    if (status < 100) return -2;
+    this.status = status;
+    if (bytes[pos] !== space && bytes[pos] !== cr) return -2;
+    while (pos < end && valueBytes[bytes[pos] ?? 0] === 1) pos++;
+    this.statusEnd = pos;
+    if (pos === end) return incomplete;
+    if (bytes[pos] !== cr) return -2;
+    if (pos + 1 === end) return incomplete;
+    return bytes[pos + 1] === lf ? pos + 2 : -2;
+  }
+}

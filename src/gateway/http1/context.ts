@@ -1,0 +1,91 @@
+/** What the connections of one front share. */
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../../lib/clock.ts";
+import type { Core } from "../core.ts";
+import { normalizeHost } from "../match.ts";
+import type { GatewayLimits } from "../options.ts";
+import { AnswerHead } from "./answer-head.ts";
+import type { Client } from "./client.ts";
+import { deadlineClock } from "./deadlines.ts";
+import { Out } from "./out.ts";
+import { Pool } from "./pool.ts";
+import { RequestHead } from "./request-head.ts";
+import type { Wire } from "./wire.ts";
+
+const mostKnownHosts = 1_000;
+
+export interface ContextOptions {
+  core: Core;
+  clock: Clock;
+  limits: GatewayLimits;
+  verboseErrors: boolean;
+  /** Serves a connection from its next request on; `bytes` of it were read already. */
+  handOver: (wire: Wire, bytes: Buffer) => void;
+}
+
+export class Context {
+  readonly core: Core;
+  readonly clock: Clock;
+  readonly limits: GatewayLimits;
+  readonly verboseErrors: boolean;
+  readonly handOver: (wire: Wire, bytes: Buffer) => void;
+  readonly pool = new Pool();
+  readonly out = new Out();
+  readonly requestHead: RequestHead;
+  readonly answerHead: AnswerHead;
+  /** Clients that are connected. */
+  readonly clients = new Set<Client>();
+  /** Clients are told to close their connections. */
+  draining = false;
+  /** Called when the last client has gone. */
+  emptied: (() => void) | undefined;
+  /** The connection's fields in answers to clients that may go on, and to those that may not. */
+  readonly keepAliveLines: string;
+  readonly closeLine = "Connection: close\r\n";
+  readonly #hosts = new Map<string, string>();
+  #second = 0;
+  #dateLine = "";
+
+  constructor(options: ContextOptions) {
+    this.core = options.core;
+    this.clock = deadlineClock(options.clock);
+    this.limits = options.limits;
+    this.verboseErrors = options.verboseErrors;
+    this.handOver = options.handOver;
+    const { headerBytes, headerCount, idleMs } = options.limits;
+    this.requestHead = new RequestHead({ bytes: headerBytes, fields: headerCount });
+    this.answerHead = new AnswerHead(headerBytes);
+    this.keepAliveLines = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(idleMs / 1_000)}\r\n`;
+  }
+
+  /** The client's connection is over, or served by somebody else. */
+  remove(client: Client): void {
+    if (this.clients.delete(client) && this.clients.size === 0) this.emptied?.();
+  }
+
+  /** A `Host` value in the table's form; undefined if it isn't one. */
+  hostOf(authority: string): string | undefined {
+    const known = this.#hosts.get(authority);
+    if (known !== undefined) return known;
+    const host = normalizeHost(authority);
+    if (host === undefined) return undefined;
+    // Clients could name ever new ones.
+    if (this.#hosts.size >= mostKnownHosts) this.#hosts.clear();
+    this.#hosts.set(authority, host);
+    return host;
+  }
+
+  newId(): string {
+    return randomUUID();
+  }
+
+  /** `Date`, for answers that lack it (RFC 9110 §6.6.1). */
+  dateLine(): string {
+    const second = Math.floor(this.clock.now() / 1_000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#dateLine = `Date: ${new Date(second * 1_000).toUTCString()}\r\n`;
+    }
+    return this.#dateLine;
+  }
+}

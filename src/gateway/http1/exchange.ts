@@ -1,0 +1,359 @@
+/**
+ * One request and its answer. The client's connection (client.ts) gives the request and takes the answer; the instance's (upstream.ts) the other
+ * way round. Where it goes is decided by placement.ts and core.ts.
+ */
+import { isIP } from "node:net";
+import { lookup } from "node:dns";
+import type { Clock } from "../../lib/clock.ts";
+import { type Answer, answers } from "../answers.ts";
+import type { Core } from "../core.ts";
+import { outlast } from "../http/outlast.ts";
+import type { GatewayLimits } from "../options.ts";
+import { Placement, type PlacementOptions } from "../placement.ts";
+import type { Instance } from "../state.ts";
+import type { AnswerHead, Ending } from "./answer-head.ts";
+import { answerHeadText, type BodyMode, informationText, ownAnswer } from "./answering.ts";
+import type { Client } from "./client.ts";
+import type { Context } from "./context.ts";
+import { trailerLines } from "./fields.ts";
+import { Upstream, type UpstreamUser } from "./upstream.ts";
+
+const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+
+/** A request as it was read. */
+export interface Request {
+  method: string;
+  /** 0: the client speaks HTTP/1.0. */
+  minor: number;
+  /** In the table's form. */
+  host: string;
+  requestId: string;
+  /** The head for the app, whole. */
+  text: string;
+  body: "none" | "length" | "chunked";
+  /** Most of the body that is held while the request waits. */
+  bodyBytes: number;
+  /** The client waits for `100 Continue` before it sends the body. */
+  expects: boolean;
+}
+
+export class Exchange implements PlacementOptions, UpstreamUser {
+  readonly method: string;
+  readonly host: string;
+  readonly bytes: number;
+  readonly core: Core;
+  readonly clock: Clock;
+  readonly limits: GatewayLimits;
+  readonly began: number;
+  /** The client has its whole answer, or is gone. */
+  over = false;
+  /** The answer has begun. */
+  answered = false;
+  readonly #context: Context;
+  readonly #client: Client;
+  readonly #request: Request;
+  readonly #placement: Placement;
+  #instance: Instance | undefined;
+  #upstream: Upstream | undefined;
+  #connected = false;
+  /** The app has the request's head. */
+  #headSent = false;
+  /** The app has the request's body. */
+  #bodySent: boolean;
+  #continued = false;
+  /** Nobody takes the answer any more. */
+  #abandoned = false;
+  /** Sent on a connection that the app may have been about to close. */
+  #stale = false;
+  #mode: BodyMode = "none";
+  #stopOutlasting: (() => void) | undefined;
+  /** When the client said that it sends nothing more, or something last happened since. */
+  #halfClosedAt: number | undefined;
+
+  constructor(context: Context, client: Client, request: Request) {
+    this.#context = context;
+    this.#client = client;
+    this.#request = request;
+    this.method = request.method;
+    this.host = request.host;
+    this.bytes = request.text.length + request.bodyBytes;
+    this.core = context.core;
+    this.clock = context.clock;
+    this.limits = context.limits;
+    this.began = context.clock.now();
+    this.#bodySent = request.body === "none";
+    this.#placement = new Placement(this);
+  }
+
+  start(): void {
+    this.#placement.start();
+  }
+
+  /** Whether pieces of the request's body can be taken now, be it to drop them. */
+  get wantsBody(): boolean {
+    return this.over || this.#abandoned || (this.#connected && this.#upstream?.wire.pending === false);
+  }
+
+  /** The app doesn't take the body as fast as it comes. */
+  get isPressed(): boolean {
+    return !this.over && !this.#abandoned && this.#connected && this.#upstream?.wire.pending === true;
+  }
+
+  /** Pieces of the body follow, up to `bodyPaused`. */
+  bodyReadable(): void {
+    if (!this.#sendsBody) return;
+    const { out } = this.#context;
+    if (this.#upstream !== undefined) out.begin(this.#upstream.wire);
+    if (!this.#headSent) out.text(this.#request.text);
+    this.#headSent = true;
+  }
+
+  bodyData(bytes: Buffer, start: number, end: number): void {
+    if (!this.#sendsBody) return;
+    if (this.#request.body === "chunked") this.#context.out.chunk(bytes, start, end);
+    else this.#context.out.bytes(bytes, start, end);
+  }
+
+  /** `end`: the body is whole. False if its trailers aren't ones. */
+  bodyPaused(end: boolean, trailers: Buffer | undefined): boolean {
+    const sends = this.#sendsBody;
+    if (end) {
+      const lines = trailers === undefined ? "" : trailerLines(trailers);
+      if (lines === undefined) return false;
+      if (sends && this.#request.body === "chunked") this.#context.out.text(`0\r\n${lines}\r\n`);
+      if (sends) this.#bodySent = true;
+    }
+    if (sends) this.#context.out.send();
+    return true;
+  }
+
+  /** Whether the client may send on after the answer: it did as it was told. */
+  get settled(): boolean {
+    return !this.#request.expects || this.#continued;
+  }
+
+  /** The client has gone. */
+  clientGone(): void {
+    this.#placement.end();
+    this.over = true;
+    this.#abandon(false);
+  }
+
+  /** The client sends nothing more, but may wait for its answer. False if that can't be told from leaving, as long as it has no instance. */
+  clientEnded(): boolean {
+    if (this.#instance === undefined) return false;
+    this.#halfClosedAt = this.clock.now();
+    return true;
+  }
+
+  /** The client has taken all that was written. */
+  clientDrained(): void {
+    this.#upstream?.wire.resume();
+  }
+
+  /** Whether a client that sends nothing more is to be taken for gone: its answer doesn't come. */
+  isForlorn(now: number): boolean {
+    return this.#halfClosedAt !== undefined && now - this.#halfClosedAt > this.limits.hungMs;
+  }
+
+  placed(instance: Instance): void {
+    this.#instance = instance;
+    if (instance.revision.entry.protocol === "h2c") {
+      this.#free();
+      return this.failed(answers.unsupported);
+    }
+    const canRepeat = this.#request.body === "none" && repeatable.has(this.method);
+    const upstream = this.#context.pool.take(instance, this.clock.now(), canRepeat);
+    this.#stale = canRepeat;
+    if (upstream === undefined) return this.#connect(instance);
+    upstream.user = this;
+    this.#upstream = upstream;
+    this.#send(instance);
+  }
+
+  failed(answer: Answer): void {
+    this.#placement.end();
+    this.#abandon(answer === answers.timeout);
+    if (this.over) return;
+    this.over = true;
+    if (this.answered) return this.#client.breakOff();
+    const { draining, verboseErrors: verbose } = this.#context;
+    const persists = this.#client.persists && !draining && this.settled;
+    const { method, minor, requestId } = this.#request;
+    const to = { method, requestId, verbose, accept: this.#accept() };
+    this.#client.send(ownAnswer(answer, to, this.#connectionLines(persists && minor === 1)));
+    this.#client.answered(persists && minor === 1);
+  }
+
+  readable(): void {
+    if (this.#halfClosedAt !== undefined) this.#halfClosedAt = this.clock.now();
+    this.#context.out.begin(this.#client.wire);
+  }
+
+  informed(head: AnswerHead): void {
+    if (this.#abandoned) return;
+    if (head.status === 100) {
+      if (!this.#request.expects || this.#continued) return;
+      this.#continued = true;
+      this.#context.out.text("HTTP/1.1 100 Continue\r\n\r\n");
+    } else if (this.#request.minor === 1) {
+      this.#context.out.text(informationText(head, this.#request.requestId));
+    }
+  }
+
+  begun(head: AnswerHead, ending: Ending): void {
+    this.answered = true;
+    this.#placement.end();
+    if (this.#abandoned) return;
+    const { minor, requestId } = this.#request;
+    this.#mode = ending === "none" ? "none" : ending === "length" || minor === 0 ? "raw" : "chunks";
+    const delimited = ending === "none" || ending === "length" || minor === 1;
+    const client = this.#client;
+    client.persists &&= delimited && this.settled && !this.#context.draining;
+    const date = head.framing.dated ? "" : this.#context.dateLine();
+    const lines = date + this.#connectionLines(client.persists);
+    this.#context.out.text(answerHeadText(head, { ending, mode: this.#mode, requestId, lines }));
+  }
+
+  data(bytes: Buffer, start: number, end: number): void {
+    if (this.#abandoned) return;
+    if (this.#mode === "chunks") this.#context.out.chunk(bytes, start, end);
+    else this.#context.out.bytes(bytes, start, end);
+  }
+
+  paused(): void {
+    if (this.#abandoned) return;
+    this.#context.out.send();
+    if (this.#client.isFull()) this.#upstream?.wire.pause();
+  }
+
+  ended({ reusable, trailers }: { reusable: boolean; trailers: Buffer | undefined }): void {
+    const upstream = this.#upstream;
+    this.#upstream = undefined;
+    const lines = trailers === undefined ? "" : trailerLines(trailers);
+    if (!this.#abandoned && lines !== undefined) {
+      if (this.#mode === "chunks") this.#context.out.text(`0\r\n${lines}\r\n`);
+      this.#context.out.send();
+    }
+    if (reusable && this.#bodySent && !this.#abandoned) {
+      if (upstream !== undefined) this.#context.pool.put(upstream, this.clock.now());
+    } else upstream?.destroy();
+    const { over } = this;
+    this.over = true;
+    this.#free();
+    if (over) return;
+    if (lines === undefined) this.#client.breakOff();
+    else this.#client.answered(this.#client.persists);
+  }
+
+  malformed(): void {
+    this.#upstream = undefined;
+    this.#free();
+    if (!this.#abandoned) this.failed(answers.badAnswer);
+  }
+
+  broken(): void {
+    const upstream = this.#upstream;
+    const instance = this.#instance;
+    this.#upstream = undefined;
+    if (this.#stale && upstream?.touched === false && !this.#abandoned && instance !== undefined) {
+      // The app closed the idle connection as the request was on its way: it keeps its slot and goes on a new one.
+      return this.#connect(instance);
+    }
+    this.#free();
+    if (!this.#abandoned) this.failed(answers.broken);
+  }
+
+  drained(): void {
+    this.#client.bodyWanted();
+  }
+
+  get #sendsBody(): boolean {
+    return this.#upstream !== undefined && this.#connected && !this.#abandoned && !this.over;
+  }
+
+  #connect(instance: Instance): void {
+    this.#stale = false;
+    this.#connected = false;
+    this.#headSent = false;
+    if (isIP(instance.host) !== 0) return this.#connectTo(instance, instance.host);
+    lookup(instance.host, (error, address) => {
+      if (this.#instance !== instance || this.#abandoned) return;
+      if (error === null) this.#connectTo(instance, address);
+      else this.#refused(instance);
+    });
+  }
+
+  #connectTo(instance: Instance, address: string): void {
+    const upstream = new Upstream({ instance, address, head: this.#context.answerHead }, (ok) => {
+      cancel();
+      if (this.#upstream !== upstream) return;
+      if (ok) this.#send(instance);
+      else this.#refused(instance);
+    });
+    upstream.user = this;
+    this.#upstream = upstream;
+    const cancel = this.clock.after(this.limits.connectMs, () => {
+      upstream.destroy();
+      if (this.#upstream === upstream) this.#refused(instance);
+    });
+  }
+
+  #refused(instance: Instance): void {
+    this.#upstream = undefined;
+    this.#free();
+    this.#placement.refused(instance);
+  }
+
+  #send(instance: Instance): void {
+    this.#connected = true;
+    this.core.reached(instance);
+    // With a body, the head goes out with what there is of it.
+    if (this.#request.body !== "none") return this.#client.bodyWanted();
+    this.#headSent = true;
+    this.#upstream?.wire.writeText(this.#request.text);
+  }
+
+  /** Nobody takes the answer any more; see outlast.ts. `late`: the app has overrun its time. */
+  #abandon(late: boolean): void {
+    if (this.#abandoned) return;
+    this.#abandoned = true;
+    const upstream = this.#upstream;
+    const instance = this.#instance;
+    if (instance === undefined) return;
+    if (upstream === undefined || instance.revision.entry.concurrency === 0 || !this.#connected) {
+      this.#upstream = undefined;
+      upstream?.destroy();
+      return this.#free();
+    }
+    this.#stopOutlasting = outlast(this.#context, {
+      upstream: { socket: { end: () => upstream.wire.end() }, destroy: () => upstream.destroy() },
+      answer: this.answered ? { resume: () => upstream.wire.resume() } : undefined,
+      whole: this.#bodySent,
+      late,
+      lost: () => {
+        this.#instance = undefined;
+        this.#upstream = undefined;
+        this.core.lose(instance);
+      },
+    });
+  }
+
+  #free(): void {
+    const instance = this.#instance;
+    if (instance === undefined) return;
+    this.#instance = undefined;
+    this.#stopOutlasting?.();
+    this.core.release(instance);
+  }
+
+  #connectionLines(persists: boolean): string {
+    return persists ? this.#context.keepAliveLines : this.#context.closeLine;
+  }
+
+  /** `Accept`, which is among the fields that go on. */
+  #accept(): string | undefined {
+    const found = [...this.#request.text.matchAll(/^accept:[ \t]*(.*?)[ \t]*\r$/gim)].map(([, value]) => value);
+    return found.length === 0 ? undefined : found.join(", ");
+  }
+}
