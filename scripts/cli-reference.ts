@@ -34,7 +34,7 @@ ${commands.map((command) => `- [\`${pathOf(command)}\`](#${pathOf(command).repla
 context of that kubeconfig: \`--region NAME\` chooses one, else its current context is used. The namespace is \`--namespace\`, else the context's, else \`default\`.
 
 **Which service.** A service is a Route and a Configuration of one name. After \`deploy --service NAME\` was given once in a directory, later commands there
-are about that service. It is kept in \`.elafros.json\` in that directory, with the image that was last deployed; the file holds nothing secret. Commit it or
+are about that service. It is kept in \`.elafros.json\` in that directory, with the image or source that was last deployed; the file holds nothing secret. Commit it or
 ignore it, as you like.
 
 **Revisions.** Where a revision is asked for, its name (\`hello-00003\`) and its Id (\`v3\`) will do. Where a name is asked for, the \`kind/name\` that

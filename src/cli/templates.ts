@@ -19,10 +19,13 @@ export async function usableTemplates({ client, namespace }: Session): Promise<B
   return [...own.items, ...shared.items];
 }
 
-/** The template that a name means, as builds find it. @throws FailureError that says which there are */
+/** The template that a name, or `NAMESPACE/NAME`, means, as builds find it. @throws FailureError that says which there are */
 export async function findTemplate(session: Session, given: string): Promise<BuildTemplate> {
-  const templates = await usableTemplates(session);
-  const name = templateName(given);
+  const [written = "", from] = given.split("/").toReversed();
+  const templates = (await usableTemplates(session)).filter(
+    ({ metadata }) => from === undefined || metadata.namespace === from,
+  );
+  const name = templateName(written);
   const found = templates.find((one) => one.metadata.name === name);
   if (found !== undefined) return found;
   const names = [...new Set(templates.map((one) => one.metadata.name))].sort();

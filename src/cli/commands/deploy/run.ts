@@ -94,13 +94,15 @@ async function write(
 ): Promise<number> {
   const changes = { ...(await collectChanges(options, factory, content)), build: content.build };
   const key: ServiceKey = { client: session.client, namespace: session.namespace, service };
-  if (hold !== undefined) await holdTraffic(key, hold);
+  const writeIt = async () => {
+    if (hold !== undefined) await holdTraffic(key, hold);
+    return writeConfiguration(key, changes);
+  };
   const created = () => progress.done(`Creating service [${service}] in region [${session.region}]`);
   const heading = () => io.line(`Deploying ${content.shownType} to service [${service}]:`);
   const { source } = content;
   const target = options.name;
   if (source === undefined) {
-    const writeIt = () => writeConfiguration(key, changes);
     const generation = await (hasRoute
       ? writeIt()
       : createService(key, { target, write: writeIt, first: "Configuration" }));
@@ -117,7 +119,7 @@ async function write(
         await uploadArchive(session, source.archive, { progress, signal: factory.signal });
       }
       showDetection(content, { io, progress, verbose: options.verbose });
-      return await writeConfiguration(key, changes);
+      return await writeIt();
     } catch (error) {
       progress.fail();
       throw error;

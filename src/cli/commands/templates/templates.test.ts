@@ -74,6 +74,18 @@ describe("templates", () => {
     expect(stdout).toContain(
       "Parameters:   _IMAGE (required) The image\n              _ENTRY_POINT (default: empty)\n",
     );
+    putTemplate(cli, buildPath, "nodejs-8-9-4");
+    const named = await cli.run([
+      "deploy",
+      "--service",
+      "s",
+      "--source",
+      "x",
+      "--template",
+      "build-templates/nodejs_8_9_4",
+    ]);
+    expect(named.stderr).toContain('--source "x" isn\'t there');
+    cli.api.remove(`${buildPath}/buildtemplates/nodejs-8-9-4`);
     const missing = await cli.run(["templates", "describe", "cobol"]);
     expect(missing).toMatchObject({ code: 1 });
     expect(missing.stderr).toBe(
