@@ -220,7 +220,7 @@ test("start() again changes nothing, another uid begins anew, and remove() forge
   builds.start(key, spec);
   expect(builds.get(key)?.steps[0]?.phase).toBe("running");
   builds.start(key, buildSpec([shellStep("s", "echo second")], { uid: "other" }));
-  expect(builds.get(key)).toMatchObject({ uid: "other", phase: "queued" });
+  expect(builds.get(key)).toMatchObject({ uid: "other", steps: [{ phase: "waiting" }] });
   const state = await buildEnd(bed.driver, key);
   expect(state).toMatchObject({ uid: "other", phase: "succeeded" });
   expect(await buildLog(bed.driver, key, "s")).toBe("second\n");

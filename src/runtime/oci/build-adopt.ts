@@ -14,7 +14,7 @@ import {
   saveState,
   type StoredBuild,
 } from "./build-record.ts";
-import { removeBuild, removeWork, resetBuild } from "./build-remove.ts";
+import { removeBuild, removeLarge, removeWork, resetBuild } from "./build-remove.ts";
 import { cleanContainer, findRun, type Run } from "./container.ts";
 import { names, readText } from "./files.ts";
 import { containerId } from "./record.ts";
@@ -84,6 +84,6 @@ async function goOn(ctx: BuildContext, record: BuildRecord): Promise<AdoptedBuil
       delete step.attempt;
     }
   }
-  if (attempt > 0) await cleanContainer(driver, { id, attempt, paths });
+  if (attempt > 0) await cleanContainer(driver, { id, attempt, paths }, removeLarge);
   return { record };
 }

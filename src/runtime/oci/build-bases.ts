@@ -66,9 +66,15 @@ export function createBases(options: BasesOptions): Bases {
   };
   const known = async (): Promise<Record<string, Known>> =>
     ((await readJson(memory).catch(() => undefined)) ?? {}) as Record<string, Known>;
-  const remember = async (name: string, entry: Known | undefined): Promise<void> => {
-    const { [name]: _before, ...others } = await known();
-    await writeFileAtomic(memory, JSON.stringify(entry === undefined ? others : { ...others, [name]: entry }));
+  let last: Promise<void> = Promise.resolve();
+  /** One change of what is remembered after the other. */
+  const remember = (name: string, entry: Known | undefined): Promise<void> => {
+    const next = last.then(async () => {
+      const { [name]: _before, ...others } = await known();
+      await writeFileAtomic(memory, JSON.stringify(entry === undefined ? others : { ...others, [name]: entry }));
+    });
+    last = next.catch(() => {});
+    return next;
   };
   const isThere = async (name: string) => (await listed()).some(({ names }) => names.includes(name));
 
@@ -118,23 +124,14 @@ export function createBases(options: BasesOptions): Bases {
     await remember(name, { digest, askedAt: clock.now(), usedAt: clock.now() });
   };
 
-  /** One change of the store and of what is remembered after the other. */
-  let last: Promise<unknown> = Promise.resolve();
-  const serial = <T>(work: () => Promise<T>): Promise<T> => {
-    const next = last.then(work, work);
-    last = next.catch(() => {});
-    return next;
-  };
-
   return {
-    prepare: () =>
-      serial(async () => {
-        for (const part of ["images", "layers"]) {
-          const at = join(dir, `${driver}-${part}`);
-          await mkdir(at, { recursive: true, mode: 0o700 });
-          await (await open(join(at, `${part}.lock`), "a", 0o644)).close();
-        }
-      }),
+    prepare: async () => {
+      for (const part of ["images", "layers"]) {
+        const at = join(dir, `${driver}-${part}`);
+        await mkdir(at, { recursive: true, mode: 0o700 });
+        await (await open(join(at, `${part}.lock`), "a", 0o644)).close();
+      }
+    },
     need: async (image, auth) => {
       const reference = parseReference(image);
       if (authsFor(reference.name, auth).length > 0) return;
@@ -142,27 +139,26 @@ export function createBases(options: BasesOptions): Bases {
         reference.digest === undefined
           ? `${reference.name}:${reference.tag ?? "latest"}`
           : `${reference.name}@${reference.digest}`;
-      const running = under.get(name) ?? serial(() => bring(reference, name)).finally(() => under.delete(name));
+      const running = under.get(name) ?? bring(reference, name).finally(() => under.delete(name));
       under.set(name, running);
       await running;
     },
-    prune: () =>
-      serial(async () => {
-        const uses = await known();
-        const now = clock.now();
-        for (const { id, names } of await listed()) {
-          if (names.some((name) => name.startsWith("localhost/"))) continue;
-          // One without a name was replaced: since when isn't known, but since when it was seen.
-          const tags = names.some((name) => uses[name] !== undefined) ? names : [`@${id}`];
-          const usedAt = Math.max(...tags.map((tag) => uses[tag]?.usedAt ?? 0));
-          if (usedAt === 0) await remember(`@${id}`, { digest: "", askedAt: now, usedAt: now });
-          if (usedAt === 0 || now - usedAt < keptMs) continue;
-          const result = await skopeo("delete", `containers-storage:@${id}`);
-          if (result.code !== 0)
-            log.warn({ image: names, error: reason(result.stderr) }, "A base image can't be removed");
-          else for (const tag of tags) await remember(tag, undefined);
-        }
-      }),
+    prune: async () => {
+      const uses = await known();
+      const now = clock.now();
+      for (const { id, names } of await listed()) {
+        if (names.some((name) => name.startsWith("localhost/") || under.has(name))) continue;
+        // One without a name was replaced: since when isn't known, but since when it was seen.
+        const tags = names.some((name) => uses[name] !== undefined) ? names : [`@${id}`];
+        const usedAt = Math.max(...tags.map((tag) => uses[tag]?.usedAt ?? 0));
+        if (usedAt === 0) await remember(`@${id}`, { digest: "", askedAt: now, usedAt: now });
+        if (usedAt === 0 || now - usedAt < keptMs) continue;
+        const result = await skopeo("delete", `containers-storage:@${id}`);
+        if (result.code !== 0)
+          log.warn({ image: names, error: reason(result.stderr) }, "A base image can't be removed");
+        else for (const tag of tags) await remember(tag, undefined);
+      }
+    },
   };
 }
 

@@ -1,12 +1,12 @@
 /** Puts the parts of builds together, for the driver. */
-import { mkdir, realpath } from "node:fs/promises";
+import { mkdir, realpath, rm } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { createBases } from "./build-bases.ts";
 import type { BuildContext, BuildLimits } from "./build-context.ts";
 import { cachesDir } from "./build-record.ts";
 import { type BuildSet, createBuildSet } from "./build-set.ts";
-import { makeTools } from "./build-tools.ts";
+import { makeTools, removeOldTools } from "./build-tools.ts";
 import type { DriverContext } from "./context.ts";
 import { makeDirectory } from "./files.ts";
 import { launchedTools } from "./storage-run.ts";
@@ -42,6 +42,8 @@ export async function openBuilds(driver: DriverContext, options: BuildOptions): 
   const memory = join(driver.places.memory, "b");
   const temporary = join(disk, "tmp");
   const runRoot = join(driver.places.memory, "bases");
+  // What an earlier process was killed over.
+  await rm(temporary, { recursive: true, force: true });
   await Promise.all(
     [memory, temporary, runRoot, cachesDir({ disk, memory })].map((path) =>
       mkdir(path, { recursive: true, mode: 0o700 }),
@@ -60,5 +62,8 @@ export async function openBuilds(driver: DriverContext, options: BuildOptions): 
     sourceFile: options.sourceFile ?? (() => Promise.resolve(undefined)),
     fileSources: options.fileSources ?? [],
   };
-  return createBuildSet(ctx);
+  const builds = await createBuildSet(ctx);
+  // Steps that go on may stand on a root of before.
+  if (builds.adopted.ids.size === 0) await removeOldTools(disk, ctx.tools);
+  return builds;
 }

@@ -102,7 +102,7 @@ export function newBuild(
 }
 
 /** The state without what is only the driver's, or secret. */
-function storedBuild(record: StoredBuild | BuildRecord): StoredBuild {
+export function storedBuild(record: StoredBuild | BuildRecord): StoredBuild {
   const {
     spec: _spec,
     bootId: _boot,

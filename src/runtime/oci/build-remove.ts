@@ -6,7 +6,7 @@ import { buildPaths, type StoredBuild } from "./build-record.ts";
 import { endContainer } from "./container.ts";
 import { names } from "./files.ts";
 import type { Launcher } from "./launcher.ts";
-import { removeTree } from "./rootfs.ts";
+import { removeTree, unmountBelow } from "./rootfs.ts";
 
 /** Removes all of an ended build but its state and logs. Its record in memory goes last: until then the next control does this again. */
 export async function removeWork(ctx: BuildContext, { id, attempt }: { id: string; attempt?: number }): Promise<void> {
@@ -27,8 +27,9 @@ export async function removeBuild(ctx: BuildContext, build: { id: string; attemp
   await removeLarge(ctx.driver.launcher, paths.disk);
 }
 
-/** Removes a directory in which nothing is mounted and which may hold very many files: by a process of its own, not by this one's threads. */
+/** Removes a directory that may hold very many files, by a process of its own and not by this one's threads. Never what is still mounted below it. */
 export async function removeLarge(launcher: Launcher, path: string): Promise<void> {
+  await unmountBelow(launcher, path);
   const result = await launcher.run(["rm", "-rf", "--one-file-system", "--", path]);
   if (result.code !== 0) throw new Error(`Cannot remove "${path}": ${result.output}`);
 }

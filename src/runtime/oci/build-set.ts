@@ -5,7 +5,7 @@ import { Build } from "./build.ts";
 import type { BuildContext } from "./build-context.ts";
 import { BuildFailed } from "./build-end.ts";
 import { stepLog } from "./build-logs.ts";
-import { type BuildRecord, buildState, newBuild, type StoredBuild } from "./build-record.ts";
+import { type BuildRecord, buildState, newBuild, storedBuild, type StoredBuild } from "./build-record.ts";
 import { removeBuild } from "./build-remove.ts";
 import { removeOldCaches, shortOfSpace } from "./build-space.ts";
 import { cacheOf } from "./build-steps.ts";
@@ -88,7 +88,8 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
         over: () => {
           running.delete(build);
           const entry = entries.get(nameOf(record.key));
-          if (entry?.build === build) delete entry.build;
+          // Without the spec: its secrets aren't kept longer than they are needed.
+          if (entry?.build === build) entries.set(nameOf(record.key), { state: storedBuild(record) });
           settle();
         },
       },

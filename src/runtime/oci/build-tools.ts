@@ -18,6 +18,7 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { BundleMount } from "./bundle.ts";
+import { names } from "./files.ts";
 import type { ImageRoot } from "./parts.ts";
 import type { StorageDriver } from "./storage-config.ts";
 
@@ -61,6 +62,13 @@ export async function makeTools(dir: string, driver: StorageDriver): Promise<Too
   );
   if (!present) await writeRoot(root, files, links);
   return { image: { id: basename(root), layers: [root], config: toolConfig }, mounts };
+}
+
+/** Removes the roots that aren't this one. Nothing may run on them. */
+export async function removeOldTools(dir: string, { image }: Tools): Promise<void> {
+  for (const name of await names(dir)) {
+    if (name.startsWith("tools-") && name !== image.id) await rm(join(dir, name), { recursive: true });
+  }
 }
 
 const toolConfig: ImageRoot["config"] = {

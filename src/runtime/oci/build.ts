@@ -8,7 +8,7 @@ import type { BuildContext } from "./build-context.ts";
 import { BuildFailed, readSource, recordEnd, recordNoStart, stepFailure } from "./build-end.ts";
 import { takeImage } from "./build-image.ts";
 import { buildPaths, type BuildRecord, saveRecord, saveState, type StoredStep } from "./build-record.ts";
-import { removeBuild, removeWork, resetBuild } from "./build-remove.ts";
+import { removeBuild, removeLarge, removeWork, resetBuild } from "./build-remove.ts";
 import { fetchesSource, makeShared, SourceError, startStep, stepsOf } from "./build-steps.ts";
 import { isInGroup, signal } from "./cgroup.ts";
 import { cleanContainer, containerGroup, type Run } from "./container.ts";
@@ -66,7 +66,9 @@ export class Build {
 
   /** It is its turn. */
   begin(): void {
+    this.record.startedAt ??= this.#ctx.driver.clock.now();
     this.#turn.resolve();
+    this.#events.changed();
   }
 
   /** What it does besides steps. */
@@ -163,15 +165,14 @@ export class Build {
   async #work(): Promise<string | undefined> {
     const { record } = this;
     const { clock } = this.#ctx.driver;
-    record.startedAt ??= clock.now();
-    const { timeoutMs } = record.spec;
+    const { startedAt = clock.now(), spec } = record;
+    const { timeoutMs } = spec;
     const late = new BuildFailed(
       "BuildTimeout",
       `Build took longer than its timeout of ${timeoutMs / 1000}s: give it more with "timeout"`,
     );
-    const cancel = clock.after(Math.max(0, record.startedAt + timeoutMs - clock.now()), () => this.stop(late));
+    const cancel = clock.after(Math.max(0, startedAt + timeoutMs - clock.now()), () => this.stop(late));
     try {
-      this.#events.changed();
       if (record.attempt === 0) await this.#prepare();
       for (const [index, step] of record.steps.entries()) {
         if (step.phase === "ended" && step.exitCode !== 0) throw stepFailure(record, index);
@@ -220,7 +221,7 @@ export class Build {
     await this.#save();
     await this.keepLog();
     this.#run = undefined;
-    await cleanContainer(driver, { id, attempt: record.attempt, paths });
+    await cleanContainer(driver, { id, attempt: record.attempt, paths }, removeLarge);
     this.#events.changed();
     if (stop !== undefined) throw stop;
     if (step.exitCode !== 0) throw stepFailure(record, index);

@@ -132,14 +132,19 @@ export async function findRun(
   return { cid, pid, monitor };
 }
 
-/** Ends whatever is left of a container and takes its root apart. Volumes, network and logs stay for the next. */
+/**
+ * Ends whatever is left of a container and takes its root apart. Volumes, network and logs stay for the next.
+ * @param remove removes what it has written
+ */
 export async function cleanContainer(
   ctx: DriverContext,
   { id, attempt, paths }: Pick<ContainerPlan, "id" | "attempt" | "paths">,
+  remove = removeTree,
 ): Promise<void> {
   await ctx.runtime.remove(containerId({ id, attempt }));
   await endGroup(ctx.cgroups, containerGroup(ctx, id));
-  for (const part of [paths.root, paths.rw, paths.layers, paths.bundle]) await removeTree(ctx.launcher, part);
+  await remove(ctx.launcher, paths.rw);
+  for (const part of [paths.root, paths.layers, paths.bundle]) await removeTree(ctx.launcher, part);
   await Promise.all([rm(paths.pid, { force: true }), rm(paths.monitorPid, { force: true })]);
 }
 
