@@ -24,6 +24,8 @@ export interface GitHttpsOptions {
   user?: { name: string; password: string };
   /** Plain files instead of git's protocol, as a server that knows nothing of git. */
   dumb?: boolean;
+  /** Any free one unless given. */
+  port?: number;
   /** Only the first version of git's protocol, in which a server gives what branches and tags point at. */
   old?: boolean;
 }
@@ -42,7 +44,7 @@ export async function gitHttps(options: GitHttpsOptions): Promise<GitHttps> {
     }
     serve(options, request, response);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(options.port ?? 0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(() => {
     server.closeAllConnections();

@@ -123,9 +123,13 @@ export interface TestPlatform {
   purge(): Promise<void>;
 }
 
-/** Starts a platform. `flags` are further flags of `up`. */
-export async function startPlatform(flags: readonly string[] = []): Promise<TestPlatform> {
+/** Starts a platform. `flags` are further flags of `up`; `prepare` may put things into the data directory before the first one. */
+export async function startPlatform(
+  flags: readonly string[] = [],
+  prepare: (dataDir: string) => Promise<unknown> = () => Promise.resolve(),
+): Promise<TestPlatform> {
   const dataDir = await mkdtemp(join(tmpdir(), "elafros-test-"));
+  await prepare(dataDir);
   const [apiPort, httpPort] = [await freePort(), await freePort()];
   const kubeconfig = join(dataDir, "kubeconfig");
   const upArgs = ["up", "--data-dir", dataDir, "--api", `127.0.0.1:${apiPort}`, "--http", `127.0.0.1:${httpPort}`];

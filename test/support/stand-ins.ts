@@ -3,6 +3,7 @@ import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeStandIns } from "../../src/platform/stand-ins/stand-ins.ts";
 import { lock } from "./images.ts";
+import { eventually, startPlatform, type TestPlatform } from "./platform.ts";
 
 const place = "/var/cache/elafros/test-stand-ins";
 const day = 24 * 3_600_000;
@@ -27,8 +28,24 @@ export async function standIns(): Promise<{ images: Record<string, string>; base
   }
 }
 
-/** Gives an installation the stand-ins, before its first `up`; its ConfigMap is another matter. */
-export async function lendStandIns(dataDir: string): Promise<Record<string, string>> {
+/** Starts a platform that builds on the stand-ins. `flags` are further flags of `up`. */
+export async function startBuildingPlatform(flags: readonly string[] = []): Promise<TestPlatform> {
+  let images: Record<string, string> = {};
+  const platform = await startPlatform(flags, async (dataDir) => {
+    images = await lendStandIns(dataDir);
+  });
+  const type = { "content-type": "application/merge-patch+json" };
+  const path = "/api/v1/namespaces/build-templates/configmaps/base-images";
+  await eventually("the templates stand on the stand-ins", async () => {
+    await platform.call("PATCH", path, JSON.stringify({ data: images }), type);
+    const templates = await platform.call("GET", "/apis/build.dev/v1alpha1/namespaces/build-templates/buildtemplates");
+    return Object.values(images).every((image) => templates.text.includes(image));
+  });
+  return platform;
+}
+
+/** Gives an installation the stand-ins, before its first `up`. */
+async function lendStandIns(dataDir: string): Promise<Record<string, string>> {
   const { images, bases } = await standIns();
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await rm(join(dataDir, "bases"), { recursive: true, force: true });
