@@ -13,6 +13,7 @@ import { zipOf } from "../../../test/support/archives.ts";
 import { entryPath } from "./archive-entry.ts";
 import { archiveView } from "./archive-view.ts";
 import { readArchive } from "./archive.ts";
+import { SourceFault } from "./errors.ts";
 import { packDirectory } from "./pack.ts";
 
 const run = promisify(execFile);
@@ -148,6 +149,33 @@ describe("readArchive()", () => {
     await expect(entriesOf(file)).rejects.toThrow('damaged or not complete (wrong checksum of "a")');
     await writeFile(file, zipOf([{ name: "a", content: "secret", encrypted: true }]));
     await expect(entriesOf(file)).rejects.toThrow('Entry "a" of archive is encrypted: pack it without a password');
+  });
+
+  test("ends with entries or a sentence whatever bytes there are", { timeout: 60_000 }, async () => {
+    const { base, root } = await sample();
+    const file = join(base, "a");
+    await run("tar", ["cf", file, "-C", root, "."]);
+    const tar = await readFile(file);
+    const zip = zipOf([
+      { name: "a/", content: "" },
+      { name: "a/b", content: "text".repeat(50) },
+      { name: "l", content: "a/b", mode: 0o120777 },
+    ]);
+    const archive = fc.constantFrom(tar.subarray(0, 4096), tar, zip, gzipSync(tar));
+    const change = fc.record({ at: fc.nat(), bytes: fc.uint8Array({ minLength: 1, maxLength: 4 }) });
+    await fc.assert(
+      fc.asyncProperty(archive, fc.array(change, { minLength: 1, maxLength: 4 }), async (whole, changes) => {
+        const bytes = Buffer.from(whole);
+        for (const { at, bytes: put } of changes) bytes.set(put, Math.max(0, (at % bytes.length) - put.length));
+        await writeFile(file, bytes);
+        const error: unknown = await entriesOf(file).then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        if (error !== undefined) expect(error).toBeInstanceOf(SourceFault);
+      }),
+      { numRuns: 200 },
+    );
   });
 
   test("throws what its reader throws, as it is", async () => {
