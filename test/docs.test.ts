@@ -14,13 +14,19 @@ import { reasonCodes } from "../src/api/meta/errors.ts";
 import { revisionReasons } from "../src/api/revision.conditions.ts";
 import { routeReasons } from "../src/api/route.conditions.ts";
 import { maxBodyBytes } from "../src/apiserver/body.ts";
+import { stallMs as uploadStallMs } from "../src/apiserver/sources.ts";
 import { createIo } from "../src/cli/io.ts";
 import { createProgram } from "../src/cli/program.ts";
 import { answers } from "../src/gateway/answers.ts";
 import { defaultLimits as gatewayLimits } from "../src/gateway/options.ts";
+import { formatBytes } from "../src/lib/bytes.ts";
 import { systemClock } from "../src/lib/clock.ts";
+import { maxEntries } from "../src/lib/source/walk.ts";
 import { processNames } from "../src/platform/supervisor/records.ts";
 import { defaultGarbageRules } from "../src/reconcilers/gc/plan.ts";
+import { stallMs as downloadStallMs } from "../src/runtime/fetch/download.ts";
+import { mostSubmodules } from "../src/runtime/fetch/git.ts";
+import { defaultBuildLimits } from "../src/runtime/oci/build-open.ts";
 import { defaultLimits as driverLimits } from "../src/runtime/oci/limits.ts";
 import { defaultHistory } from "../src/store/store.ts";
 
@@ -249,6 +255,22 @@ describe("docs/troubleshooting.md", () => {
 
   test("names every process of the platform", () => {
     expect(missing(processNames)).toEqual([]);
+  });
+});
+
+describe("docs/building.md", () => {
+  test("has the limits that the code has", () => {
+    const count = (value: number) => value.toLocaleString("en");
+    const { sourceBytes, sourceEntries } = defaultBuildLimits();
+    const expected = [
+      `| an upload that stands still | ${uploadStallMs / 1000} s |`,
+      `| files of a directory that is packed | ${count(maxEntries)} |`,
+      `| unpacked, all of a source together | ${formatBytes(sourceBytes)}, ${count(sourceEntries)} files and directories |`,
+      `| a download | ${formatBytes(sourceBytes)}; ${downloadStallMs / 1000} s without a byte |`,
+      `| submodules | ${mostSubmodules} |`,
+    ];
+    const text = textOf("docs/building.md");
+    expect(expected.filter((row) => !text.includes(row))).toEqual([]);
   });
 });
 

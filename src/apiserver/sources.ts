@@ -26,7 +26,7 @@ const plural = "sources";
 export const sourceRoute = `/apis/${group}/${version}/namespaces/:namespace/${plural}/:digest`;
 
 /** How long an upload may stand still. */
-const stallMs = 60_000;
+export const stallMs = 60_000;
 
 /** Whether a request is about a source. */
 export function isSourceRequest(info: ResourceRequest): boolean {

@@ -17,7 +17,7 @@ export interface SourceEntry {
 }
 
 /** The most entries of a source. */
-const maxEntries = 200_000;
+export const maxEntries = 200_000;
 
 /**
  * Lists a directory's files and links, sorted by path, without what `.gitignore` and `.elafrosignore` leave out. Links aren't followed.

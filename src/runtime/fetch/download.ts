@@ -18,7 +18,7 @@ export interface DownloadOptions {
 
 const mostRedirects = 5;
 /** How long a server may take to answer, and stand still after that. */
-const stallMs = 60_000;
+export const stallMs = 60_000;
 
 let trusting = false;
 

@@ -18,7 +18,8 @@ import { readWanted, type Wanted } from "./wanted.ts";
 
 type GitSource = Extract<BuildSource, { type: "git" }>;
 
-const mostSubmodules = 200;
+/** The most submodules of one source. */
+export const mostSubmodules = 200;
 
 interface Fetching {
   ctx: FetchContext;

@@ -23,7 +23,7 @@ export interface BuildOptions {
   fileSources?: readonly string[];
 }
 
-function defaultBuildLimits(): BuildLimits {
+export function defaultBuildLimits(): BuildLimits {
   return {
     builds: Math.max(1, availableParallelism()),
     stepMemoryBytes: Math.min(4 * 2 ** 30, Math.floor(totalmem() / 2)),
