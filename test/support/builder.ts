@@ -48,8 +48,17 @@ export async function makeBuilder(bases?: string): Promise<Builder> {
     if (code !== 0) throw new Error(`buildah ${args.join(" ")}: ${stderr}`);
     return stdout.trim();
   };
+  const json = async (file: string) => JSON.parse(await readFile(join(output, file), "utf8")) as unknown;
+  const blob = (digest: string) => json(`blobs/${digest.replace(":", "/")}`);
+  const manifest = async () => {
+    const { manifests } = (await json("index.json")) as { manifests: { digest: string }[] };
+    return (await blob(manifests[0]?.digest ?? "")) as { config: { digest: string }; layers: { digest: string }[] };
+  };
   const withContainer = async <T>(use: (container: string) => Promise<T>): Promise<T> => {
-    const container = await buildah("from", "--quiet", `oci:${output}:latest`);
+    // The builder's storage has it too, which is quicker than taking the layout in; an image's id is the digest of its configuration.
+    const name = `localhost/built:${randomBytes(6).toString("hex")}`;
+    await buildah("tag", (await manifest()).config.digest.replace("sha256:", ""), name);
+    const container = await buildah("from", "--quiet", name);
     try {
       return await use(container);
     } finally {
@@ -78,15 +87,9 @@ export async function makeBuilder(bases?: string): Promise<Builder> {
       return run(process.execPath, [main, language, ...basesOf(language), ...places, ...args], { env });
     },
     image: async () => {
-      const json = async (file: string) => JSON.parse(await readFile(join(output, file), "utf8")) as unknown;
-      const blob = (digest: string) => `blobs/${digest.replace(":", "/")}`;
-      const { manifests } = (await json("index.json")) as { manifests: { digest: string }[] };
-      const manifest = (await json(blob(manifests[0]?.digest ?? ""))) as {
-        config: { digest: string };
-        layers: { digest: string }[];
-      };
-      const { config: found } = (await json(blob(manifest.config.digest))) as { config: BuiltImage["config"] };
-      return { layers: manifest.layers.map(({ digest }) => digest), config: found };
+      const { config: described, layers } = await manifest();
+      const { config: found } = (await blob(described.digest)) as { config: BuiltImage["config"] };
+      return { layers: layers.map(({ digest }) => digest), config: found };
     },
     files: (use) => withContainer(async (container) => use(await buildah("mount", container))),
     serve: (use) =>

@@ -23,8 +23,7 @@ describe("planPython()", () => {
       RUN /venv/bin/pip uninstall --yes --quiet pip
 
       FROM run
-      ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-      ENV PATH=/venv/bin:$PATH
+      ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/venv/bin:$PATH
       WORKDIR /app
       USER 1000
       CMD ["gunicorn","app:app"]
@@ -84,12 +83,9 @@ describe("planPythonFunction()", () => {
       RUN /venv/bin/pip uninstall --yes --quiet pip
 
       FROM run
-      ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-      ENV PATH=/venv/bin:$PATH
+      ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/venv/bin:$PATH
       WORKDIR /app
-      ENV FUNCTION_SOURCE="/app/main.py"
-      ENV FUNCTION_TARGET="hello"
-      ENV FUNCTION_SIGNATURE_TYPE="http"
+      ENV FUNCTION_SOURCE="/app/main.py" FUNCTION_TARGET="hello" FUNCTION_SIGNATURE_TYPE="http"
       USER 1000
       CMD ["functions-framework"]
       COPY --from=build /venv /venv

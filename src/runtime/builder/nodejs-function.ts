@@ -46,10 +46,12 @@ export async function planNodejsFunction(view: SourceView, options: FunctionOpti
       ...(own ? [] : frameworkStage(options.buildBase)),
       ...built.lines,
       `FROM ${options.runBase}`,
-      "ENV NODE_ENV=production",
-      ...(found.registered
-        ? []
-        : wrapperEnv({ file, name: found.entryPoint, target, signature: options.signature ?? "" })),
+      envLine({
+        NODE_ENV: "production",
+        ...(found.registered
+          ? {}
+          : wrapperEnv({ file, name: found.entryPoint, target, signature: options.signature ?? "" })),
+      }),
       own ? undefined : "COPY --from=framework /framework/node_modules /node_modules",
       found.registered ? undefined : "COPY --from=elafros function/ /function/",
       "WORKDIR /app",
@@ -91,11 +93,12 @@ interface Wrapped {
   signature: string;
 }
 
-function wrapperEnv({ file, name, target, signature }: Wrapped): string[] {
-  return [
-    envLine("ELAFROS_FUNCTION_FILE", file),
-    envLine("ELAFROS_FUNCTION_NAME", name),
-    envLine("ELAFROS_FUNCTION_TARGET", target),
-    envLine("ELAFROS_FUNCTION_SIGNATURE", signature),
-  ];
+/** What the wrapping module reads. */
+function wrapperEnv({ file, name, target, signature }: Wrapped): Record<string, string> {
+  return {
+    ELAFROS_FUNCTION_FILE: file,
+    ELAFROS_FUNCTION_NAME: name,
+    ELAFROS_FUNCTION_TARGET: target,
+    ELAFROS_FUNCTION_SIGNATURE: signature,
+  };
 }

@@ -155,11 +155,7 @@ describe("planNodejsFunction()", () => {
       RUN --mount=type=cache,target=/root/.npm npm install --omit=dev --no-audit --no-fund
 
       FROM node-run
-      ENV NODE_ENV=production
-      ENV ELAFROS_FUNCTION_FILE="/app/index.js"
-      ENV ELAFROS_FUNCTION_NAME="hello"
-      ENV ELAFROS_FUNCTION_TARGET="hello"
-      ENV ELAFROS_FUNCTION_SIGNATURE=""
+      ENV NODE_ENV="production" ELAFROS_FUNCTION_FILE="/app/index.js" ELAFROS_FUNCTION_NAME="hello" ELAFROS_FUNCTION_TARGET="hello" ELAFROS_FUNCTION_SIGNATURE=""
       COPY --from=framework /framework/node_modules /node_modules
       COPY --from=elafros function/ /function/
       WORKDIR /app
@@ -192,8 +188,8 @@ describe("planNodejsFunction()", () => {
   test("takes a signature, and registers a name that the framework wouldn't take as another", async () => {
     const view = sourceView({ "index.js": "exports.$a = (x) => {}" });
     const { dockerfile } = await planNodejsFunction(view, { ...bases, signature: "cloudevent" });
-    expect(dockerfile).toContain('ENV ELAFROS_FUNCTION_NAME="\\$a"');
-    expect(dockerfile).toContain('ENV ELAFROS_FUNCTION_SIGNATURE="cloudevent"');
+    expect(dockerfile).toContain('ELAFROS_FUNCTION_NAME="\\$a"');
+    expect(dockerfile).toContain('ELAFROS_FUNCTION_SIGNATURE="cloudevent"');
     expect(dockerfile).toContain('"--target=function"');
   });
 });

@@ -26,8 +26,7 @@ export async function planNodejs(view: SourceView, options: LanguageOptions): Pr
     dockerfile: instructions(
       ...built.lines,
       `FROM ${options.runBase}`,
-      "ENV NODE_ENV=production",
-      start.binaries ? "ENV PATH=/app/node_modules/.bin:$PATH" : undefined,
+      `ENV NODE_ENV=production${start.binaries ? " PATH=/app/node_modules/.bin:$PATH" : ""}`,
       "WORKDIR /app",
       `USER ${runUser}`,
       execForm("CMD", start.command),

@@ -47,9 +47,10 @@ export function execForm(instruction: "CMD" | "ENTRYPOINT", args: readonly strin
   return `${instruction} ${JSON.stringify(args)}`;
 }
 
-/** `ENV NAME="value"`, where nothing of the value is expanded. */
-export function envLine(name: string, value: string): string {
-  return `ENV ${name}="${value.replace(/[\\"$]/gu, "\\$&")}"`;
+/** `ENV NAME="value" …`, where nothing of the values is expanded: one instruction, for each is a layer that takes its time. */
+export function envLine(values: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(values).map(([name, value]) => `${name}="${value.replace(/[\\"$]/gu, "\\$&")}"`);
+  return `ENV ${pairs.join(" ")}`;
 }
 
 /** A RUN whose cache directory is kept between builds, and is no part of the image. */

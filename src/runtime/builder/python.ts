@@ -64,9 +64,11 @@ export async function planPythonFunction(view: SourceView, options: FunctionOpti
   });
   const made = plan(built, [
     ...lastStage(options.runBase, built),
-    envLine("FUNCTION_SOURCE", "/app/main.py"),
-    envLine("FUNCTION_TARGET", found.entryPoint),
-    envLine("FUNCTION_SIGNATURE_TYPE", options.signature ?? found.signature),
+    envLine({
+      FUNCTION_SOURCE: "/app/main.py",
+      FUNCTION_TARGET: found.entryPoint,
+      FUNCTION_SIGNATURE_TYPE: options.signature ?? found.signature,
+    }),
     `USER ${runUser}`,
     execForm("CMD", ["functions-framework"]),
     "COPY --from=build /venv /venv",
@@ -134,8 +136,7 @@ function lastStage(runBase: string, built: PythonStage): string[] {
   return [
     ...built.lines,
     `FROM ${runBase}`,
-    "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1",
-    ...(built.lines.length === 0 ? [] : ["ENV PATH=/venv/bin:$PATH"]),
+    `ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1${built.lines.length === 0 ? "" : " PATH=/venv/bin:$PATH"}`,
     "WORKDIR /app",
   ];
 }
