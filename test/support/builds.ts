@@ -11,6 +11,7 @@ import { type BuildKey, type BuildSpec, type BuildState, type StepSpec, toolsIma
 import type { BuildOptions } from "../../src/runtime/oci/build-open.ts";
 import type { Driver } from "../../src/runtime/oci/driver.ts";
 import type { OciImageStore } from "../../src/runtime/oci/images.ts";
+import { chooseDriver, type StorageDriver } from "../../src/runtime/oci/storage-config.ts";
 import { destroyNetwork } from "../../src/runtime/oci/network.ts";
 import { buildParts } from "./build-parts.ts";
 import { busyboxRoot } from "./busybox-root.ts";
@@ -59,19 +60,26 @@ async function addBusybox(dir: string): Promise<void> {
     name: "localhost/busybox",
     store: join(dir, "images/store"),
     runRoot: join(dir, "run/setup"),
+    driver: await chooseDriver({ images: join(dir, "images"), runRoot: join(dir, "run/setup") }),
     config: ["--env", "PATH=/bin", "--cmd", "sh"],
   });
+}
+
+interface ImageOptions {
+  name: string;
+  store: string;
+  runRoot: string;
+  driver?: StorageDriver;
+  config?: string[];
 }
 
 /** Makes an image of a directory in a containers-storage. */
 export async function importRoot(
   root: string,
-  { name, store, runRoot, config = [] }: { name: string; store: string; runRoot: string; config?: string[] },
+  { name, store, runRoot, config = [], driver = "overlay" }: ImageOptions,
 ): Promise<void> {
   const buildah = async (...args: string[]) =>
-    (
-      await run("buildah", ["--root", store, "--runroot", runRoot, "--storage-driver", "overlay", ...args])
-    ).stdout.trim();
+    (await run("buildah", ["--root", store, "--runroot", runRoot, "--storage-driver", driver, ...args])).stdout.trim();
   const container = await buildah("from", "scratch");
   // Copied with owners and modes, which "add" would set.
   await run("cp", ["-a", `${root}/.`, await buildah("mount", container)]);
