@@ -1,9 +1,9 @@
 /**
- * Plays scenarios 2, 1 and 3 of the normative examples on a real platform with real containers, printing each step, and leaves everything
+ * Plays the normative examples, scenarios 2, 1, 3, 4 and 5, on a real platform with real containers, printing each step, and leaves everything
  * running. Run it by `npm run demo`, which sets up what is missing first; `npm run demo -- --stop` ends it and removes every trace.
  */
 import { execFile, spawn } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -49,6 +49,17 @@ async function main(): Promise<void> {
   }
   await command(["revisions", "list", "--service", "my-service"]);
 
+  heading("Scenario 4: a new revision from source, a folder with a Node.js app and its dependencies");
+  say("Base images for builds are made from Debian's packages, so that none has to be downloaded from a registry:");
+  await command(["templates", "stand-ins", "--only", "node", "--data-dir", dataDir]);
+  await command(["rollout", "strategy", "automatic", "--service", "my-service"]);
+  await command(["deploy", "--service", "my-service"], await folder("express"));
+  await askText("my-service.default", "/");
+
+  heading("Scenario 5: a function, one file with one exported handler");
+  await command(["deploy", "--function", "index", "--service", "my-function"], await folder("function"));
+  await askText("my-function.default", "/?name=you");
+
   heading(`Done in ${((Date.now() - startedAt) / 1000).toFixed(0)} s. It goes on running`);
   say(`Ask it:          curl -H 'Host: my-service.default.${domain}' http://${gateway.host}:${gateway.port}/`);
   say(`Use the CLI:     ${elafros} revisions list --service my-service --kubeconfig ${dataDir}/kubeconfig`);
@@ -56,15 +67,16 @@ async function main(): Promise<void> {
   say(
     `Deploy again:    ${elafros} deploy --service my-service --image ${images.first} --kubeconfig ${dataDir}/kubeconfig`,
   );
+  say(`From source:     cd examples/express && ${elafros} deploy --service mine --kubeconfig ${dataDir}/kubeconfig`);
   say(`Stop it:         npm run demo -- --stop`);
 }
 
 /** Runs `elafros` where people see what it prints, in a directory that has no memory of an earlier service. */
-async function command(args: readonly string[]): Promise<void> {
+async function command(args: readonly string[], cwd: string = dataDir): Promise<void> {
   console.log(`$ elafros ${args.join(" ")}`);
   const child = spawn(elafros, args, {
     stdio: "inherit",
-    cwd: dataDir,
+    cwd,
     env: { ...process.env, KUBECONFIG: join(dataDir, "kubeconfig") },
   });
   const code = await new Promise((done) => child.once("exit", done));
@@ -82,6 +94,20 @@ async function ask(host: string): Promise<void> {
   console.log(`  app version ${version}, FOO=${env["FOO"]}, HELLO=${env["HELLO"]}`);
 }
 
+/** The same, of a service that answers with text. */
+async function askText(host: string, path: string): Promise<void> {
+  console.log(`$ curl -H 'Host: ${host}.${domain}' 'http://${gateway.host}:${gateway.port}${path}'`);
+  console.log(`  ${(await get(host, path)).trim()}`);
+}
+
+/** A copy of an example's folder, in which the CLI may remember what was deployed. */
+async function folder(example: string): Promise<string> {
+  const copy = join(dataDir, "demo", example);
+  await rm(copy, { recursive: true, force: true });
+  await cp(join(root, "examples", example), copy, { recursive: true });
+  return copy;
+}
+
 /** A hundred requests, and who answered them. */
 async function count(host: string): Promise<void> {
   const answers = new Map<string, number>();
@@ -93,15 +119,19 @@ async function count(host: string): Promise<void> {
   console.log(`  100 requests to ${host}.${domain}: ${text}`);
 }
 
-function info(host: string): Promise<{ version: string; env: Record<string, string> }> {
+async function info(host: string): Promise<{ version: string; env: Record<string, string> }> {
+  return JSON.parse(await get(host, "/info")) as { version: string; env: Record<string, string> };
+}
+
+function get(host: string, path: string): Promise<string> {
   return new Promise((done, reject) => {
-    const outgoing = http.get({ ...gateway, path: "/info", headers: { host: `${host}.${domain}` } }, (response) => {
+    const outgoing = http.get({ ...gateway, path, headers: { host: `${host}.${domain}` } }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (part: string) => (text += part));
       response.on("error", reject);
       response.on("end", () => {
-        if (response.statusCode === 200) done(JSON.parse(text) as { version: string; env: Record<string, string> });
+        if (response.statusCode === 200) done(text);
         else reject(new Error(`${host} answered ${response.statusCode}: ${text}`));
       });
     });
