@@ -55,9 +55,20 @@ export async function readTar({ file, shown, onEntry }: ArchiveReading, { gzip }
 async function feed(chunks: AsyncIterable<Buffer>, entries: Extract): Promise<void> {
   for await (const chunk of chunks) {
     if (entries.destroyed) return;
-    if (!entries.write(chunk)) await Promise.race([once(entries, "drain"), once(entries, "close")]);
+    if (!entries.write(chunk)) await drained(entries);
   }
   entries.end(undefined);
+}
+
+/** Waits until it takes more or has been left; whichever comes, nobody listens for the other any more. */
+async function drained(entries: Extract): Promise<void> {
+  const waiting = new AbortController();
+  const { signal } = waiting;
+  try {
+    await Promise.race([once(entries, "drain", { signal }), once(entries, "close", { signal })]);
+  } finally {
+    waiting.abort();
+  }
 }
 
 function entryOf(header: Header, shown: string): ArchiveEntry {

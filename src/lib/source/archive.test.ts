@@ -49,6 +49,19 @@ async function sample(): Promise<{ base: string; root: string; entries: Record<s
 }
 
 describe("readArchive()", () => {
+  test("waits for its reader as often as there is a piece, and leaves nothing that waits", async () => {
+    const base = await scratch();
+    await writeFile(join(base, "big"), Buffer.alloc(4 << 20, "x"));
+    await run("tar", ["cf", join(base, "a"), "-C", base, "big"]);
+    const warnings: string[] = [];
+    const warned = (warning: Error) => void warnings.push(warning.name);
+    process.on("warning", warned);
+    onTestFinished(() => void process.off("warning", warned));
+    await entriesOf(join(base, "a"));
+    await new Promise((resolve) => setImmediate(resolve)); // warnings come a tick later
+    expect(warnings).toEqual([]);
+  });
+
   test.each([["cf"], ["czf"], ["cf", "--format=posix"], ["cf", "--format=gnu"]])(
     "reads what tar %s makes",
     async (...flags) => {
