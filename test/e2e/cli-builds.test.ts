@@ -5,10 +5,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { elafros, eventually, startPlatform, type TestPlatform } from "../support/platform.ts";
-import { lendStandIns } from "../support/stand-ins.ts";
+import { elafros, eventually, type TestPlatform } from "../support/platform.ts";
+import { startBuildingPlatform } from "../support/stand-ins.ts";
 
-const configMap = "/api/v1/namespaces/build-templates/configmaps/base-images";
 const configurations = "/apis/elafros.dev/v1alpha1/namespaces/default/configurations";
 const merge = { "content-type": "application/merge-patch+json" };
 
@@ -22,15 +21,8 @@ createServer((request, response) => {
 let platform: TestPlatform;
 let home: string;
 beforeAll(async () => {
-  let images: Record<string, string> = {};
-  platform = await startPlatform([], async (dataDir) => {
-    images = await lendStandIns(dataDir);
-  });
+  platform = await startBuildingPlatform();
   home = await mkdtemp(join(tmpdir(), "elafros-cli-builds-"));
-  await eventually("the base images are named", async () => {
-    const answer = await platform.call("PATCH", configMap, JSON.stringify({ data: images }), merge);
-    return answer.status === 200;
-  });
 });
 afterAll(async () => {
   await platform.purge();

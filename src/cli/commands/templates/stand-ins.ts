@@ -4,7 +4,7 @@ import type { HttpClient } from "../../../client/http.ts";
 import type { Factory } from "../../factory.ts";
 import { ConfigMap } from "../../objects.ts";
 import { optional } from "../../optional.ts";
-import { examples, repeated } from "../../options.ts";
+import { examples } from "../../options.ts";
 import { dataDirOf, dataDirOption } from "../../data-dir.ts";
 
 export interface TemplatesStandInsOptions {
@@ -20,12 +20,16 @@ export function templatesStandInsCommand(
     "Make stand-ins of the templates' base images from this machine's distribution packages, and use them: builds then need no public registry",
   );
   dataDirOption(command).option(
-    "--only <language>",
-    "only those for node, python, go or static (repeatable; default: all)",
-    repeated,
+    "--only <languages>",
+    "only those for node, python, go or static, separated by commas (default: all)",
+    languages,
   );
-  examples(command, ["sudo elafros templates stand-ins", "sudo elafros templates stand-ins --only node --only static"]);
+  examples(command, ["sudo elafros templates stand-ins", "sudo elafros templates stand-ins --only node,static"]);
   return command.action(async (options: TemplatesStandInsOptions) => run(options, factory));
+}
+
+function languages(text: string): string[] {
+  return text.split(",").map((one) => one.trim());
 }
 
 async function runTemplatesStandIns({ dataDir, only }: TemplatesStandInsOptions, factory: Factory): Promise<void> {

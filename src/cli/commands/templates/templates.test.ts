@@ -95,7 +95,7 @@ describe("templates", () => {
 
   it.each<[string[], object]>([
     [[], { dataDir: "/var/lib/elafros" }],
-    [["--data-dir", "/d", "--only", "node", "--only", "go"], { dataDir: "/d", only: ["node", "go"] }],
+    [["--data-dir", "/d", "--only", "node, go"], { dataDir: "/d", only: ["node", "go"] }],
   ])("templatesStandInsCommand() reads %j", async (argv, expected) => {
     expect(await parseOptions<TemplatesStandInsOptions>(templatesStandInsCommand, argv)).toEqual(expected);
   });
