@@ -2,7 +2,7 @@
  * `elafros-builder` with real buildah and real base images: what is kept between builds, what is in the images and what isn't, and that they serve. npm's registry is asked
  * for real; Python's and Go's programs are those that need nothing from theirs.
  */
-import { access, appendFile, readFile, rm, writeFile } from "node:fs/promises";
+import { access, appendFile, mkdir, readFile, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Builder, makeBuilder } from "../support/builder.ts";
@@ -177,6 +177,56 @@ test("the static site has types, ranges, compression and its own page for what i
   });
 });
 
+test("a static site that a build script makes is what it made", async () => {
+  const source = await builder.example("static");
+  const script = "mkdir dist && sed 's/a static site/a build/' index.html > dist/index.html";
+  await writeFile(join(source, "package.json"), JSON.stringify({ scripts: { build: script } }));
+  await built(source, "static", "--build-base=localhost/elafros/node-build");
+  await builder.serve(async (url) => {
+    expect(await (await fetch(url)).text()).toContain("Hello from a build");
+    expect((await fetch(`${url}/package.json`)).status).toBe(404);
+  });
+});
+
+test("Python's dependencies are in an environment without pip", async () => {
+  const source = await builder.example("python");
+  // A package that builds itself, for PyPI can't be asked everywhere.
+  await mkdir(join(source, "greeting"));
+  await writeFile(join(source, "requirements.txt"), "./greeting\n");
+  await writeFile(
+    join(source, "greeting/pyproject.toml"),
+    '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+  );
+  await writeFile(
+    join(source, "greeting/backend.py"),
+    `import zipfile
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    name = "greeting-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(directory + "/" + name, "w") as wheel:
+        wheel.writestr("greeting.py", "text = 'Hello from a package'\\n")
+        info = "greeting-1.0.dist-info/"
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: greeting\\nVersion: 1.0\\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "RECORD", "")
+    return name
+`,
+  );
+  const main = await readFile(join(source, "main.py"), "utf8");
+  await writeFile(
+    join(source, "main.py"),
+    main.replace('"World")', "greeting.text)").replace("import json", "import greeting\nimport json"),
+  );
+  expect(await built(source, "python")).toContain("Successfully installed greeting-1.0");
+  await builder.files(async (root) => {
+    const packages = join(root, "venv/lib", (await readdir(join(root, "venv/lib")))[0] ?? "", "site-packages");
+    expect(await readdir(packages)).toContain("greeting.py");
+    expect(await isThere(join(packages, "pip"))).toBe(false);
+  });
+  await builder.serve(async (url) =>
+    expect(await (await fetch(url)).json()).toEqual({ hello: "Hello from a package" }),
+  );
+});
+
 describe("a build that fails ends with a sentence", () => {
   const lastLine = async (workspace: string, language: string, ...args: string[]) => {
     const { code, stderr } = await builder.build(workspace, language, ...args);
@@ -218,6 +268,17 @@ describe("a build that fails ends with a sentence", () => {
       'Cannot find folder "../.." in the source. Give a folder of it as _CONTEXT',
     );
   });
+});
+
+test("the cache is tidied up after a day, and keeps its layers", async () => {
+  const source = await builder.example("python");
+  await built(source, "python");
+  const old = new Date(Date.now() - 48 * 3_600_000);
+  await utimes(join(builder.dir, "cache/tidied"), old, old);
+  await writeFile(join(builder.dir, "cache/tmp/left"), "by a build that was killed");
+  expect(await built(source, "python")).toContain("Using cache");
+  expect(await isThere(join(builder.dir, "cache/tmp/left"))).toBe(false);
+  expect(await built(source, "python")).toContain("Using cache");
 });
 
 // The last one: what the others would have reused is gone afterwards.

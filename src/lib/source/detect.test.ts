@@ -43,6 +43,12 @@ describe("detect() of an app", () => {
       "requirements.txt and Procfile",
     ],
     ["a page", { "index.html": "" }, "static", "index.html"],
+    [
+      "a page that a build makes another of",
+      { "index.html": "", "package.json": json({ scripts: { build: "vite build" } }) },
+      "static",
+      'package.json with "build" and a page',
+    ],
     ["a page in a folder", { "public/index.html": "" }, "static", "public/index.html"],
     ["a page beside its script", { "index.html": "", "index.js": "" }, "static", "index.html"],
     ["a page beside a package.json for its tools", { "index.html": "", "package.json": "{}" }, "static", "index.html"],

@@ -61,7 +61,7 @@ async function detectApp(view: SourceView): Promise<Detection | undefined> {
   if (go !== undefined) return { template: "go-1", runtime: "go-1", why: go.why };
   const python = await pythonApp(view);
   if (python !== undefined) return { template: "python-3", runtime: "python-3", why: python.why };
-  const site = staticSite(view);
+  const site = await staticSite(view);
   return site === undefined ? undefined : { template: "static", runtime: "static", why: site.why };
 }
 

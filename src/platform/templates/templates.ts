@@ -17,6 +17,8 @@ interface Language {
   description: string;
   buildBase?: keyof BaseImages;
   runBase?: keyof BaseImages;
+  /** Some sources alone need the image to build with: it isn't brought along for all. */
+  seldomBuilds?: boolean;
   /** Parameters besides those that all have: their name, description and the builder's option. */
   options: readonly (readonly [name: string, option: string, description: string])[];
 }
@@ -66,7 +68,9 @@ const languages = {
   },
   static: {
     language: "static",
-    description: "A static site, served by nginx",
+    description: "A static site, served by nginx; where package.json has a build script, what that makes",
+    buildBase: "node-build",
+    seldomBuilds: true,
     runBase: "static-run",
     options: [
       entryPoint("The folder that is served; empty: the one with index.html: the root, public or dist"),
@@ -141,11 +145,12 @@ function makeTemplate({ name, of, notice }: Shipped, images: BaseImages): BuildT
     ...bases.map(({ parameter, image, description }) => ({ name: parameter, description, default: image })),
     ...language.options.map(([parameter, , description]) => ({ name: parameter, description, default: "" })),
   ];
+  const needed = bases.filter(({ option }) => option === "run-base" || language.seldomBuilds !== true);
   const annotations = {
     "kubernetes.io/description": language.description,
-    ...(bases.length === 0
+    ...(needed.length === 0
       ? {}
-      : { [baseImagesAnnotation]: bases.map(({ parameter }) => `\${${parameter}}`).join(",") }),
+      : { [baseImagesAnnotation]: needed.map(({ parameter }) => `\${${parameter}}`).join(",") }),
     ...(notice === undefined ? {} : { [noticeAnnotation]: notice }),
   };
   const args = [

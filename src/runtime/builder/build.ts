@@ -44,7 +44,8 @@ export async function build(options: BuilderOptions): Promise<void> {
 
 /** Layers stand on those of base images, which may have been made anew since. */
 function isBroken({ lines }: Ended): boolean {
-  return lines.some((line) => /layer not known|may be corrupted|no such image|image not known/u.test(line));
+  // Of buildah's own lines: a step may say anything.
+  return lines.some((line) => /^(?:Error: |time=).*(?:layer not known|may be corrupted|image not known)/u.test(line));
 }
 
 function again(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {

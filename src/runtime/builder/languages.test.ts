@@ -174,8 +174,8 @@ describe("planGoFunction()", () => {
 });
 
 describe("planStatic()", () => {
-  test("serves the folder with index.html", () => {
-    const plan = planStatic(sourceView({ "public/index.html": "", "public/404.html": "" }), { runBase: "run" });
+  test("serves the folder with index.html", async () => {
+    const plan = await planStatic(sourceView({ "public/index.html": "" }), bases);
     expect(plan.dockerfile).toMatchInlineSnapshot(`
       "FROM run
       USER 1000
@@ -189,17 +189,47 @@ describe("planStatic()", () => {
     expect(plan.files["nginx.conf"]).toContain("try_files $uri $uri/ $uri.html =404;");
   });
 
-  test("answers with a page where no file is, where asked to", () => {
-    const plan = planStatic(sourceView({ "index.html": "" }), { runBase: "run", fallback: "/index.html" });
+  test("answers with a page where no file is, where asked to", async () => {
+    const plan = await planStatic(sourceView({ "index.html": "" }), { ...bases, fallback: "/index.html" });
     expect(plan.files["nginx.conf"]).toContain("$uri.html /index.html;");
+  });
+
+  test("serves what a build script makes, not what it makes it of", async () => {
+    const packageJson = JSON.stringify({ scripts: { build: "vite build" }, devDependencies: { vite: "7" } });
+    const view = sourceView({ "index.html": "", "package.json": packageJson, "package-lock.json": "{}" });
+    expect((await planStatic(view, bases)).dockerfile).toMatchInlineSnapshot(`
+      "FROM build AS build
+      ARG NODE_EXTRA_CA_CERTS
+      ARG npm_config_update_notifier=false
+      WORKDIR /app
+      COPY --from=elafros install/ ./
+      RUN --mount=type=cache,target=/root/.npm npm ci --include=dev --no-audit --no-fund
+      COPY . .
+      RUN npm run build
+      RUN --mount=type=cache,target=/root/.npm npm prune --omit=dev --no-audit --no-fund && rm -f .npmrc
+      RUN for folder in 'dist' 'build' 'out' '_site' 'public'; do if [ -f "$folder/index.html" ]; then mv "$folder" /site && exit 0; fi; done; echo 'The build made no index.html in dist, build, out, _site, public: give its folder as _ENTRY_POINT' >&2; exit 1
+
+      FROM run
+      USER 1000
+      ENTRYPOINT []
+      CMD ["sh","-c","sed \\"s/@PORT@/\${PORT:-8080}/\\" /site/nginx.conf > /tmp/nginx.conf && exec nginx -e stderr -c /tmp/nginx.conf"]
+      COPY --from=elafros nginx.conf /site/nginx.conf
+      COPY --from=build /site /site/files/
+      "
+    `);
+    const asked = await planStatic(view, { ...bases, entryPoint: "web/it's" });
+    expect(asked.dockerfile).toContain(String.raw`for folder in 'web/it'\''s'; do`);
+    await expect(planStatic(view, { ...bases, buildBase: "" })).rejects.toThrow(
+      /^Cannot build the site: --build-base is missing/u,
+    );
   });
 
   test.each([
     [{ "a.html": "" }, {}, /^Cannot find the site: there is no index\.html in the root, public or dist/u],
     [{ "index.html": "" }, { entryPoint: "web" }, /no index\.html in "web"/u],
     [{ "index.html": "" }, { fallback: "x; evil" }, /^Cannot use fallback "x; evil"/u],
-  ])("refuses %j with %j and a sentence", (files, options, sentence) => {
-    expect(() => planStatic(sourceView(files), { runBase: "run", ...options })).toThrow(sentence);
+  ])("refuses %j with %j and a sentence", async (files, options, sentence) => {
+    await expect(planStatic(sourceView(files), { ...bases, ...options })).rejects.toThrow(sentence);
   });
 });
 

@@ -33,7 +33,6 @@ export const alwaysIgnored = [
   ".elafrosignore",
   ".dockerignore",
   ".elafros.json",
-  ".env",
   ".DS_Store",
 ];
 

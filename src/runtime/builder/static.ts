@@ -1,9 +1,13 @@
-/** Static sites: files served by nginx. */
-import { staticSite } from "../../lib/source/static-site.ts";
+/** Static sites: files served by nginx, as they are or as a `build` script makes them. */
+import { readPackageJson } from "../../lib/source/package-json.ts";
+import { type StaticSite, staticSite } from "../../lib/source/static-site.ts";
 import type { SourceView } from "../../lib/source/view.ts";
+import { type NodeStage, buildStage, nodeIgnored } from "./nodejs.ts";
 import { type BuildPlan, alwaysIgnored, execForm, instructions, runUser } from "./plan.ts";
 
 export interface StaticOptions {
+  /** What a `build` script runs on. */
+  buildBase: string;
   runBase: string;
   /** The folder that is served. */
   entryPoint?: string;
@@ -15,8 +19,9 @@ export interface StaticOptions {
  * The plan for a site.
  * @throws with a sentence, where there is no index.html
  */
-export function planStatic(view: SourceView, { runBase, entryPoint, fallback }: StaticOptions): BuildPlan {
-  const site = staticSite(view, entryPoint);
+export async function planStatic(view: SourceView, options: StaticOptions): Promise<BuildPlan> {
+  const { runBase, entryPoint, fallback } = options;
+  const site = await staticSite(view, entryPoint);
   if (site === undefined) {
     const where = entryPoint === undefined ? "the root, public or dist" : `"${entryPoint}"`;
     throw new Error(
@@ -26,28 +31,50 @@ export function planStatic(view: SourceView, { runBase, entryPoint, fallback }: 
   if (fallback !== undefined && !/^\/[\w./-]+$/u.test(fallback)) {
     throw new Error(`Cannot use fallback "${fallback}": give a path such as /index.html as _FALLBACK`);
   }
-  const notFound = view.files.includes(site.folder === "." ? "404.html" : `${site.folder}/404.html`);
+  const made = site.built ? await builtSite(view, site, options.buildBase) : undefined;
   // The port is known when it starts; nginx reads no environment.
   const start =
     'sed "s/@PORT@/${PORT:-8080}/" /site/nginx.conf > /tmp/nginx.conf && exec nginx -e stderr -c /tmp/nginx.conf';
   return {
     dockerfile: instructions(
+      ...(made?.lines ?? []),
       `FROM ${runBase}`,
       `USER ${runUser}`,
       "ENTRYPOINT []",
       execForm("CMD", ["sh", "-c", start]),
       "COPY --from=elafros nginx.conf /site/nginx.conf",
-      `COPY ${JSON.stringify([site.folder, "/site/files/"])}`,
+      made === undefined
+        ? `COPY ${JSON.stringify([site.folder, "/site/files/"])}`
+        : "COPY --from=build /site /site/files/",
     ),
-    files: { "nginx.conf": nginxConf({ notFound, ...(fallback === undefined ? {} : { fallback }) }) },
-    ignore: [...alwaysIgnored, "**/node_modules"],
+    files: { ...made?.files, "nginx.conf": nginxConf(fallback) },
+    ignore: made === undefined ? [...alwaysIgnored, "**/node_modules"] : nodeIgnored,
     buildArgs: {},
-    notes: [`Serving ${site.why}`],
+    notes: [...(made?.notes ?? []), `Serving ${site.why}`],
   };
 }
 
+/** Where the usual tools leave what they made (Vite, Astro, Parcel; Create React App; Next.js; Eleventy; Hugo and others). */
+const madeIn = ["dist", "build", "out", "_site", "public"];
+
+/** The stage that makes a site, and leaves it in /site. */
+async function builtSite(view: SourceView, site: StaticSite, buildBase: string): Promise<NodeStage> {
+  if (buildBase === "")
+    throw new Error("Cannot build the site: --build-base is missing. The template's _BUILD_BASE names a base image");
+  const stage = await buildStage(view, await readPackageJson(view), buildBase);
+  const folders = site.folder === undefined ? madeIn : [site.folder];
+  const take = `for folder in ${folders.map(quoted).join(" ")}; do if [ -f "$folder/index.html" ]; then mv "$folder" /site && exit 0; fi; done`;
+  const none = `echo ${quoted(`The build made no index.html in ${folders.join(", ")}: give its folder as _ENTRY_POINT`)} >&2; exit 1`;
+  return { ...stage, lines: [...stage.lines.filter((line) => line !== ""), `RUN ${take}; ${none}`, ""] };
+}
+
+/** A word of a shell's command. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** nginx as an ordinary user: everything that it writes is below /tmp. */
-function nginxConf({ notFound, fallback }: { notFound: boolean; fallback?: string }): string {
+function nginxConf(fallback: string | undefined): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (name) => `  ${name}_temp_path /tmp/nginx-${name};`,
   );
@@ -79,7 +106,7 @@ ${temporary.join("\n")}
     listen @PORT@;
     root /site/files;
     index index.html;
-    ${notFound ? "error_page 404 /404.html;" : "# Without a 404.html, nginx's own."}
+    error_page 404 /404.html;
     # Files that begin with a dot are nobody's business, but those that are meant to be found (RFC 8615).
     location ~ /\\.(?!well-known(?:/|$)) {
       return 404;
