@@ -11,7 +11,7 @@ import type { Configuration } from "../../objects.ts";
 import type { ServiceType } from "../../options.ts";
 import { chooseContent, type Content } from "../../source/choose.ts";
 import { type InlineBuild, makeBuild } from "../../source/make-build.ts";
-import { prepareSource, type PreparedSource } from "../../source/prepare.ts";
+import type { PreparedSource } from "../../source/prepare.ts";
 import { findTemplate } from "../../templates.ts";
 import type { DeployOptions } from "./deploy.ts";
 
@@ -63,6 +63,8 @@ async function prepareToBuild(
   }
   if (how.template !== undefined) await findTemplate(session, how.template);
   const { cwd, env, signal } = factory;
+  // Archives and detection are loaded only where something is built: they cost more than a deploy of an image.
+  const { prepareSource } = await import("../../source/prepare.ts");
   const source = await prepareSource(how, { cwd, env, signal }).catch((error: unknown) => {
     throw implied && !signal.aborted ? nothingToDeploy(service, imageOf(configuration), error) : error;
   });
