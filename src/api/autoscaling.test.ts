@@ -88,14 +88,13 @@ describe("validateAutoscaling()", () => {
     ["panic-threshold-percentage", "100", "must be a number of percent from 110 to 1000, without the sign"],
     ["scale-down-delay", "61m", "must be a duration of whole seconds from 0s to 1h0m0s"],
     ["scale-to-zero-retention", "-1s", "must be a duration of whole seconds from 0s to 1h0m0s"],
-    ["idle", "freeze", 'not supported yet: use "stop" or "none"'],
   ])("refuses %s %j", (name, value, words) => {
     expect(faults({ [name]: value })).toEqual([`${at(name)}: Invalid value: ${JSON.stringify(value)}: ${words}`]);
   });
 
   test.each([
     ["metric", "cpu", '"concurrency", "rps"'],
-    ["idle", "sleep", '"stop", "none"'],
+    ["idle", "sleep", '"stop", "freeze", "none"'],
   ])("refuses %s %j and says which values there are", (name, value, values) => {
     expect(faults({ [name]: value })).toEqual([
       `${at(name)}: Unsupported value: ${JSON.stringify(value)}: supported values: ${values}`,

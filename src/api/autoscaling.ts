@@ -28,7 +28,7 @@ export interface Autoscaling {
   /** How long the last instance stays once nothing is left to do. */
   scaleToZeroRetentionMs: number;
   /** What becomes of the last instance. `none`: it stays. */
-  idle: "stop" | "none";
+  idle: "stop" | "freeze" | "none";
 }
 
 export const autoscalingDefaults: Autoscaling = {
@@ -115,8 +115,7 @@ const readers: Record<string, Reader> = {
   "scale-down-delay": duration("scaleDownDelayMs", 0, hourMs),
   "scale-to-zero-retention": duration("scaleToZeroRetentionMs", 0, hourMs),
   idle: (text, into) => {
-    if (text === "freeze") return 'not supported yet: use "stop" or "none"';
-    if (text !== "stop" && text !== "none") return { oneOf: ["stop", "none"] };
+    if (text !== "stop" && text !== "freeze" && text !== "none") return { oneOf: ["stop", "freeze", "none"] };
     into.idle = text;
     return undefined;
   },

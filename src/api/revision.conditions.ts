@@ -151,6 +151,13 @@ export function markActivating(conditions: Conditions, now: number): Condition[]
   return set.mark(conditions, "Active", finding, now);
 }
 
+/** Its instance stands still, until the next request. */
+export function markFrozen(conditions: Conditions, now: number): Condition[] {
+  const message = "The instance is frozen until the next request.";
+  const finding = { status: "False", reason: revisionReasons.Frozen, message, severity: "Info" } as const;
+  return set.mark(conditions, "Active", finding, now);
+}
+
 /** No instance runs, because no Route sends requests. */
 export function markNoTraffic(conditions: Conditions, now: number): Condition[] {
   const message = "The target is not receiving traffic.";

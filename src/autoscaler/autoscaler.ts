@@ -9,7 +9,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { InstanceSpec, WorkloadKey, WorkloadsPort } from "../runtime/workloads.ts";
+import type { InstanceSpec, Standby, WorkloadKey, WorkloadsPort } from "../runtime/workloads.ts";
 import { type Decision, decide, freshMemory, type ScaleMemory } from "./decide.ts";
 import { explain, gist } from "./explain.ts";
 import { LoadWindow } from "./load-window.ts";
@@ -65,7 +65,7 @@ interface Entry {
   beginning: boolean;
   steps: ScalingStep[];
   /** What the workloads port was told last. */
-  told: { spec: InstanceSpec; count: number } | undefined;
+  told: { spec: InstanceSpec; count: number; standby: Standby } | undefined;
 }
 
 /** Creates it; it knows no Revision yet. */
@@ -138,12 +138,13 @@ export function createAutoscaler({ workloads, clock, log, mostInstances }: Autos
   const tell = (entry: Entry): void => {
     const { spec, count, told } = entry;
     if (spec === undefined) return;
-    if (told !== undefined && told.count === count && (told.spec === spec || isDeepStrictEqual(told.spec, spec)))
-      return;
-    entry.told = { spec, count };
+    const standby = standbyOf(entry.input);
+    const same = told !== undefined && told.count === count && told.standby === standby;
+    if (same && (told.spec === spec || isDeepStrictEqual(told.spec, spec))) return;
+    entry.told = { spec, count, standby };
     // A Revision that never ran here and shall not run is nothing to the port.
     const key = keyOf(entry.revision);
-    if (count > 0 || workloads.get(key) !== undefined) workloads.scale(key, spec, count);
+    if (count > 0 || workloads.get(key) !== undefined) workloads.scale(key, spec, count, standby);
   };
 
   const wake = (entry: Entry, now: number, ms: number): void => {
@@ -252,6 +253,12 @@ export function createAutoscaler({ workloads, clock, log, mostInstances }: Autos
       settle(entry, now);
     },
   };
+}
+
+/** What is to stand by at zero: nothing of a Revision that no Route leads to. */
+function standbyOf({ routed, wasReady, settings }: ScaleInput): Standby {
+  if (!routed || !wasReady) return "none";
+  return settings.idle === "freeze" ? "frozen" : "prepared";
 }
 
 /** Whether something may change with time alone. */

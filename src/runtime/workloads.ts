@@ -94,9 +94,21 @@ export interface WorkloadKey {
 /**
  * The life of an instance: `creating` (image, network, bundle), `starting` (process runs, not yet ready), `ready`,
  * `draining` (out of every route table, finishing its requests), `stopping` (signalled), `waiting` (it ended and starts again at
- * `nextStartAt`). An instance that has ended for good is gone from the list.
+ * `nextStartAt`). Of a workload that is to have none, one may stand by: `prepared` (all is made, its program isn't started) or `frozen` (out of every
+ * route table, its processes stand still and keep their memory). An instance that has ended for good is gone from the list.
  */
-export type InstancePhase = "creating" | "starting" | "ready" | "draining" | "stopping" | "waiting";
+export type InstancePhase =
+  | "creating"
+  | "starting"
+  | "ready"
+  | "draining"
+  | "stopping"
+  | "waiting"
+  | "prepared"
+  | "frozen";
+
+/** What stands by while a workload is to have no instance, so that the next one is there sooner. As far as the machine allows: it may be nothing. */
+export type Standby = "none" | "prepared" | "frozen";
 
 /** How a process ended. `at` in milliseconds since the epoch. */
 export interface InstanceExit {
@@ -183,9 +195,9 @@ export interface LogOptions {
 export interface WorkloadsPort {
   /**
    * Declares that `count` instances of `spec` run for `key`. Idempotent; returns once recorded, not once running. A changed spec
-   * replaces instances; a smaller count drains and stops the youngest.
+   * replaces instances; a smaller count drains and stops the youngest. `standby` counts where `count` is 0; none unless given.
    */
-  scale(key: WorkloadKey, spec: InstanceSpec, count: number): void;
+  scale(key: WorkloadKey, spec: InstanceSpec, count: number, standby?: Standby): void;
   /** Declares that none run, and forgets the workload once the last has gone. */
   remove(key: WorkloadKey): void;
   get(key: WorkloadKey): WorkloadState | undefined;

@@ -120,6 +120,29 @@ test("a request whose client gives up while it waits never reaches the app", asy
   expect(JSON.parse((await stays).text)).toMatchObject({ served: 0 });
 });
 
+test("with idle freeze the last instance stands still, and the next request finds it as it was", async () => {
+  const { platform, images } = stage;
+  const settings = { ...quick, idle: "freeze" };
+  await createScaled(platform, { name: "frosty", image: images["app:1"], settings });
+  const revision = "frosty-00001";
+  const info = async () =>
+    JSON.parse((await platform.ask(hostOf("frosty"), "/info")).text) as { hostname: string; served: number };
+  const before = await info();
+  for (let cycle = 0; cycle < 2; cycle++) {
+    await hasInstances(platform, revision, 0);
+    await eventually("it is frozen", async () => (await conditionOf(platform, revision, "Active"))[1] === "Frozen");
+    const began = performance.now();
+    const after = await info();
+    process.stderr.write(`from frozen in ${Math.round(performance.now() - began)} ms\n`);
+    expect([after.hostname, after.served]).toEqual([before.hostname, before.served + 1 + cycle]);
+    await hasInstances(platform, revision, 1);
+  }
+  // Frozen, it is no obstacle to its Revision's end.
+  await eventually("it is frozen", async () => (await conditionOf(platform, revision, "Active"))[1] === "Frozen");
+  expectOk(await platform.call("DELETE", pathOf("routes", "frosty")));
+  await isAtZero(platform, revision);
+});
+
 test("from 1 to 5 and back to 1 under load, without a failed request", async () => {
   const { platform, images } = stage;
   // 14 at once, an instance should have 2.8: five.

@@ -89,6 +89,16 @@ test("podsOf() shows one that goes as being deleted", () => {
   }
 });
 
+test("podsOf() shows what is frozen as a container that isn't ready, and nothing of what is only prepared", () => {
+  const { status, container } = pod({ phase: "frozen" });
+  expect([status.phase, container.ready, container.state]).toEqual([
+    "Running",
+    false,
+    { running: { startedAt: "2026-01-01T00:00:01Z" } },
+  ]);
+  expect(without("prepared")).toBeUndefined();
+});
+
 test("podsOf() says what one waits for, in Kubernetes' words", () => {
   expect(without("creating")?.state).toEqual({ waiting: { reason: "ContainerCreating" } });
   const missing = { reason: "ContainerMissing", message: "no such image", at } as const;

@@ -45,7 +45,8 @@ export function podView(shown: Shown): VirtualKind {
 
 /** The instances of a workload as Pods: what `kubectl get pods`, `describe`, `logs` and `wait` look at. */
 export function podsOf(workload: WorkloadState): Pod[] {
-  return workload.instances.map((instance) => podOf(workload, instance));
+  // Nothing of what is prepared runs.
+  return workload.instances.filter(({ phase }) => phase !== "prepared").map((instance) => podOf(workload, instance));
 }
 
 function podOf({ key, problem }: WorkloadState, instance: InstanceState): Pod {

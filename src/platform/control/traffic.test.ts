@@ -35,7 +35,7 @@ function bench(...workloads: WorkloadState[]) {
 }
 
 test("connectWorkloads() tells what was adopted: instances that are ready, and no others", () => {
-  const phases = ["creating", "starting", "ready", "draining", "stopping", "waiting"] as const;
+  const phases = ["creating", "starting", "ready", "draining", "stopping", "waiting", "prepared", "frozen"] as const;
   const { told } = bench({ key, desired: 1, instances: phases.map((phase) => instance(phase, phase)) });
   expect(Object.fromEntries(told)).toEqual({ "default/app-00001": { instances: [{ id: "ready", ...address }] } });
 });

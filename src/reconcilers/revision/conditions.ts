@@ -10,6 +10,7 @@ import {
   markContainerMissing,
   markContainerUnhealthy,
   markDeploying,
+  markFrozen,
   markInsufficientResources,
   markNoTraffic,
   markProgressDeadlineExceeded,
@@ -107,9 +108,10 @@ function withProblem(
 /** The conditions with Active as it should be now. `desired`: how many instances should run. */
 export function withActivity(
   before: Condition[],
-  input: { routed: boolean; ready: number; desired: number },
+  input: { routed: boolean; ready: number; desired: number; frozen: boolean },
   now: number,
 ): Condition[] {
+  if (input.desired === 0 && input.frozen) return markFrozen(before, now);
   if (!input.routed || (input.ready === 0 && input.desired === 0)) return markNoTraffic(before, now);
   return input.ready > 0 ? markActive(before, now) : markActivating(before, now);
 }

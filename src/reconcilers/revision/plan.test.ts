@@ -243,6 +243,16 @@ describe("planRevision() tells in conditions", () => {
     ]);
   });
 
+  it("that its instance is frozen, and that it goes on", () => {
+    const asleep = { routed: true, decide: () => 0 };
+    const planned = plan(readyOnce({ ...asleep, workload: workload("frozen") }));
+    expect(condition(planned, "Active")).toEqual(["False", "Frozen", "The instance is frozen until the next request."]);
+    expect(planned.status?.actualReplicas).toBe(0);
+    // Prepared is nothing to be told of.
+    expect(condition(plan(readyOnce({ ...asleep, workload: workload("prepared") })), "Active")[1]).toBe("NoTraffic");
+    expect(condition(plan(readyOnce({ routed: true, workload: workload("frozen") })), "Active")[1]).toBe("Activating");
+  });
+
   it("that it is late, with what the last probe said where there is no better reason", () => {
     const waiting = planRevision(running({ workload: workload("starting") }), now + 1_000);
     expect(waiting.requeueAfterMs).toBe(119_000);

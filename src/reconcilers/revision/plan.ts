@@ -86,7 +86,8 @@ export function planRevision(seen: RevisionObserved, now: number): Plan<Revision
     concurrency: requestLimit(revision.spec),
   };
   const count = waitsForBuild ? 0 : seen.decide(input);
-  const conditions = withActivity(health, { routed: seen.routed, ready, desired: count }, now);
+  const frozen = seen.workload?.instances.some(({ phase }) => phase === "frozen") ?? false;
+  const conditions = withActivity(health, { routed: seen.routed, ready, desired: count, frozen }, now);
   const deadlineIn = waitsForBuild ? undefined : deadlineAfter(conditions, seen.progressDeadlineMs, now);
   const retryIn = seen.image.state === "failed" ? Math.max(0, seen.image.retryAt - now) : undefined;
   const waits = [deadlineIn, exact === undefined ? retryIn : undefined].filter((ms) => ms !== undefined);

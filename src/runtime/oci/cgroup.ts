@@ -60,6 +60,45 @@ export async function oomKills(cgroups: Cgroups, group: string): Promise<number>
   return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
+/** Memory that the group uses; 0 where it is gone. */
+export async function groupMemory(cgroups: Cgroups, group: string): Promise<number> {
+  const file = cgroups.version === 2 ? "memory.current" : "memory.usage_in_bytes";
+  return Number(await readFile(join(cgroups.path("memory", group), file), "utf8").catch(() => 0));
+}
+
+const freezeTries = 200;
+
+/**
+ * Stops all processes of the group where they stand.
+ * @throws Error where the kernel doesn't: they go on then
+ */
+export async function freezeGroup(cgroups: Cgroups, group: string): Promise<void> {
+  const path = cgroups.path("freezer", group);
+  for (let tries = 0; tries < freezeTries; tries++) {
+    // Version 1 may only have begun: to write again makes it look again (kernel's freezer-subsystem.rst).
+    if (cgroups.version === 2) await writeFile(join(path, "cgroup.freeze"), "1");
+    else await writeFile(join(path, "freezer.state"), "FROZEN");
+    if (await isFrozen(cgroups, path)) return;
+    await sleep(5);
+  }
+  await thawGroup(cgroups, group);
+  throw new Error(`Cannot freeze control group "${group}": the kernel didn't within ${freezeTries * 5} ms`);
+}
+
+async function isFrozen(cgroups: Cgroups, path: string): Promise<boolean> {
+  if (cgroups.version === 2) return /^frozen 1$/m.test(await readFile(join(path, "cgroup.events"), "utf8"));
+  return (await readFile(join(path, "freezer.state"), "utf8")).trim() === "FROZEN";
+}
+
+/** Lets a frozen group's processes go on: before that, version 1 holds back every signal. Nothing happens where it isn't frozen, or is gone. */
+export async function thawGroup(cgroups: Cgroups, group: string): Promise<void> {
+  const path = cgroups.path("freezer", group);
+  const [file, text] = cgroups.version === 2 ? ["cgroup.freeze", "0"] : ["freezer.state", "THAWED"];
+  await writeFile(join(path, file), text).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
+}
+
 /** Pids in the group, its subgroups included. */
 async function groupPids(cgroups: Cgroups, group: string): Promise<number[]> {
   const top = cgroups.path("pids", group);
@@ -76,6 +115,7 @@ async function groupPids(cgroups: Cgroups, group: string): Promise<number[]> {
  * @throws Error where processes are still there after two seconds, which only the kernel can explain
  */
 export async function endGroup(cgroups: Cgroups, group: string): Promise<void> {
+  await thawGroup(cgroups, group);
   for (let tries = 0; ; tries++) {
     const pids = await groupPids(cgroups, group);
     for (const pid of pids) {

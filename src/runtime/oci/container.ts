@@ -7,7 +7,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { InstanceSpec } from "../workloads.ts";
 import { type BundleMount, type BundleSpec, makeBundle } from "./bundle.ts";
-import { endGroup, isInGroup } from "./cgroup.ts";
+import { endGroup, isInGroup, thawGroup } from "./cgroup.ts";
 import type { DriverContext } from "./context.ts";
 import { isMonitor } from "./exits.ts";
 import { readText } from "./files.ts";
@@ -43,12 +43,26 @@ export interface ContainerPlan {
 }
 
 /** The control group of an instance or a build. */
-export function containerGroup(ctx: DriverContext, id: string): string {
+export function containerGroup(ctx: Pick<DriverContext, "parentGroup">, id: string): string {
   return `${ctx.parentGroup}/${id}`;
+}
+
+/** A container that is made; its first process waits for its start. */
+export interface HeldContainer {
+  run: Run;
+  /** Lets it go on to its own program. */
+  start(): Promise<void>;
 }
 
 /** Makes all that a container needs and starts it; resolves with the running process. */
 export async function runContainer(ctx: DriverContext, plan: ContainerPlan): Promise<Run> {
+  const held = await createContainer(ctx, plan);
+  await held.start();
+  return held.run;
+}
+
+/** Makes all that a container needs, up to its first process. */
+export async function createContainer(ctx: DriverContext, plan: ContainerPlan): Promise<HeldContainer> {
   const { id, paths, spec, image } = plan;
   const files = async (attachment: Attachment) => {
     const etc = await makeEtc(paths, {
@@ -96,8 +110,11 @@ export async function runContainer(ctx: DriverContext, plan: ContainerPlan): Pro
       return false;
     }
   };
-  const [monitor] = await Promise.all([readText(paths.monitorPid), ctx.runtime.start(cid, alive)]);
-  return { cid, pid, monitor: Number(monitor ?? 0), address: network.attachment.address };
+  const monitor = Number((await readText(paths.monitorPid)) ?? 0);
+  return {
+    run: { cid, pid, monitor, address: network.attachment.address },
+    start: () => ctx.runtime.start(cid, alive),
+  };
 }
 
 async function findUser(
@@ -141,6 +158,8 @@ export async function cleanContainer(
   { id, attempt, paths }: Pick<ContainerPlan, "id" | "attempt" | "paths">,
   remove = removeTree,
 ): Promise<void> {
+  // On version 1 of control groups, what is frozen would ignore SIGKILL.
+  await thawGroup(ctx.cgroups, containerGroup(ctx, id));
   await ctx.runtime.remove(containerId({ id, attempt }));
   await endGroup(ctx.cgroups, containerGroup(ctx, id));
   await remove(ctx.launcher, paths.rw);
@@ -153,6 +172,7 @@ export async function endContainer(
   ctx: DriverContext,
   { id, attempt, paths }: { id: string; attempt: number | undefined; paths: ContainerPaths },
 ): Promise<void> {
+  await thawGroup(ctx.cgroups, containerGroup(ctx, id));
   if (attempt !== undefined && attempt > 0) await ctx.runtime.remove(containerId({ id, attempt }));
   await endGroup(ctx.cgroups, containerGroup(ctx, id));
   await unmountBelow(ctx.launcher, paths.base);

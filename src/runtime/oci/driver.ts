@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { BuildsPort } from "../builds.ts";
-import type { Drain, InstanceSpec, LogOptions, WorkloadKey, WorkloadsPort } from "../workloads.ts";
+import type { Drain, InstanceSpec, LogOptions, Standby, WorkloadKey, WorkloadsPort } from "../workloads.ts";
 import { adoptInstances } from "./adopt.ts";
 import { type BuildOptions, openBuilds } from "./build-open.ts";
 import type { BuildSet } from "./build-set.ts";
@@ -157,7 +157,8 @@ async function run(ctx: DriverContext, builds: BuildSet, closeLauncher: () => vo
 
   return {
     builds,
-    scale: (key: WorkloadKey, spec: InstanceSpec, count: number) => workloads.scale(key, spec, count),
+    scale: (key: WorkloadKey, spec: InstanceSpec, count: number, standby?: Standby) =>
+      workloads.scale(key, spec, count, standby),
     remove: (key) => workloads.remove(key),
     get: (key) => workloads.get(key),
     list: () => workloads.list(),

@@ -3,8 +3,8 @@
  * instance ever overlap; whoever wants something of it sets a wish and wakes the loop.
  */
 import type { ImagePull, InstancePhase, InstanceState, WorkloadProblem } from "../workloads.ts";
-import { isInGroup, signal } from "./cgroup.ts";
-import { containerGroup, type Run } from "./container.ts";
+import { freezeGroup, isInGroup, signal, thawGroup } from "./cgroup.ts";
+import { containerGroup, type HeldContainer, type Run } from "./container.ts";
 import type { DriverContext } from "./context.ts";
 import type { RunEnd } from "./exits.ts";
 import { execInside } from "./exec.ts";
@@ -16,6 +16,7 @@ import { probeOnce } from "./probe.ts";
 import { startProbing } from "./prober.ts";
 import { instancePaths, type InstanceRecord, saveRecord, specHash } from "./record.ts";
 import { countFailure, restartDelayMs } from "./restart.ts";
+import { StandingBy } from "./standing-by.ts";
 
 /** What an instance tells its workload. */
 export interface InstanceEvents {
@@ -23,6 +24,10 @@ export interface InstanceEvents {
   /** It is ready: the workload's trouble is over. */
   ready(): void;
   problem(problem: WorkloadProblem): void;
+  /** It stands still now. */
+  frozen(): void;
+  /** It can't be prepared, and goes. */
+  unpreparable(): void;
   /** Nothing is left of it. */
   gone(): void;
 }
@@ -52,11 +57,20 @@ export class Instance {
   #leaving = false;
   /** It was ready in this run, so somebody may be sending requests to it. */
   #served = false;
+  /** Prepared where its program hasn't begun, else frozen. */
+  readonly #standingBy: StandingBy;
   #loop: Promise<void> = Promise.resolve();
   #saving: Promise<void> = Promise.resolve();
 
-  /** @param run the run that was found alive, when it is adopted */
-  constructor(ctx: DriverContext, record: InstanceRecord, options: { events: InstanceEvents; run?: Run }) {
+  /**
+   * @param run the run that was found alive, when it is adopted
+   * @param prepare it is made and not started, until `wake`
+   */
+  constructor(
+    ctx: DriverContext,
+    record: InstanceRecord,
+    options: { events: InstanceEvents; run?: Run; prepare?: boolean },
+  ) {
     this.#ctx = ctx;
     this.#events = options.events;
     this.record = record;
@@ -65,7 +79,9 @@ export class Instance {
     this.#graceMs = record.spec.terminationGraceMs;
     this.#run = options.run;
     this.#address = options.run?.address;
-    if (options.run !== undefined) this.#phase = record.readyAt === undefined ? "starting" : "ready";
+    this.#standingBy = new StandingBy(options.prepare === true || record.frozenAt !== undefined);
+    if (record.frozenAt !== undefined) this.#phase = "frozen";
+    else if (options.run !== undefined) this.#phase = record.readyAt === undefined ? "starting" : "ready";
     else if (record.nextStartAt !== undefined) this.#phase = "waiting";
     this.#served = record.readyAt !== undefined;
     this.#left.promise.catch(() => {}); // whether or not anything waits
@@ -82,6 +98,21 @@ export class Instance {
 
   get leaving(): boolean {
     return this.#stopping;
+  }
+
+  /** Whether it stands by, or is on its way there. */
+  get resting(): boolean {
+    return this.#standingBy.wanted;
+  }
+
+  /** Drains and freezes it. It must be ready. */
+  freeze(): void {
+    this.#standingBy.wanted = true;
+  }
+
+  /** Starts what was prepared, or lets what was frozen go on. */
+  wake(): void {
+    this.#standingBy.wanted = false;
   }
 
   get phase(): InstancePhase {
@@ -196,8 +227,9 @@ export class Instance {
 
   async #tryStart(): Promise<void> {
     const { record } = this;
-    this.#set("creating");
+    this.#set(this.resting ? "prepared" : "creating");
     let began = false;
+    let held: HeldContainer | undefined;
     try {
       checkResources(this.#ctx, record.spec.resources);
       const image = await this.#first<ImageRoot | "stop">(this.#needImage(), this.#stop.promise);
@@ -206,14 +238,48 @@ export class Instance {
         if (this.#stopping || this.#leaving) return;
         began = true;
         await beginRun(this.#ctx, record);
-        this.#run = await launch(this.#ctx, record, image);
-        this.#address = this.#run.address;
-        record.startedAt = this.#ctx.clock.now();
+        const made = await launch(this.#ctx, record, image);
+        if (this.resting) held = made;
+        else await this.#begin(made);
       });
+      if (held !== undefined) await this.#hold(held);
     } catch (error) {
       if (error === left) throw error;
-      if (!this.#stopping) await this.#startFailed(error as Error, began);
+      if (this.resting) this.#giveUpPreparing(error as Error);
+      else if (!this.#stopping) await this.#startFailed(error as Error, began);
     }
+  }
+
+  async #begin(held: HeldContainer): Promise<void> {
+    await held.start();
+    this.#run = held.run;
+    this.#address = held.run.address;
+    this.record.startedAt = this.#ctx.clock.now();
+  }
+
+  /** All is made: waits until it is wanted. Whatever is wrong with it then, another one is made, as if none had been prepared. */
+  async #hold(held: HeldContainer): Promise<void> {
+    this.#address = held.run.address;
+    this.#set("prepared");
+    const exited = this.#ctx.exits.wait(held.run.cid, held.run.monitor);
+    while (this.resting) {
+      const what = await this.#first<RunEnd | "stop" | "turned">(exited, this.#stop.promise, this.#standingBy.turned);
+      if (what === "stop") return;
+      if (typeof what === "object") throw new Error(`The prepared container ended with code ${what.code ?? "unknown"}`);
+    }
+    this.#set("creating");
+    try {
+      await this.#begin(held);
+    } catch (error) {
+      this.#ctx.log.warn({ instance: this.id, error }, "What was prepared can't be started: making it anew");
+      await cleanRun(this.#ctx, this.record);
+    }
+  }
+
+  #giveUpPreparing(error: Error): void {
+    this.#ctx.log.warn({ instance: this.id, error }, "Cannot prepare the next instance");
+    this.#events.unpreparable();
+    this.#askToStop();
   }
 
   async #needImage(): Promise<ImageRoot> {
@@ -238,11 +304,19 @@ export class Instance {
   async #supervise(run: Run): Promise<RunEnd> {
     const { record } = this;
     const exited = this.#ctx.exits.wait(run.cid, run.monitor);
-    if (!this.#stopping) {
+    while (!this.#stopping) {
+      if (this.resting) {
+        const end = await this.#sleep(exited);
+        if (end !== undefined) return end;
+        continue;
+      }
       const watched = this.#watch(run);
-      const what = await this.#first<RunEnd | "stop" | "dead">(exited, this.#stop.promise, watched.dead).finally(
-        watched.end,
-      );
+      const what = await this.#first<RunEnd | "stop" | "dead" | "turned">(
+        exited,
+        this.#stop.promise,
+        watched.dead,
+        this.#standingBy.turned,
+      ).finally(watched.end);
       if (typeof what === "object") return what;
       if (what === "dead") return this.#end(run, exited);
     }
@@ -250,12 +324,53 @@ export class Instance {
     await this.#save();
     if (this.#served) {
       this.#set("draining");
-      const drained = this.#ctx.drain(record.key, this.id).catch((error: unknown) => {
-        this.#ctx.log.error({ error, instance: this.id }, "Drain failed; the instance is stopped all the same");
-      });
-      await this.#first<unknown>(drained, exited);
+      await this.#first<unknown>(this.#drained(), exited);
     }
     return this.#end(run, exited);
+  }
+
+  #drained(): Promise<void> {
+    return this.#ctx.drain(this.record.key, this.id).catch((error: unknown) => {
+      this.#ctx.log.error({ error, instance: this.id }, "Drain failed; the instance is stopped all the same");
+    });
+  }
+
+  /** Out of every table, drained, and then frozen until it is wanted or is to be stopped. Gives the run's end where it ended meanwhile. */
+  async #sleep(exited: Promise<RunEnd>): Promise<RunEnd | undefined> {
+    const { record } = this;
+    const group = containerGroup(this.#ctx, this.id);
+    if (record.frozenAt === undefined) {
+      this.#set("draining");
+      const what = await this.#first<unknown>(this.#drained(), exited, this.#stop.promise, this.#standingBy.turned);
+      if (typeof what === "object") return what as RunEnd;
+      if (this.#stopping) return undefined;
+      if (!this.resting) {
+        this.#set("ready");
+        return undefined;
+      }
+      record.frozenAt = this.#ctx.clock.now();
+      await this.#save();
+    }
+    try {
+      await freezeGroup(this.#ctx.cgroups, group);
+    } catch (error) {
+      this.#ctx.log.warn({ error, instance: this.id }, "Cannot freeze the instance: it is stopped");
+      this.#askToStop();
+    }
+    if (!this.#stopping) {
+      this.#set("frozen");
+      this.#events.frozen();
+    }
+    let end: RunEnd | undefined;
+    while (this.resting && !this.#stopping && end === undefined) {
+      const what = await this.#first<RunEnd | string>(exited, this.#stop.promise, this.#standingBy.turned);
+      if (typeof what === "object") end = what;
+    }
+    await thawGroup(this.#ctx.cgroups, group);
+    delete record.frozenAt;
+    if (end === undefined && !this.#stopping) this.#set("ready");
+    void this.#save();
+    return end;
   }
 
   /** Asks the process to end, then makes it. */

@@ -4,7 +4,7 @@ import { formatBytes } from "../../lib/bytes.ts";
 import { ImageError } from "../images.ts";
 import type { InstanceSpec, RegistryAuth } from "../workloads.ts";
 import { oomScores } from "./bundle.ts";
-import { cleanContainer, endContainer, type Run, runContainer } from "./container.ts";
+import { cleanContainer, createContainer, endContainer, type HeldContainer } from "./container.ts";
 import type { DriverContext } from "./context.ts";
 import { removeLog } from "./logs.ts";
 import type { ImageRoot } from "./parts.ts";
@@ -54,12 +54,12 @@ export async function beginRun(ctx: DriverContext, record: InstanceRecord): Prom
   await saveRecord(ctx.places, record);
 }
 
-/** Makes all that a run needs and starts it; resolves with the running process. */
-export async function launch(ctx: DriverContext, record: InstanceRecord, image: ImageRoot): Promise<Run> {
+/** Makes all that a run needs, up to its start. */
+export async function launch(ctx: DriverContext, record: InstanceRecord, image: ImageRoot): Promise<HeldContainer> {
   const { id, attempt, spec } = record;
   record.imageId = image.id;
   record.stopSignal = image.config.stopSignal;
-  return runContainer(ctx, {
+  return createContainer(ctx, {
     id,
     attempt,
     spec,

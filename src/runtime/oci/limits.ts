@@ -17,6 +17,10 @@ export interface DriverLimits {
   readinessProblemMs: number;
   /** Root file system on a tmpfs, where the data directory's file system can't hold it. */
   tmpfsRootBytes: number;
+  /** Instances that are prepared for their next start, of all workloads together. */
+  prepared: number;
+  /** Memory that frozen instances may keep together: a quarter of the machine's. */
+  frozenBytes: number;
   /** Starts under way at once. */
   parallelStarts: number;
 }
@@ -31,6 +35,8 @@ export function defaultLimits(): DriverLimits {
     cpuMilli: cpus * 1000,
     readinessProblemMs: 60_000,
     tmpfsRootBytes: 1 << 30,
+    prepared: 8,
+    frozenBytes: Math.floor(total / 4),
     parallelStarts: Math.max(4, cpus * 2),
   };
 }

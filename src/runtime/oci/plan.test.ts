@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { InstancePhase } from "../workloads.ts";
-import { type PlannedInstance, planWorkload } from "./plan.ts";
+import type { InstancePhase, Standby } from "../workloads.ts";
+import { type PlannedInstance, planWorkload, type WorkloadPlan } from "./plan.ts";
 
 let clock = 0;
 const one = (id: string, phase: InstancePhase = "ready", more: Partial<PlannedInstance> = {}): PlannedInstance => ({
@@ -9,6 +9,7 @@ const one = (id: string, phase: InstancePhase = "ready", more: Partial<PlannedIn
   hash: "new",
   createdAt: ++clock,
   leaving: phase === "draining" || phase === "stopping",
+  resting: phase === "prepared" || phase === "frozen",
   ...more,
 });
 const old = { hash: "old" };
@@ -37,5 +38,70 @@ test.each<{ name: string; desired: number; have: PlannedInstance[]; create: numb
   },
   { name: "stops old ones that never worked", desired: 1, have: [one("a", "starting", old)], create: 1, stop: ["a"] },
 ])("planWorkload() $name", ({ desired, have, create, stop }) => {
-  expect(planWorkload(desired, "new", have)).toEqual({ create, stop });
+  const rest = { prepare: false, wake: [], freeze: [] };
+  expect(planWorkload({ count: desired, hash: "new", standby: "none" }, have)).toEqual({ create, stop, ...rest });
+});
+
+type Expected = Partial<WorkloadPlan>;
+test.each<[string, { count: number; standby: Standby; have: PlannedInstance[] }, Expected]>([
+  ["starts what is prepared", { count: 1, standby: "prepared", have: [one("a", "prepared")] }, { wake: ["a"] }],
+  ["lets what is frozen go on", { count: 1, standby: "frozen", have: [one("a", "frozen")] }, { wake: ["a"] }],
+  [
+    "makes the others that are missing",
+    { count: 3, standby: "prepared", have: [one("a", "prepared"), one("b")] },
+    { wake: ["a"], create: 1 },
+  ],
+  [
+    "takes the frozen before the prepared, and keeps neither beside what is wanted",
+    { count: 1, standby: "frozen", have: [one("a", "prepared"), one("b", "frozen")] },
+    { wake: ["b"], stop: ["a"] },
+  ],
+  [
+    "stops all at zero and prepares the next",
+    { count: 0, standby: "prepared", have: [one("a"), one("b", "starting")] },
+    { stop: ["a", "b"], prepare: true },
+  ],
+  [
+    "keeps one that is prepared, or on its way there",
+    { count: 0, standby: "prepared", have: [one("a", "prepared"), one("b", "creating", { resting: true })] },
+    { stop: ["b"] },
+  ],
+  [
+    "freezes the oldest that is ready at zero, and stops the others",
+    { count: 0, standby: "frozen", have: [one("a", "starting"), one("b"), one("c")] },
+    { freeze: ["b"], stop: ["c", "a"] },
+  ],
+  [
+    "keeps one that is frozen, or about to be",
+    { count: 0, standby: "frozen", have: [one("a", "draining", { leaving: false, resting: true }), one("b")] },
+    { stop: ["b"] },
+  ],
+  [
+    "has nothing to freeze where none is ready",
+    { count: 0, standby: "frozen", have: [one("a", "starting")] },
+    { stop: ["a"] },
+  ],
+  [
+    "stops who stands by in another way",
+    { count: 0, standby: "prepared", have: [one("a", "frozen")] },
+    { stop: ["a"], prepare: true },
+  ],
+  [
+    "stops who stands by where nobody should",
+    { count: 0, standby: "none", have: [one("a", "frozen")] },
+    { stop: ["a"] },
+  ],
+  [
+    "stops who stands by with another spec",
+    { count: 0, standby: "prepared", have: [one("a", "prepared", old)] },
+    { stop: ["a"], prepare: true },
+  ],
+  [
+    "never wakes who stands by with another spec",
+    { count: 1, standby: "frozen", have: [one("a", "frozen", old)] },
+    { create: 1, stop: ["a"] },
+  ],
+])("planWorkload() %s", (_, { count, standby, have }, expected) => {
+  const nothing: WorkloadPlan = { create: 0, prepare: false, wake: [], freeze: [], stop: [] };
+  expect(planWorkload({ count, hash: "new", standby }, have)).toEqual({ ...nothing, ...expected });
 });

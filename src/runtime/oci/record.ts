@@ -24,6 +24,8 @@ export interface InstanceRecord {
   startedAt?: number;
   /** When it became ready in this run. */
   readyAt?: number;
+  /** Since when it is frozen, or about to be. */
+  frozenAt?: number;
   lastExit?: InstanceExit;
   /** When it starts again; set while it waits. */
   nextStartAt?: number;

@@ -1,10 +1,11 @@
 /** All workloads of a driver: what is wanted, what there is, and who wants to know. */
-import type { InstanceSpec, WorkloadKey, WorkloadProblem, WorkloadState } from "../workloads.ts";
+import type { InstanceSpec, Standby, WorkloadKey, WorkloadProblem, WorkloadState } from "../workloads.ts";
 import type { Run } from "./container.ts";
 import type { DriverContext } from "./context.ts";
 import { Instance } from "./instance.ts";
 import { planWorkload } from "./plan.ts";
 import { type InstanceRecord, newInstanceId, specHash } from "./record.ts";
+import { createPermits, stopOverBudget } from "./standby.ts";
 
 interface Workload {
   key: WorkloadKey;
@@ -12,6 +13,7 @@ interface Workload {
   spec: InstanceSpec;
   hash: string;
   desired: number;
+  standby: Standby;
   /** To be forgotten when the last instance has gone. */
   removed: boolean;
   instances: Map<string, Instance>;
@@ -23,6 +25,8 @@ interface Workload {
 export function createWorkloads(ctx: DriverContext) {
   const workloads = new Map<string, Workload>();
   const listeners = new Set<(key: WorkloadKey) => void>();
+  /** Workloads that may have an instance prepared. */
+  const permits = createPermits(ctx.limits.prepared);
   let closed = false;
   const nameOf = (key: WorkloadKey) => `${key.namespace}/${key.name}`;
 
@@ -36,9 +40,11 @@ export function createWorkloads(ctx: DriverContext) {
     }
   };
 
-  const add = (workload: Workload, record: InstanceRecord, run?: Run) => {
+  const add = (workload: Workload, record: InstanceRecord, how: { run?: Run | undefined; prepare?: boolean } = {}) => {
+    const { run, prepare = false } = how;
     const instance = new Instance(ctx, record, {
       ...(run === undefined ? {} : { run }),
+      prepare,
       events: {
         changed: () => {
           changed(workload);
@@ -49,6 +55,12 @@ export function createWorkloads(ctx: DriverContext) {
         },
         problem: (problem) => {
           workload.problem = problem;
+        },
+        frozen: () => {
+          void stopOverBudget(ctx, allInstances());
+        },
+        unpreparable: () => {
+          permits.take(nameOf(workload.key));
         },
         gone: () => {
           workload.instances.delete(record.id);
@@ -82,26 +94,36 @@ export function createWorkloads(ctx: DriverContext) {
       hash: one.hash,
       phase: one.phase,
       leaving: one.leaving,
+      resting: one.resting,
       createdAt: one.record.createdAt,
     }));
-    const { create, stop } = planWorkload(workload.desired, workload.hash, now);
-    for (const id of stop) void workload.instances.get(id)?.stop();
-    for (let made = 0; made < create; made++) {
-      const instance = add(workload, {
-        version: 1,
-        id: newInstanceId(workload.key.name),
-        key: workload.key,
-        spec: workload.spec,
-        bootId: ctx.bootId,
-        createdAt: ctx.clock.now(),
-        attempt: 0,
-        restarts: 0,
-        failures: 0,
-        stopping: false,
-      });
-      instance.start();
-    }
+    const { desired, hash } = workload;
+    const refused = workload.standby === "prepared" && !permits.has(nameOf(workload.key));
+    const plan = planWorkload({ count: desired, hash, standby: refused ? "none" : workload.standby }, now);
+    for (const id of plan.wake) workload.instances.get(id)?.wake();
+    for (const id of plan.freeze) workload.instances.get(id)?.freeze();
+    for (const id of plan.stop) void workload.instances.get(id)?.stop();
+    for (let made = 0; made < plan.create; made++) make(workload);
+    if (plan.prepare) make(workload, true);
   };
+
+  const make = (workload: Workload, prepare = false) => {
+    const record: InstanceRecord = {
+      version: 1,
+      id: newInstanceId(workload.key.name),
+      key: workload.key,
+      spec: workload.spec,
+      bootId: ctx.bootId,
+      createdAt: ctx.clock.now(),
+      attempt: 0,
+      restarts: 0,
+      failures: 0,
+      stopping: false,
+    };
+    add(workload, record, { prepare }).start();
+  };
+
+  const allInstances = () => [...workloads.values()].flatMap((one) => [...one.instances.values()]);
 
   const stateOf = (workload: Workload): WorkloadState => ({
     key: workload.key,
@@ -110,12 +132,13 @@ export function createWorkloads(ctx: DriverContext) {
     ...(workload.problem === undefined ? {} : { problem: workload.problem }),
   });
 
-  const make = (key: WorkloadKey, spec: InstanceSpec): Workload => {
+  const newWorkload = (key: WorkloadKey, spec: InstanceSpec): Workload => {
     const workload: Workload = {
       key: { ...key },
       spec,
       hash: specHash(spec),
       desired: 0,
+      standby: "none",
       removed: false,
       instances: new Map(),
       problem: undefined,
@@ -127,21 +150,28 @@ export function createWorkloads(ctx: DriverContext) {
 
   return {
     adopt: (record: InstanceRecord, run: Run | undefined) => {
-      const workload = workloads.get(nameOf(record.key)) ?? make(record.key, record.spec);
-      if (!record.stopping) workload.desired++;
+      const workload = workloads.get(nameOf(record.key)) ?? newWorkload(record.key, record.spec);
+      if (record.frozenAt !== undefined) workload.standby = "frozen";
+      else if (!record.stopping) workload.desired++;
       workload.problem ??= record.problem;
-      add(workload, record, run).start();
+      add(workload, record, { run }).start();
     },
 
-    scale: (key: WorkloadKey, spec: InstanceSpec, count: number) => {
+    scale: (key: WorkloadKey, spec: InstanceSpec, count: number, standby: Standby = "none") => {
       if (!Number.isInteger(count) || count < 0)
         throw new RangeError(`Cannot scale "${nameOf(key)}" to ${count}: it must be a whole number from 0 on`);
-      const workload = workloads.get(nameOf(key)) ?? make(key, spec);
+      const workload = workloads.get(nameOf(key)) ?? newWorkload(key, spec);
       const hash = specHash(spec);
-      const same = workload.desired === count && workload.hash === hash && !workload.removed;
+      const same =
+        workload.desired === count && workload.hash === hash && workload.standby === standby && !workload.removed;
+      // It was used until now: it is likely to be used again.
+      if (standby === "prepared" && count === 0 && workload.desired > 0) {
+        const refused = workloads.get(permits.give(nameOf(key)) ?? "");
+        if (refused !== undefined) settleSoon(refused);
+      }
       // What ended an earlier start says nothing of the one that begins now.
       if (workload.desired === 0 && count > 0) workload.problem = undefined;
-      Object.assign(workload, { spec, hash, desired: count, removed: false });
+      Object.assign(workload, { spec, hash, desired: count, standby, removed: false });
       settleSoon(workload);
       if (!same) changed(workload);
     },
@@ -149,7 +179,8 @@ export function createWorkloads(ctx: DriverContext) {
     remove: (key: WorkloadKey) => {
       const workload = workloads.get(nameOf(key));
       if (workload === undefined) return;
-      Object.assign(workload, { desired: 0, removed: true });
+      Object.assign(workload, { desired: 0, standby: "none", removed: true });
+      permits.take(nameOf(key));
       if (workload.instances.size === 0) workloads.delete(nameOf(key));
       settleSoon(workload);
       changed(workload);
@@ -169,7 +200,7 @@ export function createWorkloads(ctx: DriverContext) {
       return workload === undefined ? undefined : stateOf(workload);
     },
     list: (): WorkloadState[] => [...workloads.values()].map(stateOf),
-    instances: (): Instance[] => [...workloads.values()].flatMap((one) => [...one.instances.values()]),
+    instances: allInstances,
     instance: (id: string): Instance | undefined => {
       for (const workload of workloads.values()) {
         const instance = workload.instances.get(id);
@@ -191,7 +222,7 @@ export function createWorkloads(ctx: DriverContext) {
     },
     stopAll: async (graceMs: number) => {
       const all = [...workloads.values()];
-      for (const workload of all) Object.assign(workload, { desired: 0, removed: true });
+      for (const workload of all) Object.assign(workload, { desired: 0, standby: "none", removed: true });
       await Promise.all(all.flatMap((one) => [...one.instances.values()].map((inner) => inner.stop(graceMs))));
       for (const workload of all) if (workload.instances.size === 0) workloads.delete(nameOf(workload.key));
     },
