@@ -82,7 +82,7 @@ export function createBases(options: BasesOptions): Bases {
   const ask = async (reference: ImageReference, name: string): Promise<string> => {
     const tls = isLoopback(reference.registry) ? ["--tls-verify=false"] : [];
     const result = await skopeo("--command-timeout=20s", "inspect", "--raw", ...tls, `docker://${name}`);
-    if (result.code !== 0) throw new ImageError(`Cannot pull base image "${name}": ${reason(result.stderr)}`);
+    if (result.code !== 0) throw new ImageError(notPulled(name, reason(result.stderr)));
     return `sha256:${createHash("sha256").update(result.stdout).digest("hex")}`;
   };
 
@@ -120,7 +120,7 @@ export function createBases(options: BasesOptions): Bases {
       `docker://${reference.name}@${digest}`,
       `containers-storage:${name}`,
     );
-    if (result.code !== 0) throw new ImageError(`Cannot pull base image "${name}": ${reason(result.stderr)}`);
+    if (result.code !== 0) throw new ImageError(notPulled(name, reason(result.stderr)));
     await remember(name, { digest, askedAt: clock.now(), usedAt: clock.now() });
   };
 
@@ -160,6 +160,13 @@ export function createBases(options: BasesOptions): Bases {
       }
     },
   };
+}
+
+function notPulled(name: string, why: string): string {
+  return (
+    `Cannot pull base image "${name}": ${why}. Let this machine reach its registry, name another image in ConfigMap "base-images" of namespace ` +
+    `"build-templates", or make images from this machine's packages with "elafros templates stand-ins"`
+  );
 }
 
 function standInsMissing(name: string): string {
