@@ -100,7 +100,8 @@ export interface SourceFound {
 export interface BuildState {
   key: BuildKey;
   uid: string;
-  phase: "queued" | "running" | "succeeded" | "failed";
+  /** `suspended`: what ran of it is gone with the machine's or the platform's last run; it begins again once `start` declares it again. */
+  phase: "suspended" | "queued" | "running" | "succeeded" | "failed";
   /** What it waits for, or does now besides steps: `Waiting for 2 builds before it`. */
   message?: string;
   createdAt: number;

@@ -170,7 +170,7 @@ test.each([
   expect(bed.driver.builds.get(ended)).toEqual(before);
   expect(await buildLog(bed.driver, ended, "a")).toBe("done\n");
   expect(bed.driver.builds.get(key)).toMatchObject({
-    phase: "queued",
+    phase: "suspended",
     steps: [{ phase: "waiting" }, { phase: "waiting" }],
   });
   expect(await buildLog(bed.driver, key, "a")).toBe("");
@@ -179,6 +179,23 @@ test.each([
   await running(key, 1);
   await writeFile(join((await job(key)).disk, "workspace/go"), "");
   expect(await buildEnd(bed.driver, key)).toMatchObject({ phase: "succeeded" });
+});
+
+test("a build of before another boot ends when it is cancelled, and begins with the steps that are declared then", async () => {
+  const [cancelled, changed] = [newKey(), newKey()];
+  const spec = buildSpec([shellStep("a", block)]);
+  for (const key of [cancelled, changed]) {
+    bed.driver.builds.start(key, spec);
+    await running(key, 0);
+  }
+  await bed.restart({ before: forgetBoot });
+  bed.driver.builds.cancel(cancelled);
+  expect(await buildEnd(bed.driver, cancelled)).toMatchObject({ failure: { reason: "BuildCancelled" } });
+  bed.driver.builds.start(changed, { ...spec, steps: [shellStep("a", "echo a"), shellStep("b", "echo b")] });
+  const { phase, steps } = await buildEnd(bed.driver, changed);
+  expect([phase, ...steps.map(({ name }) => name)]).toEqual(["succeeded", "a", "b"]);
+  await bed.restart();
+  expect(bed.driver.builds.get(cancelled)).toMatchObject({ phase: "failed" });
 });
 
 async function forgetBoot(): Promise<void> {

@@ -22,7 +22,9 @@ export function eventsOf(build: Build, after: BuildStatus): PlannedEvent[] {
   const outcome = buildOutcome(after.conditions);
   if (outcome === undefined || buildOutcome(before.conditions) !== undefined) return events;
   if (outcome === "succeeded") {
-    events.push({ type: "Normal", reason: "Succeeded", message: `Made image "${after.imageDigest ?? ""}"` });
+    const { imageDigest } = after;
+    const message = imageDigest === undefined ? "All steps succeeded, for no image" : `Made image "${imageDigest}"`;
+    events.push({ type: "Normal", reason: "Succeeded", message });
   } else events.push({ type: "Warning", ...outcome });
   return events;
 }

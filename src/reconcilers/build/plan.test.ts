@@ -92,6 +92,12 @@ describe("planBuild() starts a Build", () => {
     }
   });
 
+  it("again where the port knows it from before and nothing of it runs", () => {
+    const status = plan(observe({ state: state("running") })).status ?? {};
+    const seen = observe({ build: build({ status }), state: state("suspended") });
+    expect(planBuild(seen, now).actions).toEqual([{ do: "start", spec }]);
+  });
+
   it("waits for what it refers to, 10 s from its creation, then fails", () => {
     const seen = observe({ makeSpec: () => ({ missing: "TemplateMissing: there is none" }) });
     const first = plan(seen, now + 3_000);
@@ -204,9 +210,9 @@ describe("planBuild() says how it goes", () => {
 describe("planBuild() ends a Build", () => {
   const cancelled = { steps: [{ image: "a" }], status: "BuildCancelled" } as const;
 
-  it("that is cancelled while it runs, by the port", () => {
+  it.each(["running", "queued", "suspended"] as const)("that is cancelled while it is %s, by the port", (phase) => {
     const planned = planBuild(
-      observe({ build: build({ spec: { ...cancelled, steps: [...cancelled.steps] } }), state: state("running") }),
+      observe({ build: build({ spec: { ...cancelled, steps: [...cancelled.steps] } }), state: state(phase) }),
       now,
     );
     expect(planned.actions).toEqual([{ do: "cancel" }]);

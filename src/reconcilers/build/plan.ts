@@ -46,7 +46,8 @@ export function planBuild(seen: BuildObserved, now: number): Plan<BuildStatus, B
   const cancelled = build.spec.status === "BuildCancelled";
   if (state !== undefined) {
     const status = { ...statusOf(build, state, now), buildLogsLink: seen.logsLink };
-    const ends = cancelled && (state.phase === "queued" || state.phase === "running");
+    if (state.phase === "suspended" && !cancelled) return planStart(seen, now);
+    const ends = cancelled && state.phase !== "succeeded" && state.phase !== "failed";
     return { actions: ends ? [{ do: "cancel" }] : [], status, events: eventsOf(build, status) };
   }
   if (cancelled) {

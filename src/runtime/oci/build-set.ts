@@ -5,7 +5,7 @@ import { Build } from "./build.ts";
 import type { BuildContext } from "./build-context.ts";
 import { BuildFailed } from "./build-end.ts";
 import { stepLog } from "./build-logs.ts";
-import { type BuildRecord, buildState, newBuild, storedBuild, type StoredBuild } from "./build-record.ts";
+import { type BuildRecord, buildState, newBuild, saveState, storedBuild, type StoredBuild } from "./build-record.ts";
 import { removeBuild } from "./build-remove.ts";
 import { removeOldCaches, shortOfSpace } from "./build-space.ts";
 import { cacheOf } from "./build-steps.ts";
@@ -32,7 +32,7 @@ export interface BuildSet extends BuildsPort {
 const checkMs = 1_000;
 /** In one check of so many what is kept between builds is looked at. */
 const housekeepingEvery = 3_600;
-const forgotten = "Waits to be begun again: what ran of it went with this machine's last start, or with its platform";
+const suspended = "Waits to begin again: what ran of it went with this machine's last start, or with its platform";
 
 /** Finds what there is of builds; nothing begins before `open`. */
 export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
@@ -125,13 +125,17 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
 
   const messageOf = ({ state, build }: Entry): string | undefined => {
     if (state.endedAt !== undefined) return undefined;
-    if (build === undefined) return forgotten;
+    if (build === undefined) return suspended;
     const at = queue.indexOf(build);
     if (at < 0) return build.message;
     const before = Math.max(1, running.size + at - ctx.limits.builds + 1);
     return `Waiting for ${before} ${before === 1 ? "build" : "builds"} before it`;
   };
-  const stateOf = (entry: Entry): BuildState => buildState(entry.state, messageOf(entry));
+  const isSuspended = ({ state, build }: Entry) => build === undefined && state.endedAt === undefined;
+  const stateOf = (entry: Entry): BuildState => ({
+    ...buildState(entry.state, messageOf(entry)),
+    ...(isSuspended(entry) ? { phase: "suspended" } : {}),
+  });
   const builds = () => [...entries.values()].flatMap(({ build }) => build ?? []);
   const cachesInUse = () => new Set([...running].map(({ record }) => cacheOf(ctx, record)));
 
@@ -178,16 +182,25 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
       const entry = entries.get(nameOf(key));
       if (entry !== undefined && entry.state.uid !== spec.uid) forget(entry);
       else if (entry !== undefined) {
-        if (entry.build === undefined && entry.state.endedAt === undefined) begin(entry.state, spec);
+        // Its steps by what is declared now: a template may have changed meanwhile.
+        if (isSuspended(entry)) begin(newBuild(entry.state.id, { key, spec }, entry.state.createdAt), spec);
         return;
       }
       begin(newBuild(newInstanceId(key.name), { key, spec }, clock.now()), spec);
     },
     cancel: (key) => {
       const entry = entries.get(nameOf(key));
-      if (entry?.build === undefined) return;
-      dequeue(entry.build);
-      entry.build.stop(new BuildFailed("BuildCancelled", "Build was cancelled"));
+      const why = new BuildFailed("BuildCancelled", "Build was cancelled");
+      if (entry?.build !== undefined) {
+        dequeue(entry.build);
+        entry.build.stop(why);
+      } else if (entry !== undefined && isSuspended(entry)) {
+        Object.assign(entry.state, { endedAt: clock.now(), failure: why.failure });
+        void saveState(ctx.places, entry.state).catch((error: unknown) =>
+          log.error({ error, build: entry.state.id }, "Cannot keep a build's end"),
+        );
+        changed(key);
+      }
     },
     remove: (key) => {
       const entry = entries.get(nameOf(key));
