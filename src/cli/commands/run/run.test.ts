@@ -96,6 +96,9 @@ listening
       spec: {
         build: { template: { name: "nodejs-24", arguments: [{ name: "_IMAGE", value: `localhost/default/${name}` }] } },
         revisionTemplate: {
+          metadata: {
+            annotations: { "autoscaling.elafros.dev/min-scale": "1", "autoscaling.elafros.dev/max-scale": "1" },
+          },
           spec: { container: { env: [{ name: "A", value: "1" }], ports: [{ containerPort: 9000 }] } },
         },
       },

@@ -3,6 +3,7 @@
  */
 import { createHash, randomInt } from "node:crypto";
 import { basename, resolve } from "node:path";
+import { autoscalingPrefix } from "../../../api/autoscaling.ts";
 import { expiresAtAnnotation } from "../../../api/labels.ts";
 import { isReason } from "../../../api/meta/errors.ts";
 import { deadline, awaitObject } from "../../await-object.ts";
@@ -128,7 +129,8 @@ function makeConfiguration(
         secrets: [],
         pullSecrets: [],
         labels: [],
-        annotations: [],
+        // One instance, whose output is on the terminal, and which stays while nothing is asked of it.
+        annotations: ["min-scale", "max-scale"].map((name) => ({ key: autoscalingPrefix + name, value: "1" })),
         port,
       }),
     },
