@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { autoscalingPrefix } from "../../../api/autoscaling.ts";
 import { deployedAtAnnotation, gitCommitAnnotation, gitDirtyAnnotation } from "../../../api/labels.ts";
 import { readEnvFile } from "../../env-file.ts";
 import type { Factory } from "../../factory.ts";
@@ -28,6 +29,9 @@ export async function collectChanges(
       { key: deployedAtAnnotation, value: new Date(factory.clock.now()).toISOString() },
       { key: gitCommitAnnotation, ...(git === undefined ? {} : { value: git.commit }) },
       { key: gitDirtyAnnotation, ...(git === undefined ? {} : { value: String(git.dirty) }) },
+      ...scaleOf("min-scale", options.minScale),
+      ...scaleOf("max-scale", options.maxScale),
+      ...(options.annotation ?? []),
     ],
     port: options.port,
     cpu: options.cpu,
@@ -36,4 +40,8 @@ export async function collectChanges(
     timeoutSeconds: options.timeout,
     serviceAccount: options.serviceAccount,
   };
+}
+
+function scaleOf(name: string, count: number | undefined): KeyChange[] {
+  return count === undefined ? [] : [{ key: autoscalingPrefix + name, value: String(count) }];
 }

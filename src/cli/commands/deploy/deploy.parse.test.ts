@@ -71,6 +71,10 @@ describe("deployCommand", () => {
     ],
     [["--timeout", "20", "--wait-timeout", "2m"], { timeout: 20, waitTimeout: 120 }],
     [["--label", "team=shop", "--label", "old-"], { label: [{ key: "team", value: "shop" }, { key: "old" }] }],
+    [
+      ["--min-scale", "0", "--max-scale", "4", "--annotation", "a.b/c=d=e", "--annotation", "old-"],
+      { minScale: 0, maxScale: 4, annotation: [{ key: "a.b/c", value: "d=e" }, { key: "old" }] },
+    ],
     [["--no-traffic", "--name", "canary", "--no-wait"], { traffic: false, name: "canary", wait: false }],
     [["--pull-secret", "p", "-o", "json"], { pullSecret: ["p"], output: "json" }],
   ])("deployCommand() reads %j", async (argv, expected) => {

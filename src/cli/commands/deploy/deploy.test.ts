@@ -42,6 +42,20 @@ Deployed to https://my-service.default.mydomain.com
     });
   });
 
+  it("deploy sets how the new revision scales in the template's annotations, and leaves what isn't named", async () => {
+    await using cli = await startCli();
+    playControllers(cli.api);
+    const target = "autoscaling.elafros.dev/target";
+    await cli.run(["deploy", "--service", "my-service", ...image, "--min-scale", "1", "--annotation", `${target}=20`]);
+    await cli.run(["deploy", "--max-scale", "4", "--annotation", "autoscaling.elafros.dev/min-scale-"]);
+    const configuration = cli.api.read(`${elafrosPath}/configurations/my-service`) as Configuration | undefined;
+    const annotations = Object.entries(configuration?.spec.revisionTemplate.metadata?.annotations ?? {});
+    expect(Object.fromEntries(annotations.filter(([key]) => key.startsWith("autoscaling.")))).toEqual({
+      [target]: "20",
+      "autoscaling.elafros.dev/max-scale": "4",
+    });
+  });
+
   it("deploy without image names both flags where nothing was deployed before", async () => {
     await using cli = await startCli();
     const result = await cli.run(["deploy", "--service", "my-service"]);

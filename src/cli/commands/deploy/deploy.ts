@@ -46,6 +46,10 @@ export interface DeployOptions extends ServerOptions, OutputOptions {
   timeout?: number;
   serviceAccount?: string;
   label: KeyChange[];
+  /** Fewest and most instances. */
+  minScale?: number;
+  maxScale?: number;
+  annotation?: KeyChange[];
   /** False: the new Revision gets no traffic. */
   traffic: boolean;
   /** Name of the new Revision's target. */
@@ -105,6 +109,13 @@ export function deployCommand(
     .option(
       "--label <KEY=VALUE>",
       "set a label on the configuration and the new revision; KEY- removes it (repeatable)",
+      keyChange(/^[A-Za-z0-9][-A-Za-z0-9_./]*$/, "KEY"),
+    )
+    .option("--min-scale <number>", "fewest instances; 0: none while nobody asks", wholeNumber(0, 1000))
+    .option("--max-scale <number>", "most instances; 0 leaves it to the platform", wholeNumber(0, 1000))
+    .option(
+      "--annotation <KEY=VALUE>",
+      "set an annotation on the new revision, such as autoscaling.elafros.dev/target=20; KEY- removes it (repeatable)",
       keyChange(/^[A-Za-z0-9][-A-Za-z0-9_./]*$/, "KEY"),
     )
     .option("--no-traffic", "give the new revision no traffic: it is reachable under its own name")
