@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import http from "node:http";
 import net from "node:net";
@@ -261,6 +262,8 @@ test("a gateway serves from its file when control is away, after kill -9 too; wa
     });
   await control.close();
   expect(await ask()).toBe("one");
+  // The file is written after the table is in force.
+  await until(() => existsSync(bench.tablePath));
   for (let i = 0; i < 3; i++) {
     gateway.process.kill("SIGKILL");
     await gateway.exited;
@@ -274,8 +277,11 @@ test("a gateway serves from its file when control is away, after kill -9 too; wa
   const other = await serve("other");
   await control.settle(simpleTable(host, [other]));
   expect(await ask()).toBe("other");
-  const kept = JSON.parse(await readFile(bench.tablePath, "utf8")) as RouteTable;
-  expect(kept.revisions["default/app-00001"]?.instances[0]?.id).toBe("other");
+  const kept = async (): Promise<string | undefined> => {
+    const table = JSON.parse(await readFile(bench.tablePath, "utf8")) as RouteTable;
+    return table.revisions["default/app-00001"]?.instances[0]?.id;
+  };
+  await expect.poll(kept, { timeout: 30_000 }).toBe("other");
 });
 
 test("a broken table file and a broken table of control don't stop a gateway", async () => {

@@ -326,6 +326,8 @@ export class Exchange implements PlacementOptions, UpstreamUser {
       upstream?.destroy();
       return this.#free();
     }
+    // It may have been paused for the client.
+    upstream.wire.resume();
     this.#stopOutlasting = outlast(this.#context, {
       upstream: { socket: { end: () => upstream.wire.end() }, destroy: () => upstream.destroy() },
       answer: this.answered ? { resume: () => upstream.wire.resume() } : undefined,
