@@ -27,6 +27,8 @@ export interface ApiServerOptions {
   version: string;
   clock: Clock;
   log: Log;
+  /** What `/metrics` tells, in Prometheus' text format. Absent: nothing is there. */
+  metrics?(): string;
   /** What `/readyz` tells: the checks by name, undefined where all is well, else why not. Absent: always ready. */
   checks?(): Readonly<Record<string, string | undefined>>;
 }

@@ -1,4 +1,4 @@
-/** Requests that are not about resources: health, version, discovery and OpenAPI. */
+/** Requests that are not about resources: health, version, metrics, discovery and OpenAPI. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 
 import { ApiError } from "../api/meta/errors.ts";
@@ -9,6 +9,7 @@ import { sendOpenApi } from "./openapi-answer.ts";
 import { type PathRequest, queryOf } from "./request-info.ts";
 import { commonHeaders, sendNoPage, sendObject, sendText } from "./respond.ts";
 
+const metricsType = "text/plain; version=0.0.4; charset=utf-8";
 const health = ["/livez", "/readyz", "/healthz"];
 
 /** Paths that need no credentials. */
@@ -35,6 +36,9 @@ export function handlePath(
   if (path === "/api" || path === "/apis") {
     const version = aggregatedVersion(request.headers.accept);
     if (version !== undefined) return sendAggregated(parts, reply, { core: path === "/api", version });
+  }
+  if (path === "/metrics" && parts.metrics !== undefined) {
+    return reply.code(200).headers(commonHeaders()).header("content-type", metricsType).send(parts.metrics());
   }
   const answer = known(parts, path);
   if (answer === undefined) return sendNoPage(reply);

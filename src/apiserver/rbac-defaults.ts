@@ -77,6 +77,11 @@ const defaults: readonly { name: string; rules: PolicyRule[]; groups?: string[] 
     groups: [authenticatedGroup],
   },
   {
+    name: "system:monitoring",
+    rules: [{ nonResourceURLs: ["/metrics"], verbs: ["get"] }],
+    groups: ["system:monitoring"],
+  },
+  {
     name: "system:basic-user",
     rules: [
       {

@@ -13,6 +13,7 @@ import type { Clock } from "../lib/clock.ts";
 import { enter, leave, takeReport } from "./load.ts";
 import { type Counters, isEarlier } from "./memory.ts";
 import type { RevisionLoad, TableUpdate } from "./messages.ts";
+import { Outcomes } from "./outcomes.ts";
 import {
   type HostState,
   type Instance,
@@ -51,6 +52,8 @@ export interface CoreOptions {
 }
 
 export class Core {
+  /** What became of requests: fronts say, the hub asks. */
+  readonly outcomes = new Outcomes();
   #table: ThreadTable = noTable;
   readonly #options: CoreOptions;
   readonly #counters: Counters;

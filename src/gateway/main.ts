@@ -97,7 +97,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
     });
     worker.on("message", (message: FromThread) => {
       if (message.type === "look") core.look();
-      if (message.type === "load") reports.fromThread(message.revisions);
+      if (message.type === "load") reports.fromThread(message);
       handover?.fromThread(thread, message);
       hub.fromThread(message);
     });

@@ -1,5 +1,6 @@
 /** What the hub (the process's first thread) and its serving threads tell each other, and what a thread is started with. */
 import type { MessagePort } from "node:worker_threads";
+import type { Outcome } from "../routing/link.ts";
 import type { SharedMemory } from "./memory.ts";
 import type { FullGatewayOptions } from "./options.ts";
 
@@ -63,7 +64,7 @@ export type FromThread =
   /** A request waits for a Revision without instances. */
   | { type: "demand"; revision: string }
   /** In answer to `report`. */
-  | { type: "load"; revisions: RevisionLoad[] }
+  | { type: "load"; revisions: RevisionLoad[]; outcomes: Outcome[] }
   /** The hub should look at its queue. */
   | { type: "look" }
   /** In answer to `ask`: slots held by instance; then what is wanted, and what was given back. */

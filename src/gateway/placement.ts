@@ -24,6 +24,8 @@ export interface PlacementOptions {
 
 export class Placement {
   readonly #options: PlacementOptions;
+  /** The Route that has the host; empty if none does. */
+  route = "";
   #revision: RevisionState | undefined;
   #waiter: Waiter | undefined;
   #ticket = 0;
@@ -40,6 +42,7 @@ export class Placement {
     const { core, host } = this.#options;
     const entry = core.match(host);
     if (entry === undefined) return this.#fail(answers.hostUnknown);
+    this.route = entry.entry.route;
     if (entry.entry.targets.length === 0) return this.#fail(answers.routeNotReady);
     const revision = core.pick(entry);
     if (revision === undefined) return this.#fail(answers.revisionMissing);
@@ -49,6 +52,11 @@ export class Placement {
     const { clock, limits } = this.#options;
     this.#cancelDeadline ??= clock.after(timeoutMs > 0 ? timeoutMs : limits.queueMs, () => this.#late());
     this.#take(revision);
+  }
+
+  /** The Revision that the request goes to; empty if none was found. */
+  get revision(): string {
+    return this.#revision?.name ?? "";
   }
 
   /** The instance could not be reached, so it saw nothing of the request: the front has given the slot back. Tries again. */

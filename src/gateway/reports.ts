@@ -1,9 +1,9 @@
 /**
- * Brings the load of all threads together, once a second, for the autoscaler. One report is under way at a time: where a thread is too busy
+ * Brings the load of all threads together, once a second, for the autoscaler, and what became of requests, for metrics. One report is under way at a time: where a thread is too busy
  * to answer within the second, the next report covers that time too.
  */
 import type { Clock } from "../lib/clock.ts";
-import type { GatewayMessage, RevisionLoad as LinkLoad } from "../routing/link.ts";
+import type { GatewayMessage, Outcome, RevisionLoad as LinkLoad } from "../routing/link.ts";
 import type { RevisionLoad, ToThread } from "./messages.ts";
 
 const everyMs = 1_000;
@@ -17,6 +17,8 @@ export interface LoadReportsOptions {
 
 export class LoadReports {
   readonly #options: LoadReportsOptions;
+  /** Of threads that have answered; control adds them up. */
+  readonly #outcomes: Outcome[] = [];
   #missing = 0;
   #reportedAt: number;
   #sums = new Map<string, LinkLoad>();
@@ -39,7 +41,8 @@ export class LoadReports {
   }
 
   /** A thread answers. */
-  fromThread(revisions: readonly RevisionLoad[]): void {
+  fromThread({ revisions, outcomes }: { revisions: readonly RevisionLoad[]; outcomes: readonly Outcome[] }): void {
+    this.#outcomes.push(...outcomes);
     for (const { revision, concurrency, requests, waiting } of revisions) {
       const sum = this.#sums.get(revision);
       if (sum === undefined) this.#sums.set(revision, [revision, concurrency, requests, waiting]);
@@ -57,6 +60,7 @@ export class LoadReports {
     const seen = [...this.#sums.values()];
     this.#sums = new Map();
     this.#options.toControl({ type: "load", ms, revisions: seen.map(rounded) });
+    if (this.#outcomes.length > 0) this.#options.toControl({ type: "outcomes", outcomes: this.#outcomes.splice(0) });
   }
 }
 

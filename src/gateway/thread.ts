@@ -60,7 +60,7 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
         core.look();
         break;
       case "report":
-        say({ type: "load", revisions: core.report() });
+        say({ type: "load", revisions: core.report(), outcomes: core.outcomes.take() });
         break;
       case "close":
         for (const front of fronts) front.close();

@@ -22,7 +22,24 @@ export type GatewayMessage =
   /** The first request waits for a Revision without instances. Said again on each connection, as long as one waits. */
   | { type: "demand"; revision: string }
   /** Each second: what each Revision had to do in the `ms` before, over all threads. Those without a request are left out. */
-  | { type: "load"; ms: number; revisions: RevisionLoad[] };
+  | { type: "load"; ms: number; revisions: RevisionLoad[] }
+  /** What became of the requests that ended since the last such message; not said where there were none. */
+  | { type: "outcomes"; outcomes: Outcome[] };
+
+/** Requests of a Route that ended at a Revision; empty names where none was found. */
+export interface Outcome {
+  route: string;
+  revision: string;
+  /** How many, by status. */
+  codes: Record<string, number>;
+  /** How many took no longer than each of `latencySteps`, but longer than the one before; the last: longer than all. */
+  steps: number[];
+  /** How long all took together. */
+  ms: number;
+}
+
+/** Seconds, from a request's arrival to the end of its answer. */
+export const latencySteps = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
 /** In this order, as there may be many: `namespace/name`, requests in flight and waiting on average, requests that came, requests that wait now. */
 export type RevisionLoad = [revision: string, concurrency: number, requests: number, waiting: number];

@@ -275,3 +275,36 @@ test("10,000 idle connections cost little, and others are served as before", asy
     for (const socket of sockets) socket.destroy();
   }
 });
+
+test("what became of requests is told, by route, revision and status, of plain requests and of others", async () => {
+  const app = await serve((req, res) => {
+    if (req.url === "/never") return;
+    res.writeHead(req.url === "/500" ? 500 : 200).end("ok");
+  });
+  app.server.on("upgrade", (_req, socket: Socket) => {
+    socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+  });
+  // What earlier tests did has been told by then.
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  control.outcomes.splice(0);
+  const close = "Connection: close\r\n\r\n";
+  await exchange(bench.port, [`${get("/a")}\r\n${get("/500")}${close}`]);
+  await exchange(bench.port, [`PROPFIND / HTTP/1.1\r\nHost: ${host}\r\n${close}`]);
+  await exchange(bench.port, [`GET / HTTP/1.1\r\nHost: nobody\r\n${close}`]);
+  await exchange(bench.port, [`${get("/ws")}Connection: Upgrade\r\nUpgrade: x\r\n\r\n`]);
+  await exchange(bench.port, [`${get("/never")}\r\n`], { patienceMs: 100 });
+  const codes = (route: string): Record<string, number> => {
+    const sums: Record<string, number> = {};
+    for (const outcome of control.outcomes.filter((one) => one.route === route)) {
+      expect(outcome.revision).toBe(route === "" ? "" : "default/app-00001");
+      expect(outcome.steps.reduce((sum, count) => sum + count, 0)).toBe(
+        Object.values(outcome.codes).reduce((sum, count) => sum + count, 0),
+      );
+      for (const [code, count] of Object.entries(outcome.codes)) sums[code] = (sums[code] ?? 0) + count;
+    }
+    return sums;
+  };
+  await expect
+    .poll(() => [codes("default/app"), codes("")], { timeout: 20_000 })
+    .toEqual([{ 101: 1, 200: 2, 499: 1, 500: 1 }, { 404: 1 }]);
+});

@@ -15,7 +15,7 @@ import {
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { createLinkServer, type LinkServer } from "../../src/platform/control/link-server.ts";
-import type { RevisionLoad } from "../../src/routing/link.ts";
+import type { Outcome, RevisionLoad } from "../../src/routing/link.ts";
 import type { RevisionEntry, RouteTable } from "../../src/routing/table.ts";
 
 /** A socket that is bound but doesn't accept: what the supervisor holds. */
@@ -85,6 +85,7 @@ export interface FakeControl {
   demands: string[];
   /** What was to do, report by report. */
   loads: { ms: number; revisions: RevisionLoad[] }[];
+  outcomes: Outcome[];
   drained: string[];
   close(): Promise<void>;
 }
@@ -171,6 +172,7 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
   const hung: FakeControl["hung"] = [];
   const demands: string[] = [];
   const loads: FakeControl["loads"] = [];
+  const outcomes: Outcome[] = [];
   const drained: string[] = [];
   let table: RouteTable | undefined;
   const link = await createLinkServer({
@@ -180,6 +182,7 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
     onHung: ({ revision, instance }) => hung.push({ revision, instance }),
     onDemand: (revision) => demands.push(revision),
     onLoad: (report) => loads.push(report),
+    onOutcomes: (more) => outcomes.push(...more),
     publisher: {
       addMember(member, report) {
         members.set(member.id, { serving: report.serving, draining: new Set(report.draining) });
@@ -211,6 +214,7 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
     hung,
     demands,
     loads,
+    outcomes,
     drained,
     close: () => link.close(),
   };

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { type Answer, answers, renderAnswer } from "../answers.ts";
 import { readTarget, type Target } from "../match.ts";
 import { Placement } from "../placement.ts";
+import { clientLeft } from "../outcomes.ts";
 import type { Instance } from "../state.ts";
 import { Body } from "./body.ts";
 import type { FrontContext } from "./context.ts";
@@ -40,6 +41,7 @@ export class Exchange {
   #abandoned = false;
   #connected = false;
   #continued = false;
+  #recorded = false;
   #stopOutlasting: (() => void) | undefined;
   /** Since when the client has been taking nothing of the answer. */
   #stalledAt: number | undefined;
@@ -256,6 +258,7 @@ export class Exchange {
     const fields = answerFields(answer.rawHeaders, this.#requestId);
     fields.push("Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? "");
     this.#context.done(this);
+    this.#record(101);
     joinSockets(this.#context, { client: upgrade.socket, early: upgrade.early, app: socket, head, fields, instance });
   }
 
@@ -283,6 +286,7 @@ export class Exchange {
     this.#stalledAt = undefined;
     this.#placement?.end();
     if (!res.writableFinished) this.#abandon();
+    this.#record(res.headersSent ? res.statusCode : clientLeft);
     if (req.complete || req.destroyed) this.#context.done(this);
     else req.once("close", () => this.#context.done(this));
   }
@@ -337,6 +341,14 @@ export class Exchange {
         this.#context.core.lose(instance);
       },
     });
+  }
+
+  /** What became of the request; of an upgraded one, that it was. */
+  #record(status: number): void {
+    if (this.#recorded || this.#placement === undefined) return;
+    this.#recorded = true;
+    const { core, clock } = this.#context;
+    core.outcomes.record(this.#placement, status, clock.now() - this.began);
   }
 
   #free(): void {

@@ -9,6 +9,7 @@ import { type Answer, answers } from "../answers.ts";
 import type { Core } from "../core.ts";
 import { outlast } from "../http/outlast.ts";
 import type { GatewayLimits } from "../options.ts";
+import { clientLeft } from "../outcomes.ts";
 import { Placement, type PlacementOptions } from "../placement.ts";
 import type { Instance } from "../state.ts";
 import type { AnswerHead, Ending } from "./answer-head.ts";
@@ -66,6 +67,8 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   /** Sent on a connection that the app may have been about to close. */
   #stale = false;
   #mode: BodyMode = "none";
+  /** Of the answer that has begun. */
+  #status = 0;
   #stopOutlasting: (() => void) | undefined;
   /** When the client said that it sends nothing more, or something last happened since. */
   #halfClosedAt: number | undefined;
@@ -135,7 +138,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   /** The client has gone. */
   clientGone(): void {
     this.#placement.end();
-    this.over = true;
+    this.#finish(this.#status === 0 ? clientLeft : this.#status);
     this.#abandon(false);
   }
 
@@ -175,7 +178,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.#placement.end();
     this.#abandon(answer === answers.timeout);
     if (this.over) return;
-    this.over = true;
+    this.#finish(this.answered ? this.#status : answer.status);
     if (this.answered) return this.#client.breakOff();
     const { draining, verboseErrors: verbose } = this.#context;
     const persists = this.#client.persists && !draining && this.settled;
@@ -205,6 +208,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.answered = true;
     this.#placement.end();
     if (this.#abandoned) return;
+    this.#status = head.status;
     const { minor, requestId } = this.#request;
     this.#mode = ending === "none" ? "none" : ending === "length" || minor === 0 ? "raw" : "chunks";
     const delimited = ending === "none" || ending === "length" || minor === 1;
@@ -239,7 +243,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
       if (upstream !== undefined) this.#context.pool.put(upstream, this.clock.now());
     } else upstream?.destroy();
     const { over } = this;
-    this.over = true;
+    this.#finish(this.#status);
     this.#free();
     if (over) return;
     if (lines === undefined) this.#client.breakOff();
@@ -266,6 +270,13 @@ export class Exchange implements PlacementOptions, UpstreamUser {
 
   drained(): void {
     this.#client.bodyWanted();
+  }
+
+  /** The client has its answer, with that status, or is gone. */
+  #finish(status: number): void {
+    if (this.over) return;
+    this.over = true;
+    this.core.outcomes.record(this.#placement, status, this.clock.now() - this.began);
   }
 
   get #sendsBody(): boolean {

@@ -36,6 +36,7 @@ import { servingNames } from "../user-kubeconfig.ts";
 import { openSourceStore } from "../../runtime/source-store.ts";
 import { startImageHousekeeping } from "./image-housekeeping.ts";
 import { createLinkServer } from "./link-server.ts";
+import { createMetrics } from "./metrics.ts";
 import { podLogs } from "./pod-logs.ts";
 import { podView } from "./pods.ts";
 import { startSourceHousekeeping } from "./source-housekeeping.ts";
@@ -110,6 +111,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   const housekeeping = await startHousekeeping({ store, kinds: stored, clock, log });
   await authorizer.start(service);
 
+  const metrics = createMetrics({ workloads: driver, gateways: () => link.gateways().map(({ id }) => id) });
   const link = await createLinkServer({
     path: paths.gatewaySocket,
     owner: (await stat(paths.gatewayState)).uid,
@@ -118,7 +120,11 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     log,
     onHung: ({ instance }) => driver.replace(instance, "it did not end work that nobody waits for any more"),
     onDemand: (revision) => autoscaler.wake(revision),
-    onLoad: (report) => autoscaler.report(report),
+    onLoad: (report, gateway) => {
+      autoscaler.report(report);
+      metrics.load(gateway, report.revisions);
+    },
+    onOutcomes: (outcomes) => metrics.add(outcomes),
   });
   const client = inProcessClient(service, {
     username: "system:elafros:controller",
@@ -155,6 +161,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     tls: { ...pki.serving(), ca: pki.ca },
     sources,
     logs: podLogs(driver, clock),
+    metrics: () => metrics.text(),
     version,
     clock,
     log,

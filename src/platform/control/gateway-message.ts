@@ -1,5 +1,5 @@
 /** Takes a gateway's messages apart; nothing that comes over the socket is believed to have its type. */
-import type { GatewayMessage, RevisionLoad } from "../../routing/link.ts";
+import { type GatewayMessage, latencySteps, type Outcome, type RevisionLoad } from "../../routing/link.ts";
 
 /** The message of one line; undefined for a type that a newer gateway may know. Throws an Error that names the member at fault. */
 export function parseGatewayMessage(line: string): GatewayMessage | undefined {
@@ -27,6 +27,8 @@ export function parseGatewayMessage(line: string): GatewayMessage | undefined {
       return { type: "demand", revision: text(m, "revision") };
     case "load":
       return { type: "load", ms: amount(m["ms"], "ms"), revisions: loads(m) };
+    case "outcomes":
+      return { type: "outcomes", outcomes: outcomes(m) };
     default:
       return undefined;
   }
@@ -72,6 +74,23 @@ function loads(from: Record<string, unknown>): RevisionLoad[] {
       throw wrong("revisions", "a list of a name and three numbers each");
     }
     return [revision, concurrency, requests, waiting];
+  });
+}
+
+function outcomes(from: Record<string, unknown>): Outcome[] {
+  const value = from["outcomes"];
+  if (!Array.isArray(value)) throw wrong("outcomes", "a list");
+  return value.map((item: unknown) => {
+    const { route, revision, codes, steps, ms } = (item ?? {}) as Record<string, unknown>;
+    if (typeof route !== "string" || typeof revision !== "string") throw wrong("outcomes", "named by two texts each");
+    if (typeof codes !== "object" || codes === null) throw wrong("outcomes", "counted by status");
+    for (const [code, count] of Object.entries(codes)) {
+      if (!/^[1-5]\d\d$/.test(code)) throw wrong("outcomes", "counted by status");
+      amount(count, "outcomes");
+    }
+    if (!Array.isArray(steps) || steps.length !== latencySteps.length + 1) throw wrong("outcomes", "counted by time");
+    const counts = steps.map((count: unknown) => amount(count, "outcomes"));
+    return { route, revision, codes: codes as Record<string, number>, steps: counts, ms: amount(ms, "outcomes") };
   });
 }
 

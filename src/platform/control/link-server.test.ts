@@ -29,6 +29,7 @@ beforeEach(async () => {
     log: silentLog,
     onHung: ({ revision, instance }) => said.push(`hung ${revision} ${instance}`),
     onDemand: (revision) => said.push(`demand ${revision}`),
+    onOutcomes: (outcomes) => said.push(`outcomes ${JSON.stringify(outcomes)}`),
     onLoad: ({ ms, revisions }) => said.push(`load ${ms} ${JSON.stringify(revisions)}`),
     publisher: {
       addMember(member, { serving, draining }) {

@@ -7,7 +7,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { readLines, writeLine } from "../../gateway/lines.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { type ControlMessage, type GatewayMessage, leaseMs } from "../../routing/link.ts";
+import { type ControlMessage, type GatewayMessage, leaseMs, type Outcome } from "../../routing/link.ts";
 import type { Publisher } from "../../routing/publisher.ts";
 import type { RouteTable } from "../../routing/table.ts";
 import { parseGatewayMessage } from "./gateway-message.ts";
@@ -28,7 +28,9 @@ export interface LinkServerOptions {
   /** A request waits for a Revision without instances. May be said again. */
   onDemand(revision: string): void;
   /** A gateway says what there was to do; each does so each second. */
-  onLoad(report: Extract<GatewayMessage, { type: "load" }>): void;
+  onLoad(report: Extract<GatewayMessage, { type: "load" }>, gateway: string): void;
+  /** A gateway says what became of requests since it last did. */
+  onOutcomes(outcomes: readonly Outcome[]): void;
 }
 
 export interface LinkServer {
@@ -108,7 +110,8 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       else if (message.type === "hung") {
         options.onHung({ gateway: gateway.id, revision: message.revision, instance: message.instance });
       } else if (message.type === "demand") options.onDemand(message.revision);
-      else if (message.type === "load") options.onLoad(message);
+      else if (message.type === "load") options.onLoad(message, gateway.id);
+      else if (message.type === "outcomes") options.onOutcomes(message.outcomes);
     });
     socket.on("error", (error) => log.warn({ error, gateway: gateway?.id }, "Connection of a gateway failed"));
     socket.on("close", () => {

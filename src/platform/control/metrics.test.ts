@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { manualClock } from "../../../test/support/manual-clock.ts";
+import { playWorkloads } from "../../../test/support/ports.ts";
+import { latencySteps, type Outcome } from "../../routing/link.ts";
+import { createMetrics } from "./metrics.ts";
+
+function outcome(more: Partial<Outcome> = {}): Outcome {
+  const steps = Array.from({ length: latencySteps.length + 1 }, (_, i) =>
+    i === 0 ? 2 : i === latencySteps.length ? 1 : 0,
+  );
+  return { route: "x/a", revision: "x/a-00001", codes: { 200: 2, 503: 1 }, steps, ms: 20_500, ...more };
+}
+
+test("text() adds up what gateways say, in Prometheus' format", () => {
+  const metrics = createMetrics({ workloads: playWorkloads(manualClock()), gateways: () => ["g1", "g2"] });
+  metrics.add([outcome(), outcome({ route: "", revision: "", codes: { 404: 3 } })]);
+  metrics.add([outcome()]);
+  metrics.load("g1", [["x/a-00001", 1.5, 10, 1]]);
+  metrics.load("g2", [["x/a-00001", 0.5, 10, 2]]);
+  metrics.load("gone", [["x/a-00001", 100, 10, 2]]);
+  const lines = metrics.text().split("\n");
+  const labels = 'route="x/a",revision="x/a-00001"';
+  expect(lines).toContain(`elafros_requests_total{${labels},code="200"} 4`);
+  expect(lines).toContain(`elafros_requests_total{${labels},code="503"} 2`);
+  expect(lines).toContain('elafros_requests_total{route="",revision="",code="404"} 3');
+  expect(lines.filter((line) => line.startsWith(`elafros_request_duration_seconds_bucket{${labels}`))).toEqual(
+    [...latencySteps, "+Inf"].map(
+      (le) => `elafros_request_duration_seconds_bucket{${labels},le="${le}"} ${le === "+Inf" ? 6 : 4}`,
+    ),
+  );
+  expect(lines).toContain(`elafros_request_duration_seconds_sum{${labels}} 41`);
+  expect(lines).toContain(`elafros_request_duration_seconds_count{${labels}} 6`);
+  expect(lines).toContain('elafros_requests_in_flight{revision="x/a-00001"} 2');
+  expect(lines).toContain('elafros_requests_waiting{revision="x/a-00001"} 3');
+  expect(lines).toContain("elafros_gateways 2");
+  expect(lines.at(-1)).toBe("");
+});
+
+test("text() is what Prometheus reads: each sample after the type of its family, names and values well-formed", () => {
+  const metrics = createMetrics({ workloads: playWorkloads(manualClock()), gateways: () => [] });
+  metrics.add([outcome({ route: 'a"b\\c\nd' })]);
+  let family = "";
+  for (const line of metrics.text().trimEnd().split("\n")) {
+    const type = /^# TYPE (\w+) (?:counter|gauge|histogram)$/.exec(line);
+    if (type !== null) family = type[1] ?? "";
+    if (line.startsWith("#")) continue;
+    expect(line).toMatch(/^\w+(?:\{(?:\w+="(?:[^"\\\n]|\\["\\n])*",?)*\})? \d+(?:\.\d+)?$/);
+    expect(line.startsWith(family)).toBe(true);
+  }
+});
