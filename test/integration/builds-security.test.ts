@@ -166,6 +166,20 @@ test("a step reaches no instance, no other build, and none of the machine's own 
   server.close();
 }, 60_000);
 
+test("a step can't fill the memory in which the driver keeps its records by way of its credentials", async () => {
+  const text = await outputOf(
+    shellStep(
+      "s",
+      `cd $HOME/.docker; { dd if=/dev/zero of=large bs=1M count=64 && echo filled; } 2>/dev/null || rm large
+       i=0; while [ $i -lt 30000 ] && echo > $i; do i=$((i+1)); done 2>/dev/null; [ $i -lt 30000 ] || echo many; rm [0-9]*
+       grep -c r.example.com config.json; echo {} > config.json && echo writable`,
+    ),
+    { registryAuths: [{ registry: "r.example.com", username: "u", password: "p" }] },
+  );
+  expect(text).toBe("1\nwritable\n");
+  await untilTidy(bed.dir);
+});
+
 test("links that a step leaves lead no later step, nor the driver, out of the build", async () => {
   const outside = join(bed.dir, "outside");
   await mkdir(outside);

@@ -6,7 +6,13 @@ import { containerState } from "../../reconcilers/build/status.ts";
 import type { BuildState } from "../../runtime/builds.ts";
 import { uidOf } from "./pod-uid.ts";
 
-const phases = { suspended: "Pending", queued: "Pending", running: "Running", succeeded: "Succeeded", failed: "Failed" } as const;
+const phases = {
+  suspended: "Pending",
+  queued: "Pending",
+  running: "Running",
+  succeeded: "Succeeded",
+  failed: "Failed",
+} as const;
 
 /** The name of the Pod that shows a build. An instance's name ends in more letters, so no instance has it. */
 export function buildPodName(build: string): string {

@@ -11,9 +11,13 @@ import { type BundleMount, oomScores } from "./bundle.ts";
 import { type Run, runContainer } from "./container.ts";
 import { makeDirectory, pathsBelow } from "./files.ts";
 import type { ImageRoot } from "./parts.ts";
+import { mountTmpfs, removeTree } from "./rootfs.ts";
 import type { ResolvedUser } from "./users.ts";
 
 const uploadPrefix = "upload:";
+/** What a build's credentials, and what programs write beside them, may take of memory. */
+const credentialsBytes = 8 << 20;
+const credentialsFiles = 4096;
 
 /** The source can't be had, for a reason that is known before anything runs. */
 export class SourceError extends Error {
@@ -58,7 +62,15 @@ export async function makeShared(ctx: BuildContext, { id, spec }: BuildRecord): 
   // Any user of a step's image writes here; outside only root passes the directories above.
   for (const path of [paths.workspace, paths.builder, join(paths.builder, "home"), paths.image])
     await makeDirectory(path, 0o777);
-  for (const { path, data } of homeFiles(spec)) {
+  const secrets = homeFiles(spec);
+  if (secrets.length > 0) {
+    // Steps write here too, and must not fill the memory that everything of the driver lies in.
+    await removeTree(ctx.driver.launcher, paths.credentials);
+    await mkdir(paths.credentials, { mode: 0o700 });
+    const bounds = { sizeBytes: credentialsBytes, files: credentialsFiles, mode: "0700" };
+    await mountTmpfs(ctx.driver.launcher, paths.credentials, bounds);
+  }
+  for (const { path, data } of secrets) {
     const at = join(paths.credentials, path);
     await mkdir(dirname(at), { recursive: true, mode: 0o700 });
     await writeFile(at, data, { mode: 0o600 });

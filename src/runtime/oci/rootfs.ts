@@ -122,9 +122,10 @@ export async function findRootMounter(runtime: OciRuntime, dir: string, cgroup: 
 export async function mountTmpfs(
   launcher: Launcher,
   path: string,
-  options: { sizeBytes: number | undefined; mode: string },
+  options: { sizeBytes: number | undefined; mode: string; files?: number },
 ): Promise<void> {
-  const size = options.sizeBytes === undefined ? "" : `,size=${options.sizeBytes}`;
+  const { sizeBytes, files } = options;
+  const size = `${sizeBytes === undefined ? "" : `,size=${sizeBytes}`}${files === undefined ? "" : `,nr_inodes=${files}`}`;
   await must(launcher, ["mount", "-t", "tmpfs", "tmpfs", "-o", `nosuid,nodev,mode=${options.mode}${size}`, path], "/");
 }
 
