@@ -3,11 +3,12 @@ import { access, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { openCache } from "./cache.ts";
+import { exportImage } from "./export.ts";
 import { buildFailure } from "./failure.ts";
 import type { BuilderOptions } from "./options.ts";
 import { type BuildPlan, certificateArgs, certificatesPath } from "./plan.ts";
 import { planners } from "./plans.ts";
-import { type Ended, ask, runLogged, runTold } from "./tools.ts";
+import { type Ended, ask, runLogged } from "./tools.ts";
 import { contextDirectory, workspaceView } from "./workspace.ts";
 
 const machineCertificates = "/etc/ssl/certs/ca-certificates.crt";
@@ -35,7 +36,8 @@ export async function build(options: BuilderOptions): Promise<void> {
     const first = await runLogged("buildah", args, env);
     const ended = first.code !== 0 && isBroken(first) && (await cache.discard()) ? await again(args, env) : first;
     if (ended.code !== 0) throw new Error(buildFailure(ended.lines));
-    await exportImage(await readId(idFile), options, env);
+    const { image, output } = options;
+    await exportImage({ id: await readId(idFile), image, output, blobs: cache.blobs, env });
   } finally {
     await cache.close();
     await rm(own, { recursive: true, force: true });
@@ -115,23 +117,6 @@ async function labelsOf(options: BuilderOptions, directory: string): Promise<Rec
 
 async function readId(idFile: string): Promise<string> {
   return (await readFile(idFile, "utf8")).trim().replace(/^sha256:/u, "");
-}
-
-/** Leaves the image in an OCI layout. One that stays on this machine isn't compressed: that would only cost time, twice. */
-async function exportImage(id: string, { image, output }: BuilderOptions, env: NodeJS.ProcessEnv): Promise<void> {
-  const stays = !/^[^/]*[.:][^/]*\//u.test(image) || image.startsWith("localhost/");
-  const args = [
-    "copy",
-    "--quiet",
-    ...(stays ? ["--dest-oci-accept-uncompressed-layers"] : []),
-    `containers-storage:${id}`,
-    `oci:${output}:latest`,
-  ];
-  const { code, lines } = await runTold("skopeo", args, { env });
-  if (code !== 0)
-    throw new Error(
-      `Cannot write the image: ${lines.findLast((line) => line.trim() !== "") ?? `skopeo ended with ${code}`}`,
-    );
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -10,6 +10,8 @@ import { ask } from "./tools.ts";
 export interface BuildCache {
   /** What buildah's TMPDIR is: it keeps its cache mounts there. */
   temporary: string;
+  /** Blobs of images. */
+  blobs: string;
   /** Empties the storage where no other build uses it; says whether it did. */
   discard(): Promise<boolean>;
   /** Tidies up, at most once a day, and lets go of the cache. */
@@ -23,6 +25,7 @@ const maxBytes = 10 * 2 ** 30;
 /** Opens the cache in a directory. */
 export async function openCache(directory: string, env: NodeJS.ProcessEnv): Promise<BuildCache> {
   const temporary = join(directory, "tmp");
+  const blobs = join(directory, "blobs");
   const users = join(directory, "users");
   await mkdir(temporary, { recursive: true });
   await mkdir(users, { recursive: true });
@@ -43,6 +46,7 @@ export async function openCache(directory: string, env: NodeJS.ProcessEnv): Prom
   const storage = () => ask("buildah", ["info", "--format", "{{.store.GraphRoot}}"], env);
   return {
     temporary,
+    blobs,
     discard: async () => {
       const root = await storage();
       if (root === undefined || !root.startsWith(directory) || !(await alone())) return false;
@@ -75,6 +79,6 @@ async function tidy(directory: string, env: NodeJS.ProcessEnv): Promise<void> {
   }
   const bytes = Number((await ask("du", ["--summarize", "--bytes", directory], env))?.split("\t")[0] ?? 0);
   if (bytes <= maxBytes) return;
-  await rm(join(directory, "tmp"), { recursive: true, force: true });
+  for (const name of ["tmp", "blobs"]) await rm(join(directory, name), { recursive: true, force: true });
   await ask("buildah", ["rmi", "--all", "--force"], env);
 }
