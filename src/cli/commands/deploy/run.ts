@@ -48,32 +48,33 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
     throw new UsageError(`--no-traffic needs a service that has traffic: service "${service}" doesn't exist yet`);
   }
   const content = await prepareContent({ service, session, options, factory }, configuration);
+  const before = pinned(route?.status?.traffic ?? []);
+  let generation: number;
   try {
-    const before = pinned(route?.status?.traffic ?? []);
-    const generation = await write({ service, session, options, factory }, content, {
+    generation = await write({ service, session, options, factory }, content, {
       io,
       progress,
       isNew: configuration === undefined || route === undefined,
       hasRoute: route !== undefined,
       hold: route !== undefined && !options.traffic ? before : undefined,
     });
-    await remember(factory.cwd, { service, ...content.memory });
-    const manual = route !== undefined && (!options.traffic || isManual(route.spec.rollout.traffic));
-    await followDeploy(
-      { service, session, options, factory },
-      {
-        io,
-        progress,
-        generation,
-        before,
-        manual,
-        target: options.name ?? nextName,
-        builds: content.source !== undefined,
-      },
-    );
   } finally {
     await content.source?.[Symbol.asyncDispose]();
   }
+  await remember(factory.cwd, { service, ...content.memory });
+  const manual = route !== undefined && (!options.traffic || isManual(route.spec.rollout.traffic));
+  await followDeploy(
+    { service, session, options, factory },
+    {
+      io,
+      progress,
+      generation,
+      before,
+      manual,
+      target: options.name ?? nextName,
+      builds: content.source !== undefined,
+    },
+  );
 }
 
 interface Writing {

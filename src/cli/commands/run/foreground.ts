@@ -32,12 +32,15 @@ export async function runForeground(options: RunOptions, factory: Factory): Prom
     if (how.template !== undefined) await findTemplate(session, how.template);
     const { cwd, signal } = factory;
     const source = await prepareSource(how, { cwd, env: factory.env, signal });
-    const service = await temporaryService(session, { how, env, port: options.port, factory });
     try {
-      await serve({ session, service, source, options, factory });
+      const service = await temporaryService(session, { how, env, port: options.port, factory });
+      try {
+        await serve({ session, service, source, options, factory });
+      } finally {
+        await service.remove();
+      }
     } finally {
       await source[Symbol.asyncDispose]();
-      await service.remove();
     }
   } finally {
     session.client.close();
@@ -97,6 +100,8 @@ async function start(
   }
   progress.start("Building");
   const { generation, routeGeneration } = await service.create(source);
+  // Sent: what was packed for it needn't lie about for as long as it runs.
+  await source[Symbol.asyncDispose]();
   const revisionName = await followCreated(follow, generation);
   const { spec } = await client.get(Revision, { namespace, name: revisionName });
   if (spec.buildName !== undefined) {
