@@ -56,7 +56,7 @@ describe("startControllers() with builds", () => {
       image,
       source: { type: "git", url: "https://git.example/app.git", commit },
       steps: [{ name: "build", args: [image] }],
-      cache: "default.my-service",
+      cache: expect.stringMatching(/^[0-9a-f-]{36}\.my-service$/),
       timeoutMs: 600_000,
       labels: { "build.dev/buildName": first },
     });

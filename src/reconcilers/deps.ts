@@ -3,6 +3,7 @@ import type { BuildTemplate } from "../api/build-template.ts";
 import type { Build } from "../api/build.ts";
 import type { ConfigMap } from "../api/config-map.ts";
 import type { Configuration } from "../api/configuration.ts";
+import type { Namespace } from "../api/namespace.ts";
 import type { Revision } from "../api/revision.ts";
 import type { Route } from "../api/route.ts";
 import type { Secret } from "../api/secret.ts";
@@ -24,6 +25,7 @@ export interface Informers {
   secrets: Informer<Secret>;
   configMaps: Informer<ConfigMap>;
   serviceAccounts: Informer<ServiceAccount>;
+  namespaces: Informer<Namespace>;
 }
 
 export interface ReconcilerDeps extends ControllerDeps {

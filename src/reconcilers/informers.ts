@@ -8,6 +8,7 @@ import { Configuration } from "../api/configuration.ts";
 import { configurationLabel } from "../api/labels.ts";
 import type { Kind } from "../api/meta/kind.ts";
 import type { KubeObject } from "../api/meta/types.ts";
+import { Namespace } from "../api/namespace.ts";
 import { Revision } from "../api/revision.ts";
 import { Route } from "../api/route.ts";
 import { Secret } from "../api/secret.ts";
@@ -46,6 +47,7 @@ export function startInformers(deps: { client: Client; clock: Clock; log: Log })
     secrets: follow(Secret),
     configMaps: follow(ConfigMap),
     serviceAccounts: follow(ServiceAccount),
+    namespaces: follow(Namespace),
   };
 }
 

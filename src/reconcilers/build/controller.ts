@@ -15,7 +15,8 @@ import { type BuildAction, type BuildObserved, absentBuild, planBuild } from "./
 
 export function startBuildController(deps: ReconcilerDeps): Controller {
   const { informers, builds: port, client } = deps;
-  const { builds, buildTemplates, revisions, secrets, configMaps, serviceAccounts, configurations } = informers;
+  const { builds, buildTemplates, revisions, secrets, configMaps, serviceAccounts, configurations, namespaces } =
+    informers;
 
   const specOf = (build: Build) => {
     const namespace = build.metadata.namespace ?? "";
@@ -27,6 +28,7 @@ export function startBuildController(deps: ReconcilerDeps): Controller {
     const [template] = templatesOf(build).flatMap((key) => buildTemplates.get(key) ?? []);
     return makeBuildSpec({
       build,
+      namespaceUid: namespaces.get(namespace)?.metadata.uid ?? "",
       template,
       hasAccount: account !== undefined,
       secrets: (account?.secrets ?? []).flatMap(({ name }) => secrets.get(at(name)) ?? []),

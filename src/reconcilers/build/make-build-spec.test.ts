@@ -38,6 +38,7 @@ function template(spec: BuildTemplate["spec"], annotations: Record<string, strin
 }
 
 const input = (seen: Partial<BuildSpecInput> & Pick<BuildSpecInput, "build">): BuildSpecInput => ({
+  namespaceUid: "n1",
   template: undefined,
   hasAccount: true,
   secrets: [],
@@ -243,7 +244,10 @@ describe("makeBuildSpec()", () => {
       controller: true,
     };
     const labels = { "elafros.dev/configuration": "app" };
-    expect(make({ build: build({ steps }, { labels, ownerReferences: [owner] }) }).spec.cache).toBe("ns.app");
+    expect(make({ build: build({ steps }, { labels, ownerReferences: [owner] }) }).spec.cache).toBe("n1.app");
+    const again = build({ steps }, { labels, ownerReferences: [owner] });
+    expect(make({ build: again, namespaceUid: "n2" }).spec.cache).toBe("n2.app");
+    expect(make({ build: again, namespaceUid: "" }).spec.cache).toBeUndefined();
     expect(make({ build: build({ steps }, { labels }) }).spec.cache).toBeUndefined();
     expect(make({ build: build({ steps }, { ownerReferences: [owner] }) }).spec.cache).toBeUndefined();
   });

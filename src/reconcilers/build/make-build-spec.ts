@@ -26,6 +26,8 @@ import { substitute, substituteStep, valuesOf } from "./substitute.ts";
 
 export interface BuildSpecInput {
   build: Build;
+  /** The uid of its namespace. */
+  namespaceUid: string;
   /** The template that it names; undefined where there is none. */
   template: BuildTemplate | undefined;
   /** Whether the ServiceAccount that it names is there. */
@@ -71,7 +73,7 @@ export function makeBuildSpec(input: BuildSpecInput): BuildSpecResult {
       baseImages: parts.baseImages,
       registryAuths: [...credentials.registries, ...registryAuths(input.pullSecrets)],
       gitCredentials: credentials.git,
-      ...cacheOf(build),
+      ...cacheOf(build, input.namespaceUid),
       timeoutMs: parseDuration(spec.timeout ?? defaultBuildTimeout) ?? 0,
       labels: labelsOf(build),
     },
@@ -190,11 +192,11 @@ function labelsOf({ metadata }: Build): Record<string, string> {
   return { ...labels, [buildNameLabel]: metadata.name };
 }
 
-/** Builds of one Configuration share a cache. A namespace has no dot in its name, so no two Configurations' caches have one name. */
-function cacheOf({ metadata }: Build): { cache?: string } {
+/** Builds of one Configuration share a cache. The namespace's uid is in its name: one that is made again under the name of another may be somebody else's. */
+function cacheOf({ metadata }: Build, namespaceUid: string): { cache?: string } {
   const owner = metadata.ownerReferences?.find(
     ({ kind, controller }) => kind === "Configuration" && controller === true,
   );
-  if (owner === undefined || metadata.labels?.[configurationLabel] !== owner.name) return {};
-  return { cache: `${metadata.namespace ?? ""}.${owner.name}` };
+  if (owner === undefined || metadata.labels?.[configurationLabel] !== owner.name || namespaceUid === "") return {};
+  return { cache: `${namespaceUid}.${owner.name}` };
 }
