@@ -276,11 +276,13 @@ test("the cache is tidied up after a day, and keeps its layers", async () => {
   const old = new Date(Date.now() - 48 * 3_600_000);
   await utimes(join(builder.dir, "cache/tidied"), old, old);
   await writeFile(join(builder.dir, "cache/tmp/left"), "by a build that was killed");
+  await mkdir(join(builder.dir, "cache/blobs/layout-left"));
   const blob = join(builder.dir, "cache/blobs/sha256", "0".repeat(64));
   await writeFile(blob, "of an image that nobody makes any more");
   await utimes(blob, old, old);
   expect(await built(source, "python")).toContain("Using cache");
   expect(await isThere(join(builder.dir, "cache/tmp/left"))).toBe(false);
+  expect(await readdir(join(builder.dir, "cache/blobs"))).toEqual(["sha256"]);
   expect(await isThere(blob)).toBe(false);
   expect(await built(source, "python")).toContain("Using cache");
 });

@@ -74,8 +74,14 @@ async function tidy(directory: string, env: NodeJS.ProcessEnv): Promise<void> {
   const images = JSON.parse(text) as { id: string; createdatraw: string; readonly: boolean }[];
   const old = images.filter((image) => !image.readonly && Date.now() - Date.parse(image.createdatraw) > keptDays * day);
   for (const { id } of old) await ask("buildah", ["rmi", "--force", id], env);
-  for (const name of await readdir(join(directory, "tmp"))) {
-    if (name !== "buildah-cache") await rm(join(directory, "tmp", name), { recursive: true, force: true });
+  // What builds that were killed left.
+  for (const [folder, kept] of [
+    ["tmp", "buildah-cache"],
+    ["blobs", "sha256"],
+  ] as const) {
+    for (const name of await readdir(join(directory, folder)).catch(() => [])) {
+      if (name !== kept) await rm(join(directory, folder, name), { recursive: true, force: true });
+    }
   }
   const bytes = Number((await ask("du", ["--summarize", "--bytes", directory], env))?.split("\t")[0] ?? 0);
   if (bytes <= maxBytes) return;

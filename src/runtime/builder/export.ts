@@ -1,6 +1,6 @@
 /** Leaves an image of buildah's storage in an OCI layout. */
 import { constants } from "node:fs";
-import { copyFile, mkdir, readFile, readdir, rm, stat } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { runTold } from "./tools.ts";
 
@@ -25,23 +25,34 @@ const keptMs = 3_600_000;
  */
 export async function exportImage({ id, image, output, blobs, env }: ExportOptions): Promise<void> {
   const stays = !/^[^/]*[.:][^/]*\//u.test(image) || image.startsWith("localhost/");
+  // Beside the blobs, for skopeo moves them there; the output is another mount.
+  await mkdir(blobs, { recursive: true });
+  const layout = await mkdtemp(join(blobs, "layout-"));
   const args = [
     "copy",
     "--quiet",
     ...(stays ? ["--dest-oci-accept-uncompressed-layers"] : []),
     `--dest-shared-blob-dir=${blobs}`,
     `containers-storage:${id}`,
-    `oci:${output}:latest`,
+    `oci:${layout}:latest`,
   ];
-  const { code, lines } = await runTold("skopeo", args, { env });
-  if (code !== 0) {
-    throw new Error(
-      `Cannot write the image: ${lines.findLast((line) => line.trim() !== "") ?? `skopeo ended with ${code}`}`,
-    );
+  try {
+    const { code, lines } = await runTold("skopeo", args, { env });
+    if (code !== 0) {
+      const words = lines.findLast((line) => line.trim() !== "") ?? `skopeo ended with ${code}`;
+      throw new Error(`Cannot write the image: ${words}`);
+    }
+    await take(layout, output, join(blobs, "sha256"));
+  } finally {
+    await rm(layout, { recursive: true, force: true });
   }
-  const kept = join(blobs, "sha256");
-  const used = await blobsOf(output, kept);
+}
+
+/** Copies a layout and the blobs that it consists of. */
+async function take(layout: string, output: string, kept: string): Promise<void> {
+  const used = await blobsOf(layout, kept);
   await mkdir(join(output, "blobs/sha256"), { recursive: true });
+  for (const name of ["oci-layout", "index.json"]) await copyFile(join(layout, name), join(output, name));
   for (const name of used) {
     // Shares the bytes where the file system can; linking isn't possible from one mount to another.
     await copyFile(join(kept, name), join(output, "blobs/sha256", name), constants.COPYFILE_FICLONE);
@@ -58,9 +69,9 @@ interface Descriptor {
 }
 
 /** What the layout consists of: the manifest, the configuration, the layers. */
-async function blobsOf(output: string, kept: string): Promise<string[]> {
+async function blobsOf(layout: string, kept: string): Promise<string[]> {
   const json = async (path: string) => JSON.parse(await readFile(path, "utf8")) as unknown;
-  const { manifests } = (await json(join(output, "index.json"))) as { manifests: Descriptor[] };
+  const { manifests } = (await json(join(layout, "index.json"))) as { manifests: Descriptor[] };
   const names: string[] = [];
   for (const { digest } of manifests) {
     const { config, layers } = (await json(join(kept, hex(digest)))) as { config: Descriptor; layers: Descriptor[] };
