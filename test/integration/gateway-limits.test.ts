@@ -157,6 +157,19 @@ test("a slot is held until the work has ended, also after a 504 or when the clie
   expect(control.hung).toEqual([]);
 });
 
+test("work whose client has gone is not taken for ended because the app closes the connection", async () => {
+  const { app, busy } = await startBusyApp("one");
+  await bench.start({ limits: { hungMs: 200 } });
+  await control.settle(simpleTable(host, [app], { concurrency: 1, timeoutMs: 5_000 }));
+  const agent = client();
+  const leaving = send(agent, { path: "/60000" }).catch(() => "gone");
+  await until(() => busy.now === 1);
+  agent.destroy();
+  expect(await leaving).toBe("gone");
+  await until(() => control.hung.length === 1);
+  expect(busy.served).toEqual(["/60000"]);
+});
+
 test("an instance that doesn't end its work is reported, gets nothing more, and is free when it left the table", async () => {
   const { app: stuck, busy } = await startBusyApp("stuck");
   const { app: next } = await startBusyApp("next");

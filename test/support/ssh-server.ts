@@ -24,15 +24,15 @@ export interface SshServer {
   otherKnownHosts: string;
 }
 
-/** Starts one in a directory; it ends with the test. */
-export async function sshServer(dir: string): Promise<SshServer> {
+/** Starts one in a directory, on any free port unless given; it ends with the test. */
+export async function sshServer(dir: string, given?: number): Promise<SshServer> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const keys = ["host", "other-host", "user", "other-user"];
   for (const name of keys)
     await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", join(dir, name)]);
   const read = (name: string) => readFile(join(dir, name), "utf8");
   await writeFile(join(dir, "authorized"), await read("user.pub"), { mode: 0o600 });
-  const port = await freePort();
+  const port = given ?? (await freePort());
   const config = [
     `Port ${port}`,
     "ListenAddress 127.0.0.1",

@@ -294,7 +294,7 @@ export class Exchange {
   #fail(answer: Answer): void {
     const { req, res } = this.#in;
     this.#placement?.end();
-    this.#abandon(answer === answers.timeout);
+    this.#abandon();
     if (res.headersSent || res.destroyed) {
       res.destroy();
       return;
@@ -320,8 +320,8 @@ export class Exchange {
     this.#fail(answer);
   }
 
-  /** Nobody takes the answer any more; see outlast.ts. `late`: the app has overrun its time. */
-  #abandon(late = false): void {
+  /** Nobody takes the answer any more; see outlast.ts. */
+  #abandon(): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
     const upstream = this.#upstream;
@@ -335,7 +335,6 @@ export class Exchange {
       upstream,
       answer: this.#answer,
       whole: !this.#hasBody || this.#in.req.complete,
-      late,
       lost: () => {
         this.#instance = undefined;
         this.#context.core.lose(instance);

@@ -47,15 +47,12 @@ const told = (res: ServerResponse): (() => boolean) => {
   return () => seen;
 };
 
-test("outlast() gives work that is late hungMs, without a word to the app, and then calls it lost", async () => {
+test("outlast() gives work that nobody waits for hungMs, without a word to the app, and then calls it lost", async () => {
   const clock = manualClock();
   const { upstream, res } = await ask();
   const isTold = told(res);
   let lost = 0;
-  outlast(
-    { clock, limits: defaultLimits },
-    { upstream, answer: undefined, whole: true, late: true, lost: () => (lost += 1) },
-  );
+  outlast({ clock, limits: defaultLimits }, { upstream, answer: undefined, whole: true, lost: () => (lost += 1) });
   await clock.advance(defaultLimits.hungMs - 1);
   expect([lost, isTold(), upstream.destroyed]).toEqual([0, false, false]);
   await clock.advance(1);
@@ -63,27 +60,11 @@ test("outlast() gives work that is late hungMs, without a word to the app, and t
   await expect.poll(isTold).toBe(true);
 });
 
-test("outlast() tells the app after hungMs when the client has gone, and calls the work lost as long after that", async () => {
-  const clock = manualClock();
-  const { upstream, res } = await ask();
-  const ended = new Promise((resolve) => res.socket?.once("end", resolve));
-  let lost = 0;
-  outlast(
-    { clock, limits: defaultLimits },
-    { upstream, answer: undefined, whole: true, late: false, lost: () => (lost += 1) },
-  );
-  await clock.advance(defaultLimits.hungMs);
-  await ended;
-  expect(lost).toBe(0);
-  await clock.advance(defaultLimits.hungMs);
-  expect(lost).toBe(1);
-});
-
 test("outlast() tells the app at once when it lacks a part of the request", async () => {
   const clock = manualClock();
   const { upstream, res } = await ask();
   const isTold = told(res);
-  outlast({ clock, limits: defaultLimits }, { upstream, answer: undefined, whole: false, late: false, lost: () => {} });
+  outlast({ clock, limits: defaultLimits }, { upstream, answer: undefined, whole: false, lost: () => {} });
   await expect.poll(isTold).toBe(true);
 });
 
@@ -94,10 +75,7 @@ test("outlast() reads an answer that has begun to its end, and tells the app aft
   let lost = 0;
   const begun = await answer;
   begun.on("error", () => {});
-  outlast(
-    { clock, limits: defaultLimits },
-    { upstream, answer: begun, whole: true, late: false, lost: () => (lost += 1) },
-  );
+  outlast({ clock, limits: defaultLimits }, { upstream, answer: begun, whole: true, lost: () => (lost += 1) });
   expect(begun.readableFlowing).toBe(true);
   await clock.advance(999);
   expect(isTold()).toBe(false);
@@ -111,7 +89,7 @@ test("outlast() forgets work that has ended", async () => {
   const { upstream } = await ask();
   const stop = outlast(
     { clock, limits: defaultLimits },
-    { upstream, answer: undefined, whole: true, late: true, lost: () => expect.unreachable() },
+    { upstream, answer: undefined, whole: true, lost: () => expect.unreachable() },
   );
   stop();
   await clock.advance(60_000);

@@ -1,8 +1,9 @@
 /**
  * What becomes of an app's work when the client was answered by the gateway (504) or has gone. On a Revision without a concurrency limit
  * the app's connection is closed at once. With a limit, the slot stays taken until the work has ended: the rest of the answer is read
- * and dropped, for a while without telling the app, since many servers close at the first sign of a closed client while their handler works on;
- * then the connection is half-closed, which tells the app; and what doesn't end `hungMs` later is lost, and control replaces the instance.
+ * and dropped, without telling the app, since many servers close at the first sign of a closed client while their handler works on, and that would
+ * look like the end of it. What doesn't end within `hungMs` is lost, and control replaces the instance. Only an app that may be waiting for the client
+ * is told, by half-closing its connection: one that lacks a part of the request, and one that has begun an answer, which could go on for ever.
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { GatewayLimits } from "../options.ts";
@@ -17,8 +18,6 @@ export interface Work {
   answer: { resume(): unknown } | undefined;
   /** The app has the whole request. Without, it waits for what never comes, and is told at once. */
   whole: boolean;
-  /** The app has overrun its time, so it gets no second one. */
-  late: boolean;
   /** Called if the work doesn't end; its connection is closed then. */
   lost(): void;
 }
@@ -38,6 +37,6 @@ export function outlast({ clock, limits }: { clock: Clock; limits: GatewayLimits
   answer?.resume();
   if (!work.whole) tell();
   else if (answer !== undefined) cancel = clock.after(quietAfterBeginMs, tell);
-  else cancel = clock.after(limits.hungMs, work.late ? giveUp : tell);
+  else cancel = clock.after(limits.hungMs, giveUp);
   return () => cancel();
 }

@@ -139,7 +139,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   clientGone(): void {
     this.#placement.end();
     this.#finish(this.#status === 0 ? clientLeft : this.#status);
-    this.#abandon(false);
+    this.#abandon();
   }
 
   /** The client sends nothing more, but may wait for its answer. False if that can't be told from leaving, as long as it has no instance. */
@@ -176,7 +176,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
 
   failed(answer: Answer): void {
     this.#placement.end();
-    this.#abandon(answer === answers.timeout);
+    this.#abandon();
     if (this.over) return;
     this.#finish(this.answered ? this.#status : answer.status);
     if (this.answered) return this.#client.breakOff();
@@ -325,8 +325,8 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.#upstream?.wire.writeText(this.#request.text);
   }
 
-  /** Nobody takes the answer any more; see outlast.ts. `late`: the app has overrun its time. */
-  #abandon(late: boolean): void {
+  /** Nobody takes the answer any more; see outlast.ts. */
+  #abandon(): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
     const upstream = this.#upstream;
@@ -343,7 +343,6 @@ export class Exchange implements PlacementOptions, UpstreamUser {
       upstream: { socket: { end: () => upstream.wire.end() }, destroy: () => upstream.destroy() },
       answer: this.answered ? { resume: () => upstream.wire.resume() } : undefined,
       whole: this.#bodySent,
-      late,
       lost: () => {
         this.#instance = undefined;
         this.#upstream = undefined;
