@@ -35,4 +35,6 @@ export interface DriverContext {
   users: Map<string, ResolvedUser>;
   /** Runs a start when a place is free: not all at once. */
   limitStarts<T>(start: () => Promise<T>): Promise<T>;
+  /** Resolves when it is somebody's turn to prepare an instance, one after the other; the function that it gives ends the turn. */
+  turnToPrepare(): Promise<() => void>;
 }

@@ -133,6 +133,7 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
       },
       users: new Map(),
       limitStarts: limiter(limits.parallelStarts),
+      turnToPrepare: seats(1),
     };
     return await run(ctx, await openBuilds(ctx, options.builds), closeLauncher);
   } catch (error) {
@@ -203,18 +204,30 @@ async function hardOpenFiles(): Promise<number> {
   return hard === undefined ? 1_048_576 : Math.min(Number(hard), 1_048_576);
 }
 
-function limiter(most: number) {
-  let running = 0;
+/** Seats for so many at once: resolves when one is free, with the function that frees it again. */
+function seats(most: number): () => Promise<() => void> {
+  let taken = 0;
   const queue: (() => void)[] = [];
+  const free = () => {
+    const next = queue.shift();
+    if (next === undefined) taken--;
+    else next();
+  };
+  return async () => {
+    if (taken >= most) await new Promise<void>((resolve) => queue.push(resolve));
+    else taken++;
+    return free;
+  };
+}
+
+function limiter(most: number) {
+  const take = seats(most);
   return async <T>(start: () => Promise<T>): Promise<T> => {
-    if (running >= most) await new Promise<void>((resolve) => queue.push(resolve));
-    else running++;
+    const free = await take();
     try {
       return await start();
     } finally {
-      const next = queue.shift();
-      if (next === undefined) running--;
-      else next();
+      free();
     }
   };
 }

@@ -7,13 +7,11 @@ import { freezeGroup, isInGroup, signal, thawGroup } from "./cgroup.ts";
 import { containerGroup, type HeldContainer, type Run } from "./container.ts";
 import type { DriverContext } from "./context.ts";
 import type { RunEnd } from "./exits.ts";
-import { execInside } from "./exec.ts";
 import { oomMessage, problemOf, readExit, stopSignal } from "./instance-end.ts";
+import { type Watched, watchRun } from "./instance-watch.ts";
 import { beginRun, checkResources, cleanRun, destroy, launch, needImage } from "./launch.ts";
 import { keepRotated } from "./logs.ts";
 import type { ImageRoot } from "./parts.ts";
-import { probeOnce } from "./probe.ts";
-import { startProbing } from "./prober.ts";
 import { instancePaths, type InstanceRecord, saveRecord, specHash } from "./record.ts";
 import { countFailure, restartDelayMs } from "./restart.ts";
 import { StandingBy } from "./standing-by.ts";
@@ -234,7 +232,7 @@ export class Instance {
       checkResources(this.#ctx, record.spec.resources);
       const image = await this.#first<ImageRoot | "stop">(this.#needImage(), this.#stop.promise);
       if (image === "stop") return;
-      await this.#ctx.limitStarts(async () => {
+      await this.#inTurn(async () => {
         if (this.#stopping || this.#leaving) return;
         began = true;
         await beginRun(this.#ctx, record);
@@ -247,6 +245,22 @@ export class Instance {
       if (error === left) throw error;
       if (this.resting) this.#giveUpPreparing(error as Error);
       else if (!this.#stopping) await this.#startFailed(error as Error, began);
+    }
+  }
+
+  /** What is prepared for later takes no place from what somebody waits for; nothing is done where it is wanted, or not, before its turn. */
+  async #inTurn(start: () => Promise<void>): Promise<void> {
+    if (!this.resting) return this.#ctx.limitStarts(start);
+    const turn = this.#ctx.turnToPrepare();
+    const what = await this.#first<(() => void) | string>(turn, this.#stop.promise, this.#standingBy.turned);
+    if (typeof what !== "function") {
+      void turn.then((end) => end());
+      return;
+    }
+    try {
+      await start();
+    } finally {
+      what();
     }
   }
 
@@ -316,7 +330,7 @@ export class Instance {
         this.#stop.promise,
         watched.dead,
         this.#standingBy.turned,
-      ).finally(watched.end);
+      ).finally(() => watched.end());
       if (typeof what === "object") return what;
       if (what === "dead") return this.#end(run, exited);
     }
@@ -388,36 +402,17 @@ export class Instance {
     return this.#first(exited);
   }
 
-  /** Probes a run. `dead` resolves when a probe says that it must be restarted. */
-  #watch(run: Run) {
-    const { clock, limits } = this.#ctx;
+  #watch(run: Run): Watched {
     const { record } = this;
-    const { spec } = record;
-    const startedAt = record.startedAt ?? clock.now();
-    const dead = Promise.withResolvers<"dead">();
-    const target = {
-      host: run.address,
-      exec: (command: readonly string[], timeoutMs: number) =>
-        execInside(this.#ctx, run, { id: this.id, command, timeoutMs }),
-    };
-    const { readiness } = spec;
-    const patience = Math.max(
-      limits.readinessProblemMs,
-      readiness.initialDelayMs + readiness.periodMs * readiness.failureThreshold,
-    );
-    const cancel = clock.after(startedAt + patience - clock.now(), () => {
-      if (record.readyAt !== undefined) return;
-      this.#report("ReadinessProbeFailed", this.#probeFailure ?? "Readiness probe got no answer");
-      this.#events.changed();
-    });
-    const stop = startProbing({
-      spec,
-      clock,
-      startedAt,
-      ready: this.#phase === "ready",
-      ask: (probe, timeoutMs) => probeOnce(probe.action, target, timeoutMs),
-      onReady: () => {
-        record.readyAt = clock.now();
+    const watched = watchRun(this.#ctx, record, run, {
+      isReady: this.#phase === "ready",
+      late: () => {
+        if (record.readyAt !== undefined) return;
+        this.#report("ReadinessProbeFailed", this.#probeFailure ?? "Readiness probe got no answer");
+        this.#events.changed();
+      },
+      ready: () => {
+        record.readyAt = this.#ctx.clock.now();
         this.#served = true;
         this.#probeFailure = undefined;
         delete record.problem;
@@ -425,30 +420,19 @@ export class Instance {
         this.#events.ready();
         this.#set("ready");
       },
-      onUnready: (message) => {
+      unready: (message) => {
         this.#probeFailure = message;
         delete record.readyAt;
         void this.#save();
         this.#set("starting");
       },
-      onFailure: (message) => {
+      failure: (message) => {
         this.#probeFailure = message;
       },
-      onDead: (probe, message) => {
-        const startup = probe === "startup";
-        this.#report(
-          startup ? "ReadinessProbeFailed" : "LivenessProbeFailed",
-          `${startup ? "Startup" : "Liveness"} probe failed: ${message}`,
-        );
-        dead.resolve("dead");
-      },
+      verdict: (reason, message) => this.#report(reason, message),
     });
     this.#set(this.#phase === "ready" ? "ready" : "starting");
-    const end = () => {
-      stop();
-      cancel();
-    };
-    return { dead: dead.promise, end };
+    return watched;
   }
 
   /** A run has ended by itself or by a probe's verdict: it is recorded, cleaned up and starts again later. */
