@@ -64,7 +64,8 @@ interface Places {
   labels: Record<string, string>;
 }
 
-async function budArgs(plan: BuildPlan, { own, directory, idFile, labels }: Places): Promise<string[]> {
+/** The arguments of `buildah` for a plan, whose files are written to `own`. */
+export async function budArgs(plan: BuildPlan, { own, directory, idFile, labels }: Places): Promise<string[]> {
   const context = join(own, "context");
   await mkdir(context);
   for (const [path, text] of Object.entries(plan.files)) {
