@@ -152,6 +152,8 @@ export interface InstanceState {
   imageId?: string;
   /** How its image came; absent where all its layers were here. */
   pull?: ImagePull;
+  /** It is being drained to be frozen, and not to end. */
+  stays?: true;
   /** Why another takes its place; absent where none does. */
   replaced?: string;
 }

@@ -1,5 +1,5 @@
 /**
- * The manifests of `examples/`, and those in docs/api.md, against the real API server: each is accepted whole, with no warning about a
+ * The manifests of `examples/`, and those in the documents, against the real API server: each is accepted whole, with no warning about a
  * field that it doesn't know. Nothing is stored, so order and repetition don't matter.
  */
 import { readFile, readdir } from "node:fs/promises";
@@ -34,16 +34,23 @@ function collectionOf({ apiVersion, kind, metadata }: Manifest["object"]): strin
 }
 
 const files = (await readdir(join(root, "examples"))).filter((name) => name.endsWith(".yaml"));
-const guide = await readFile(join(root, "docs/api.md"), "utf8");
+const guides = ["docs/api.md", "docs/scaling.md"];
 const manifests = [
   ...(
     await Promise.all(
       files.map(async (name) => manifestsIn(await readFile(join(root, "examples", name), "utf8"), name)),
     )
   ).flat(),
-  ...[...guide.matchAll(/^```yaml\n(apiVersion:.*?)^```$/gms)].flatMap(([, text]) =>
-    manifestsIn(text ?? "", "docs/api.md"),
-  ),
+  ...(
+    await Promise.all(
+      guides.map(async (name) => {
+        const text = await readFile(join(root, name), "utf8");
+        return [...text.matchAll(/^```yaml\n(apiVersion:.*?)^```$/gms)].flatMap(([, one = ""]) =>
+          manifestsIn(one, name),
+        );
+      }),
+    )
+  ).flat(),
 ];
 
 describe("the API server", () => {

@@ -97,6 +97,8 @@ test("podsOf() shows what is frozen as a container that isn't ready, and nothing
     { running: { startedAt: "2026-01-01T00:00:01Z" } },
   ]);
   expect(without("prepared")).toBeUndefined();
+  // On its way there it is no Pod that is being deleted.
+  expect(pod({ phase: "draining", stays: true }).pod.metadata.deletionTimestamp).toBeUndefined();
 });
 
 test("podsOf() says what one waits for, in Kubernetes' words", () => {

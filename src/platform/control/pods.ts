@@ -52,6 +52,7 @@ export function podsOf(workload: WorkloadState): Pod[] {
 function podOf({ key, problem }: WorkloadState, instance: InstanceState): Pod {
   const { id, phase, image, labels, address, createdAt, startedAt, readyAt } = instance;
   const ready = phase === "ready";
+  const goes = (phase === "draining" && instance.stays !== true) || phase === "stopping";
   const running = startedAt !== undefined && phase !== "waiting" && phase !== "creating";
   const since = rfc3339(readyAt ?? startedAt ?? createdAt);
   const condition = (type: string, holds: boolean, lastTransitionTime: string): Condition => ({
@@ -72,7 +73,7 @@ function podOf({ key, problem }: WorkloadState, instance: InstanceState): Pod {
       uid: uidOf(id),
       creationTimestamp: created,
       labels: { ...labels, [revisionLabel]: key.name },
-      ...(phase === "draining" || phase === "stopping" ? { deletionTimestamp: since } : {}),
+      ...(goes ? { deletionTimestamp: since } : {}),
     },
     spec: {
       containers: [{ name: containerName, image, ...portsOf(address) }],

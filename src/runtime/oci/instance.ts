@@ -145,6 +145,7 @@ export class Instance {
       ...(this.#probeFailure === undefined ? {} : { probeFailure: this.#probeFailure }),
       ...(imageId === undefined ? {} : { imageId }),
       ...(this.#pull === undefined ? {} : { pull: { ...this.#pull } }),
+      ...(this.resting && this.#phase === "draining" ? { stays: true as const } : {}),
       ...(this.#replaced === undefined ? {} : { replaced: this.#replaced }),
     };
   }
