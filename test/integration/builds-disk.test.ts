@@ -1,6 +1,6 @@
 /** Builds on disks that are small, or can't hold overlays. */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, statfs } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -107,10 +107,27 @@ test("a build that fills the disk fails, is removed, and leaves room for the nex
       echo '{"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:'$h'","size":'$s'}]}' > index.json`;
       const { state } = await runSteps(bed, [shellStep("bomb", bomb)], { image: "bomb" });
       expect(state.failure?.message).toMatch(/no space left on device|^Build was stopped/i);
+      const layers = join(bed.dir, "images/store/overlay-layers/layers.json");
+      expect(await readFile(layers, "utf8")).not.toContain("incomplete");
 
       const after = await runSteps(bed, [smallImage], { image: "small" });
       expect(after.state.failure).toBeUndefined();
       expect(await free()).toBeGreaterThan(100);
+    },
+  );
+});
+
+test("a build that makes too many files is stopped while there are some left", async () => {
+  await withDisk(
+    (_, at) => ["-t", "tmpfs", "-o", "size=400m,nr_inodes=20000", "tmpfs", at],
+    async (bed) => {
+      const many = "for i in $(seq 100); do for j in $(seq 300); do echo > $i-$j; done; sleep 0.1; done";
+      const { state } = await runSteps(bed, [shellStep("many", many)]);
+      expect(state.failure?.message).toMatch(
+        /^Build was stopped: ".*\/builds" has only \d{1,3} files left, and builds leave 1000 free; /,
+      );
+      const after = await runSteps(bed, [shellStep("after", "echo > file")]);
+      expect(after.state.failure).toBeUndefined();
     },
   );
 });

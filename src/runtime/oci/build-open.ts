@@ -4,7 +4,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { createBases } from "./build-bases.ts";
 import type { BuildContext, BuildLimits } from "./build-context.ts";
-import { cachesDir } from "./build-record.ts";
+import { cachesDir, temporaryDir } from "./build-record.ts";
 import { type BuildSet, createBuildSet } from "./build-set.ts";
 import { makeTools, removeOldTools } from "./build-tools.ts";
 import type { DriverContext } from "./context.ts";
@@ -40,7 +40,7 @@ export async function openBuilds(driver: DriverContext, options: BuildOptions): 
   await Promise.all([makeDirectory(options.dir, 0o700), makeDirectory(options.bases, 0o700)]);
   const [disk, basesDir] = await Promise.all([realpath(options.dir), realpath(options.bases)]);
   const memory = join(driver.places.memory, "b");
-  const temporary = join(disk, "tmp");
+  const temporary = temporaryDir({ disk, memory });
   const runRoot = join(driver.places.memory, "bases");
   // What an earlier process was killed over.
   await rm(temporary, { recursive: true, force: true });

@@ -58,6 +58,11 @@ export function cachesDir(places: BuildPlaces): string {
   return join(places.disk, "cache");
 }
 
+/** Directory of what nobody needs after a crash. */
+export function temporaryDir(places: BuildPlaces): string {
+  return join(places.disk, "tmp");
+}
+
 export function buildPaths(places: BuildPlaces, id: string) {
   const base = join(places.memory, id);
   const disk = join(jobsDir(places), id);

@@ -151,13 +151,13 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
   const check = async () => {
     checks++;
     if (running.size > 0) {
-      const short = await shortOfSpace(ctx, cachesInUse());
+      const short = await shortOfSpace(ctx, cachesInUse);
       // The youngest goes first: the others may get by with what it leaves.
       if (short !== undefined) [...running].findLast(({ stopping }) => !stopping)?.stop(short);
       await Promise.allSettled([...running].map((build) => build.keepLog()));
     }
     if (checks % housekeepingEvery !== 1 || running.size > 0) return;
-    await removeOldCaches(ctx, cachesInUse());
+    await removeOldCaches(ctx, cachesInUse);
     await ctx.bases.prune();
   };
   const keepChecking = () => {

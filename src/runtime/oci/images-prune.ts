@@ -30,6 +30,13 @@ export async function pruneImages(storage: LocalStorage, keep: ReadonlySet<strin
   return removed;
 }
 
+/** Removes the parts of layers that a tool which was killed has left: whoever lists the images next does that. */
+export async function removeParts(storage: LocalStorage, log: Log): Promise<void> {
+  const args = [...podmanArgs(storage.paths), "images", "--quiet"];
+  const { code, stderr } = await storage.run("podman", args, { env: storage.env });
+  if (code !== 0) log.warn({ error: stderr.trim() }, "parts of an image may be left in storage");
+}
+
 /** The images to remove, by id, with their names. */
 export function unneeded(images: readonly Listed[], keep: ReadonlySet<string>): { id: string; names: string[] }[] {
   return images

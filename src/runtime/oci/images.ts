@@ -16,7 +16,7 @@ import { builtReference, importLayout, pushLayout } from "./images-import.ts";
 import { inspectLocal, layersPresent, type LocalImage, type LocalStorage } from "./images-inspect.ts";
 import { loopbackManifest } from "./images-loopback.ts";
 import { type LayerSizes, sumOf, watchDownload } from "./images-progress.ts";
-import { pruneImages } from "./images-prune.ts";
+import { pruneImages, removeParts } from "./images-prune.ts";
 import { type ImageReference, parseReference } from "./images-reference.ts";
 import { pullFromRegistry, registryManifest, type RegistryContext } from "./images-registry.ts";
 import type { Launcher } from "./launcher.ts";
@@ -185,7 +185,12 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
     root,
     prune,
     importLayout: async ({ layout, name }, signal) => {
-      const exact = await importLayout(await context(), { layout, reference: builtReference(name) }, signal);
+      const wanted = { layout, reference: builtReference(name) };
+      const exact = await importLayout(await context(), wanted, signal).catch(async (error: unknown) => {
+        // It may have been ended because it fills the disk.
+        if (signal.aborted) await removeParts(await storage(), options.log);
+        throw error;
+      });
       asked.set(exact, clock.now());
       return exact;
     },
