@@ -32,6 +32,32 @@ apart("doctor() names what is missing, what it is for, and the command that inst
   expect(await finding("setpriv")).toMatchObject({ ok: false, required: false });
 });
 
+apart("doctor() asks for what builds need, and lets a machine without it run images that are there", async () => {
+  vi.stubEnv("PATH", dir);
+  for (const [program, fix] of [
+    ["buildah", /install -y (.* )?buildah$/],
+    ["git", /install -y (.* )?git$/],
+    ["ssh", /install -y (.* )?openssh-clients?$/],
+  ] as const)
+    expect(await finding(program)).toMatchObject({
+      ok: false,
+      required: false,
+      message: expect.stringMatching(/^not found: it .*; without it, nothing .*$/),
+      fix: expect.stringMatching(fix),
+    });
+});
+
+test.each([
+  { printed: "buildah version 1.26.4 (image-spec 1.0.2, runtime-spec 1.0.2-dev)", ok: false },
+  { printed: "buildah version 1.27.0 (image-spec 1.0.2, runtime-spec 1.0.2-dev)", ok: true },
+  { printed: "buildah version 2.0.0-dev", ok: true },
+  { printed: "", ok: false },
+])("doctor() takes a buildah of 1.27 or newer: $printed", async ({ printed, ok }) => {
+  vi.stubEnv("PATH", dir);
+  await writeFile(join(dir, "buildah"), `#!/bin/sh\necho '${printed}'\n`, { mode: 0o755 });
+  expect(await finding("buildah")).toMatchObject({ ok, required: false, message: expect.stringContaining("1.27") });
+});
+
 test("doctor() is content with the second of two programs", async () => {
   vi.stubEnv("PATH", dir);
   await writeFile(join(dir, "runc"), "", { mode: 0o755 });

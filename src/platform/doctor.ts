@@ -7,6 +7,9 @@ import { promisify } from "node:util";
 import { portIsFree } from "./ports.ts";
 import type { Finding } from "./types.ts";
 
+/** Major and minor. */
+type Version = readonly [number, number];
+
 /** A program that Elafros runs, and the package that has it. */
 interface Tool {
   /** Any one of these programs serves. */
@@ -16,6 +19,10 @@ interface Tool {
   dnf: string;
   /** Elafros runs without it, and not as well. */
   optional?: true;
+  /** What doesn't work without it. */
+  without?: string;
+  /** The oldest that serves, as it prints after `version`. */
+  oldest?: Version;
 }
 
 const tools: Tool[] = [
@@ -32,6 +39,32 @@ const tools: Tool[] = [
     apt: "util-linux",
     dnf: "util-linux",
     optional: true,
+  },
+  {
+    programs: ["buildah"],
+    purpose: "makes images of sources",
+    apt: "buildah",
+    dnf: "buildah",
+    optional: true,
+    without: "nothing is built from source",
+    // The first with the storage of cache mounts outside of the image, which what is kept between builds relies on.
+    oldest: [1, 27],
+  },
+  {
+    programs: ["git"],
+    purpose: "clones sources",
+    apt: "git",
+    dnf: "git",
+    optional: true,
+    without: "nothing is built from a git repository",
+  },
+  {
+    programs: ["ssh"],
+    purpose: "reaches git servers by ssh",
+    apt: "openssh-client",
+    dnf: "openssh-clients",
+    optional: true,
+    without: "nothing is built from a git repository behind ssh",
   },
 ];
 
@@ -87,10 +120,29 @@ async function toolFinding(tool: Tool, install: Installer): Promise<Finding> {
   const required = tool.optional !== true;
   for (const program of tool.programs) {
     const path = await findProgram(program);
-    if (path !== undefined) return { check, ok: true, required, message: path };
+    if (path === undefined) continue;
+    if (tool.oldest === undefined) return { check, ok: true, required, message: path };
+    const version = await versionOf(path);
+    const ok = version !== undefined && isAtLeast(version, tool.oldest);
+    const message = `${path} ${version === undefined ? "doesn't tell its version" : `is version ${version.join(".")}`}, ${tool.oldest.join(".")} or newer is needed`;
+    return ok
+      ? { check, ok, required, message }
+      : { check, ok, required, message: message + consequence(tool), fix: install(tool) };
   }
-  return { check, ok: false, required, message: `not found: it ${tool.purpose}`, fix: install(tool) };
+  const message = `not found: it ${tool.purpose}${consequence(tool)}`;
+  return { check, ok: false, required, message, fix: install(tool) };
 }
+
+const consequence = ({ without }: Tool): string => (without === undefined ? "" : `; without it, ${without}`);
+
+async function versionOf(path: string): Promise<Version | undefined> {
+  const { stdout } = await run(path, ["--version"]).catch(() => ({ stdout: "" }));
+  const [, major, minor] = /\bversion (\d+)\.(\d+)/.exec(stdout) ?? [];
+  return major === undefined ? undefined : [Number(major), Number(minor)];
+}
+
+const isAtLeast = ([major, minor]: Version, oldest: Version): boolean =>
+  major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
 
 async function fileFinding(file: { path: string; purpose: string }, install: Installer): Promise<Finding> {
   const ok = await canAccess(file.path, constants.R_OK);
