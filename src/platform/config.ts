@@ -76,8 +76,17 @@ export function platformPaths(dataDir: string) {
 /** The kernel's limit of a local socket's path, less its ending zero (unix(7)). */
 const maxSocketPath = 107;
 
-/** Throws where the data directory's path is too long for the sockets in it, naming the way out. */
+/** Where this machine's programs are: builds see all of it (runtime/oci/build-tools.ts). */
+const programDirectories = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/** Throws where the data directory's path is too long for the sockets in it, or every build could read it, naming the way out. */
 export function checkDataDir(dataDir: string): void {
+  const programs = programDirectories.find((path) => dataDir === path || dataDir.startsWith(`${path}/`));
+  if (programs !== undefined) {
+    throw new Error(
+      `Cannot use data directory "${dataDir}": every build can read what is in ${programs}; choose another with --data-dir, such as /var/lib/elafros`,
+    );
+  }
   const { supervisorSocket, gatewaySocket, handoverSockets } = platformPaths(dataDir);
   const sockets = [supervisorSocket, gatewaySocket, ...Object.values(handoverSockets)];
   const most = Math.max(...sockets.map((path) => Buffer.byteLength(path)));
