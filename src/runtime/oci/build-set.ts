@@ -9,6 +9,7 @@ import { type BuildRecord, buildState, newBuild, saveState, storedBuild, type St
 import { removeBuild } from "./build-remove.ts";
 import { removeOldCaches, shortOfSpace } from "./build-space.ts";
 import { cacheOf } from "./build-steps.ts";
+import { createTurns } from "./build-turns.ts";
 import type { Run } from "./container.ts";
 import { containerId, newInstanceId } from "./record.ts";
 
@@ -30,6 +31,8 @@ export interface BuildSet extends BuildsPort {
 }
 
 const checkMs = 1_000;
+/** Of those further behind in the queue nobody is told how far: each is told again at each turn. */
+const mostCounted = 100;
 /** In one check of so many what is kept between builds is looked at. */
 const housekeepingEvery = 3_600;
 const suspended = "Waits to begin again: what ran of it went with this machine's last start, or with its platform";
@@ -39,8 +42,8 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
   const { clock, log } = ctx.driver;
   const entries = new Map<string, Entry>();
   const listeners = new Set<(key: BuildKey) => void>();
-  const queue: Build[] = [];
-  const running = new Set<Build>();
+  const turns = createTurns<Build>();
+  const { running } = turns;
   /** Builds that aren't in `entries` any more and are not gone yet. */
   const going = new Set<Promise<unknown>>();
   let open = false;
@@ -57,26 +60,23 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
     }
   };
 
-  /** Lets those begin whose turn it is, first come first served. */
+  /** Lets those begin whose turn it is. */
   const settle = () => {
     if (!open || closed) return;
-    const before = queue.length;
-    for (let next = queue[0]; next !== undefined && running.size < ctx.limits.builds; next = queue[0]) {
-      queue.shift();
-      running.add(next);
+    for (const next of turns.queue().slice(0, Math.max(0, ctx.limits.builds - running.size))) {
+      turns.begin(next);
       next.begin();
     }
-    if (queue.length !== before) queueMoved();
+    queueMoved();
   };
-  /** What each of those in the queue waits for has changed. */
+  /** What those in the queue wait for has changed. */
   const queueMoved = () => {
-    for (const { record } of queue) changed(record.key);
+    for (const { record } of turns.queue().slice(0, mostCounted)) changed(record.key);
   };
 
   const dequeue = (build: Build) => {
-    const at = queue.indexOf(build);
-    if (at < 0) return;
-    queue.splice(at, 1);
+    if (turns.before(build) === undefined) return;
+    turns.remove(build);
     queueMoved();
   };
 
@@ -86,7 +86,7 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
       events: {
         changed: () => changed(record.key),
         over: () => {
-          running.delete(build);
+          turns.remove(build);
           const entry = entries.get(nameOf(record.key));
           // Without the spec: its secrets aren't kept longer than they are needed.
           if (entry?.build === build) entries.set(nameOf(record.key), { state: storedBuild(record) });
@@ -95,9 +95,9 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
       },
     });
     entries.set(nameOf(record.key), { state: record, build });
-    if (record.startedAt === undefined) queue.push(build);
+    if (record.startedAt === undefined) turns.add(build);
     else {
-      running.add(build);
+      turns.begin(build);
       build.begin();
     }
     return build;
@@ -126,8 +126,9 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
   const messageOf = ({ state, build }: Entry): string | undefined => {
     if (state.endedAt !== undefined) return undefined;
     if (build === undefined) return suspended;
-    const at = queue.indexOf(build);
-    if (at < 0) return build.message;
+    const at = turns.before(build);
+    if (at === undefined) return build.message;
+    if (at >= mostCounted) return `Waiting for more than ${mostCounted} builds before it`;
     const before = Math.max(1, running.size + at - ctx.limits.builds + 1);
     return `Waiting for ${before} ${before === 1 ? "build" : "builds"} before it`;
   };
