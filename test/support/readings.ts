@@ -21,8 +21,9 @@ export function ownReading(bytes: Buffer): { requests: ReadRequest[]; length: nu
   let length = 0;
   for (;;) {
     if (head.read(bytes, pos, bytes.length) !== "plain") break;
-    const { method, framing } = head;
-    const request: ReadRequest = { method, target: head.target(), fields: head.head.raw(), body: "" };
+    const { method } = head;
+    const { framing } = head.fields;
+    const request: ReadRequest = { method, target: head.target, fields: head.head.raw(), body: "" };
     pos = head.end;
     if (framing.chunked) {
       const chunks = new Chunks();

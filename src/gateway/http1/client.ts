@@ -5,11 +5,11 @@
  */
 import { type Answer, answers } from "../answers.ts";
 import { ownAnswer } from "./answering.ts";
+import { AppHead } from "./app-head.ts";
 import { Chunks, type ChunkSink } from "./chunks.ts";
 import type { Context } from "./context.ts";
 import { Exchange } from "./exchange.ts";
-import { givenRequestId, requestLines } from "./fields.ts";
-import type { Reading, RequestHead } from "./request-head.ts";
+import type { Reading } from "./request-head.ts";
 import { readBuffer, Wire, type WireUser } from "./wire.ts";
 
 /** Most bytes that are kept of what comes before it can be used; then the connection isn't read from. */
@@ -38,7 +38,7 @@ export class Client implements WireUser, ChunkSink {
   /** The connection can take another request. */
   persists = true;
   readonly #context: Context;
-  readonly #address: string;
+  readonly #appHead: AppHead;
   #exchange: Exchange | undefined;
   #body: Body | undefined;
   #kept: Buffer | undefined;
@@ -52,14 +52,11 @@ export class Client implements WireUser, ChunkSink {
   /** When the present phase began: of waiting, of a head, of closing; within a body, when its last piece came. */
   #since: number;
   #fullSince = 0;
-  /** The fields about this client, for requests to this authority. */
-  #about = "";
-  #aboutAuthority: string | undefined;
 
   constructor(handle: object, context: Context) {
     this.#context = context;
     this.wire = new Wire(handle, this);
-    this.#address = this.wire.peer().replace(/^::ffff:/, "");
+    this.#appHead = new AppHead(this.wire.peer().replace(/^::ffff:/, ""));
     this.#since = context.clock.now();
     this.wire.start();
   }
@@ -206,19 +203,19 @@ export class Client implements WireUser, ChunkSink {
       return -1;
     }
     const after = head.end;
-    const authority = reading === "plain" ? head.head.value(head.framing.host) : "";
+    const { authority, framing, givenId } = head.fields;
     const host = this.#context.hostOf(authority);
     if (reading !== "plain" || host === undefined) {
       this.#refuse(refusals[reading] ?? answers.badHost);
       return -1;
     }
     this.#fresh = false;
-    const { framing, minor, method } = head;
+    const { minor, method } = head;
     this.persists = minor === 1 ? !framing.close : framing.keepAlive && !framing.close;
-    const requestId = givenRequestId(head.head, framing) ?? this.#context.newId();
+    const requestId = givenId ?? this.#context.newId();
     const expects = framing.expect >= 0 && minor === 1;
     const body = framing.chunked ? "chunked" : framing.length > 0 ? "length" : "none";
-    const text = this.#textFor(head, authority, { requestId, expects });
+    const text = this.#appHead.text(head, requestId, expects);
     this.#body =
       body === "none" ? undefined : { left: framing.length, chunks: framing.chunked ? new Chunks() : undefined };
     const bodyBytes = body === "none" ? 0 : body === "length" ? Math.min(framing.length, mostKept) : mostKept;
@@ -233,20 +230,6 @@ export class Client implements WireUser, ChunkSink {
     if (this.#ended) return this.#leave();
     this.#context.handOver(this.wire, bytes);
     this.#context.remove(this);
-  }
-
-  /** The request's head for the app. */
-  #textFor(head: RequestHead, authority: string, more: { requestId: string; expects: boolean }): string {
-    const { framing, method } = head;
-    if (this.#aboutAuthority !== authority) {
-      this.#aboutAuthority = authority;
-      this.#about = aboutLines(this.#address, authority);
-    }
-    const target = head.target();
-    const fields = requestLines(head.head, framing);
-    const expect = more.expects ? "Expect: 100-continue\r\n" : "";
-    const length = lengthLine(method, framing.chunked, framing.length);
-    return `${method} ${target} HTTP/1.1\r\nHost: ${authority}\r\n${fields}${this.#about}${more.requestId}\r\n${expect}${length}\r\n`;
   }
 
   /** Gives what there is of the body to the exchange. Returns where the next request begins, or `end`. */
@@ -328,18 +311,4 @@ export class Client implements WireUser, ChunkSink {
     this.wire.destroy();
     exchange?.clientGone();
   }
-}
-
-function aboutLines(address: string, authority: string): string {
-  const node = address.includes(":") ? `"[${address}]"` : address;
-  return (
-    `Forwarded: for=${node};host="${authority}";proto=http\r\nX-Forwarded-For: ${address}\r\n` +
-    `X-Forwarded-Host: ${authority}\r\nX-Forwarded-Proto: http\r\nX-Real-Ip: ${address}\r\nX-Request-Id: `
-  );
-}
-
-function lengthLine(method: string, chunked: boolean, length: number): string {
-  if (chunked) return "Transfer-Encoding: chunked\r\n";
-  if (length >= 0) return `Content-Length: ${length}\r\n`;
-  return method === "POST" || method === "PUT" || method === "PATCH" ? "Content-Length: 0\r\n" : "";
 }

@@ -7,6 +7,7 @@ import type { GatewayLimits } from "../options.ts";
 import { AnswerHead } from "./answer-head.ts";
 import type { Client } from "./client.ts";
 import { deadlineClock } from "./deadlines.ts";
+import { flat } from "./memo.ts";
 import { Out } from "./out.ts";
 import { Pool } from "./pool.ts";
 import { RequestHead } from "./request-head.ts";
@@ -44,7 +45,8 @@ export class Context {
   readonly closeLine = "Connection: close\r\n";
   readonly #hosts = new Map<string, string>();
   #second = 0;
-  #dateLine = "";
+  #date = "";
+  readonly #headEnds: string[] = [];
 
   constructor(options: ContextOptions) {
     this.core = options.core;
@@ -56,6 +58,10 @@ export class Context {
     this.requestHead = new RequestHead({ bytes: headerBytes, fields: headerCount });
     this.answerHead = new AnswerHead(headerBytes);
     this.keepAliveLines = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(idleMs / 1_000)}\r\n`;
+    for (const lines of [this.closeLine, this.keepAliveLines]) {
+      for (const coding of ["", "Transfer-Encoding: chunked\r\n"])
+        this.#headEnds.push(flat(`\r\n${lines}${coding}\r\n`));
+    }
   }
 
   /** The client's connection is over, or served by somebody else. */
@@ -79,13 +85,18 @@ export class Context {
     return randomUUID();
   }
 
-  /** `Date`, for answers that lack it (RFC 9110 §6.6.1). */
-  dateLine(): string {
+  /** How the head of an answer ends: `Date` where it lacks one (RFC 9110 §6.6.1), and what is said of the connection. */
+  headEnd({ dated, persists, chunks }: { dated: boolean; persists: boolean; chunks: boolean }): string {
+    const end = this.#headEnds[(persists ? 2 : 0) + (chunks ? 1 : 0)] ?? "";
+    return dated ? end : `\r\n${this.#dateLine()}${end.slice(2)}`;
+  }
+
+  #dateLine(): string {
     const second = Math.floor(this.clock.now() / 1_000);
     if (second !== this.#second) {
       this.#second = second;
-      this.#dateLine = `Date: ${new Date(second * 1_000).toUTCString()}\r\n`;
+      this.#date = `Date: ${new Date(second * 1_000).toUTCString()}\r\n`;
     }
-    return this.#dateLine;
+    return this.#date;
   }
 }

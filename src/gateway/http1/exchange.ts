@@ -214,9 +214,9 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     const delimited = ending === "none" || ending === "length" || minor === 1;
     const client = this.#client;
     client.persists &&= delimited && this.settled && !this.#context.draining;
-    const date = head.framing.dated ? "" : this.#context.dateLine();
-    const lines = date + this.#connectionLines(client.persists);
-    this.#context.out.text(answerHeadText(head, { ending, mode: this.#mode, requestId, lines }));
+    const { dated } = head.framing;
+    const end = this.#context.headEnd({ dated, persists: client.persists, chunks: this.#mode === "chunks" });
+    this.#context.out.text(answerHeadText(head, { ending, requestId, end }));
   }
 
   data(bytes: Buffer, start: number, end: number): void {

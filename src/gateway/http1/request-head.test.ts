@@ -1,4 +1,6 @@
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { almostSound, requestStreams } from "../../../test/support/readings.ts";
 import { RequestHead } from "./request-head.ts";
 
 const limits = { bytes: 4096, fields: 20 };
@@ -17,7 +19,7 @@ test("RequestHead reads a plain request", () => {
     "POST /a/b?c=%20 HTTP/1.1\r\nHost: app.x:80\r\ncontent-LENGTH:  12\r\nX-B: \tc \t\r\nX-A:\r\n\r\nrest",
   );
   expect(reading).toBe("plain");
-  expect([head.method, head.target(), head.minor, head.framing.length, head.framing.chunked]).toEqual([
+  expect([head.method, head.target, head.minor, head.fields.framing.length, head.fields.framing.chunked]).toEqual([
     "POST",
     "/a/b?c=%20",
     1,
@@ -32,7 +34,7 @@ test("RequestHead reads what Connection, TE and Expect say", () => {
   const fields =
     "Connection: keep-alive, X-One ,close\r\nConnection: x-two\r\nTE: gzip, trailers;q=0.1\r\nExpect: 100-Continue\r\n";
   const { reading, head } = read(`${post}${fields}Transfer-Encoding: CHUNKED\r\n\r\n`);
-  const { close, keepAlive, own, trailersWelcome, chunked } = head.framing;
+  const { close, keepAlive, own, trailersWelcome, chunked } = head.fields.framing;
   expect(reading).toBe("plain");
   expect([close, keepAlive, [...(own ?? [])], trailersWelcome, chunked]).toEqual([
     true,
@@ -162,5 +164,29 @@ test("RequestHead finds a request incomplete up to its last byte, and then reads
 
 test("RequestHead reads the same wherever in a buffer the request stands", () => {
   const { reading, head } = read(`xxxx${plain}\r\nyy`, 4);
-  expect([reading, head.target(), head.head.raw()]).toEqual(["plain", "/a", ["Host", "a"]]);
+  expect([reading, head.target, head.head.raw()]).toEqual(["plain", "/a", ["Host", "a"]]);
+});
+
+test("RequestHead reads what it remembers as it reads it the first time", () => {
+  const remembers = new RequestHead(limits);
+  const facts = (head: RequestHead, reading: string): unknown =>
+    reading === "plain" ? [reading, head.end, head.method, head.target, head.minor, head.fields] : reading;
+  let found = 0;
+  fc.assert(
+    fc.property(fc.oneof(almostSound, requestStreams), fc.nat(30), (stream, gap) => {
+      const bytes = Buffer.concat([Buffer.alloc(gap), stream]);
+      const fresh = new RequestHead(limits);
+      const reading = fresh.read(bytes, gap, bytes.length);
+      const again = remembers.read(bytes, gap, bytes.length);
+      if ("bytes" in remembers.fields) {
+        found += 1;
+        const { bytes: section, ...fields } = remembers.fields;
+        expect(section).toBeInstanceOf(Buffer);
+        remembers.fields = fields;
+      }
+      expect(facts(remembers, again)).toEqual(facts(fresh, reading));
+    }),
+    { numRuns: 3_000 },
+  );
+  expect(found).toBeGreaterThan(300);
 });

@@ -2,8 +2,10 @@
  * Reads a request's head (RFC 9112 §3, §5). What is malformed or ambiguous is refused; what is sound but not plain, such as an upgrade, a rare
  * method or a target with odd bytes, is left to Node's server, which serves it on the same connection.
  */
+import { givenRequestId, requestLines } from "./fields.ts";
 import { Framing } from "./framing.ts";
 import { Head, incomplete, malformed, tooMany } from "./head.ts";
+import { Memo } from "./memo.ts";
 
 export type Reading =
   /** The head is not whole yet. */
@@ -16,13 +18,26 @@ export type Reading =
   | "fieldsTooLarge"
   | "targetTooLong";
 
+/** What is taken from a plain request's fields. */
+export interface Fields {
+  readonly framing: Framing;
+  /** The value of `Host`. */
+  readonly authority: string;
+  /** What passes to the app, as lines. */
+  readonly lines: string;
+  /** The client's id for the request, if it gave one to go on with. */
+  readonly givenId: string | undefined;
+}
+
+const noFields: Fields = { framing: new Framing(), authority: "", lines: "", givenId: undefined };
 const methods = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
 const longestMethod = 32;
 const [lf, cr, space, slash, hash] = [0x0a, 0x0d, 0x20, 0x2f, 0x23];
 
 export class RequestHead {
   readonly head: Head;
-  readonly framing = new Framing();
+  /** Of the last plain request. */
+  fields = noFields;
   method = "";
   /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
   minor = 1;
@@ -30,7 +45,9 @@ export class RequestHead {
   targetStart = 0;
   targetEnd = 0;
   end = 0;
+  #bytes: Buffer = Buffer.alloc(0);
   readonly #mostBytes: number;
+  readonly #memo = new Memo<Fields & { bytes: Buffer }>();
 
   /** @param most bytes of a whole head; fields in it */
   constructor(most: { bytes: number; fields: number }) {
@@ -40,6 +57,7 @@ export class RequestHead {
 
   /** Reads the head that begins at `from`. */
   read(bytes: Buffer, from: number, end: number): Reading {
+    this.#bytes = bytes;
     let pos = from;
     // Empty lines before a request are from clients that end a body with one too many (RFC 9112 §2.2).
     while (pos + 1 < end && bytes[pos] === cr && bytes[pos + 1] === lf) pos += 2;
@@ -47,16 +65,36 @@ export class RequestHead {
     const line = this.#readLine(bytes, pos, limit);
     if (line === "incomplete" && limit < end) return "targetTooLong";
     if (line !== "plain") return line;
-    const after = this.head.scan(bytes, this.end, limit);
-    if (after === incomplete) return limit < end ? "fieldsTooLarge" : "incomplete";
-    if (after === tooMany) return "fieldsTooLarge";
-    if (after === malformed || !this.framing.read(this.head)) return "badRequest";
-    this.end = after;
-    return this.#judge();
+    const known = this.#memo.find(bytes, this.end, limit);
+    if (known === undefined) return this.#readFields(bytes, limit, limit < end);
+    this.fields = known;
+    this.end += known.bytes.length;
+    return this.#judge(known.framing);
   }
 
-  target(): string {
-    return this.head.bytes.toString("latin1", this.targetStart, this.targetEnd);
+  get target(): string {
+    return this.#bytes.toString("latin1", this.targetStart, this.targetEnd);
+  }
+
+  #readFields(bytes: Buffer, end: number, isMore: boolean): Reading {
+    const { head } = this;
+    const start = this.end;
+    const after = head.scan(bytes, start, end);
+    if (after === incomplete) return isMore ? "fieldsTooLarge" : "incomplete";
+    if (after === tooMany) return "fieldsTooLarge";
+    const framing = new Framing();
+    if (after === malformed || !framing.read(head) || framing.hosts > 1) return "badRequest";
+    if (framing.hosts === 0) return "badHost";
+    this.end = after;
+    if (framing.upgrade >= 0) return "other";
+    if (framing.expect >= 0 && head.value(framing.expect).toLowerCase() !== "100-continue") return "other";
+    const authority = head.value(framing.host);
+    const fields = { framing, authority, lines: requestLines(head, framing), givenId: givenRequestId(head, framing) };
+    this.fields = fields;
+    if (this.#memo.isKnown(bytes, start, after)) {
+      this.#memo.keep({ ...fields, bytes: Buffer.from(bytes.subarray(start, after)) });
+    }
+    return this.#judge(framing);
   }
 
   #readLine(bytes: Buffer, from: number, end: number): Reading {
@@ -109,16 +147,10 @@ export class RequestHead {
     return "plain";
   }
 
-  #judge(): Reading {
-    const { framing, head, minor } = this;
-    if (framing.hosts > 1) return "badRequest";
-    if (framing.hosts === 0) return "badHost";
+  #judge(framing: Framing): Reading {
     // HTTP/1.0 knows no chunks: whoever sends them is not understood by somebody on the way (RFC 9112 §6.1).
-    if (framing.chunked && minor === 0) return "badRequest";
-    if (framing.upgrade >= 0) return "other";
-    if (framing.expect >= 0 && head.value(framing.expect).toLowerCase() !== "100-continue") return "other";
-    const first = head.bytes[this.targetStart];
-    return first === slash ? "plain" : "other";
+    if (framing.chunked && this.minor === 0) return "badRequest";
+    return this.#bytes[this.targetStart] === slash ? "plain" : "other";
   }
 }
 

@@ -122,7 +122,7 @@ export class Upstream implements WireUser {
     this.#left = framing.length;
     this.#chunks = ending === "chunked" ? new Chunks() : undefined;
     this.#persists = ending !== "close" && head.persists;
-    if (framing.keepAliveField >= 0) this.#obey(head.head.value(framing.keepAliveField));
+    if (framing.keepAliveField >= 0) this.#obey(head.keepAlive());
     user.begun(head, ending);
   }
 
