@@ -16,6 +16,16 @@ export class Outcomes {
 
   /** A request has ended. */
   record({ route, revision }: { route: string; revision: string }, status: number, ms: number): void {
+    const count = this.#countOf(route, revision);
+    count.codes.set(status, (count.codes.get(status) ?? 0) + 1);
+    let step = 0;
+    while (step < latencySteps.length && ms > (latencySteps[step] ?? 0) * 1_000) step++;
+    count.steps[step] = (count.steps[step] ?? 0) + 1;
+    // The machine's clock may be set back.
+    count.ms += Math.max(0, ms);
+  }
+
+  #countOf(route: string, revision: string): Count {
     let revisions = this.#routes.get(route);
     if (revisions === undefined) this.#routes.set(route, (revisions = new Map()));
     let count = revisions.get(revision);
@@ -23,12 +33,7 @@ export class Outcomes {
       count = { codes: new Map(), steps: Array.from({ length: latencySteps.length + 1 }, () => 0), ms: 0 };
       revisions.set(revision, count);
     }
-    count.codes.set(status, (count.codes.get(status) ?? 0) + 1);
-    let step = 0;
-    while (step < latencySteps.length && ms > (latencySteps[step] ?? 0) * 1_000) step++;
-    count.steps[step] = (count.steps[step] ?? 0) + 1;
-    // The machine's clock may be set back.
-    count.ms += Math.max(0, ms);
+    return count;
   }
 
   /** What was counted since the last call; counting begins anew. */
