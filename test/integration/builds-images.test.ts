@@ -1,6 +1,8 @@
 /** What steps leave as an image: taken, pushed, or refused. */
+import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import type { BuildSpec, StepSpec } from "../../src/runtime/builds.ts";
 import { type BuildBed, buildBed, buildEnd, buildSpec, shellStep, toolsStep, untilTidy } from "../support/builds.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
@@ -74,8 +76,16 @@ test("pushing uses the build's credentials, and says as whom and where it was re
   );
   expect(wrong).not.toHaveProperty("imageDigest");
 
+  // Whatever the machine's administrator may, those who build may not.
+  const file = join(bed.dir, "machine-auth.json");
+  const basic = Buffer.from("me:right").toString("base64");
+  await writeFile(file, JSON.stringify({ auths: { [closed.host]: { auth: basic } } }));
+  vi.stubEnv("REGISTRY_AUTH_FILE", file);
   const nobody = await runSteps([layoutStep()], { image });
-  expect(nobody.failure?.message).toMatch(/\(asked .* anonymously\)$/);
+  vi.unstubAllEnvs();
+  expect(nobody.failure?.message).toMatch(
+    /\(asked .* anonymously\); give the Build's service account a Secret with credentials for that registry$/,
+  );
 });
 
 test("a registry that isn't there is named", async () => {

@@ -36,7 +36,7 @@ export async function takeImage(
   });
   if (!builtReference(name).local) say("Pushing the image");
   await images.pushLayout(layout, registryAuths, signal).catch((error: unknown) => {
-    throw failed("PushFailed", error, `Cannot push image "${name}": `);
+    throw failed("PushFailed", error, { prefix: `Cannot push image "${name}": `, hint: pushHint });
   });
   return exact;
 }
@@ -62,12 +62,23 @@ async function pushedImage(ctx: BuildContext, record: BuildRecord, name: string)
     await images.pull(exact, registryAuths);
     return exact;
   } catch (error) {
-    throw failed("ImageMissing", error, `${nothing}, nor image "${name}" in its registry: `);
+    throw failed("ImageMissing", error, { prefix: `${nothing}, nor image "${name}" in its registry: ` });
   }
 }
 
+/** What to do where a registry wants a user and the build has none for it. */
+function pushHint(message: string): string {
+  return /unauthorized|denied|authentication required/i.test(message) && message.endsWith("anonymously)")
+    ? "; give the Build's service account a Secret with credentials for that registry"
+    : "";
+}
+
 /** Anything that says why becomes the build's failure; what doesn't, as an abort, stays what it is. */
-function failed(reason: "ImageMissing" | "PushFailed", error: unknown, prefix = ""): unknown {
+function failed(
+  reason: "ImageMissing" | "PushFailed",
+  error: unknown,
+  { prefix = "", hint = () => "" }: { prefix?: string; hint?: (message: string) => string } = {},
+): unknown {
   if (!(error instanceof ImageError)) return error;
-  return new BuildFailed(reason, `${prefix}${error.message}`, { cause: error });
+  return new BuildFailed(reason, `${prefix}${error.message}${hint(error.message)}`, { cause: error });
 }

@@ -70,26 +70,30 @@ export async function mayHaveMachineAuth(registry: string): Promise<boolean> {
 /**
  * Calls `use` with the path of an auth file that holds the machine's credentials with `auth` over them, or with undefined where
  * `auth` is undefined: the tools then read the machine's own files.
+ * @param machine false: the file has nothing of the machine's
  */
 export async function withAuthFile<T>(
   dir: string,
   auth: RegistryAuth | undefined,
   use: (authFile: string | undefined) => Promise<T>,
+  machine = true,
 ): Promise<T> {
-  if (auth === undefined) {
+  if (auth === undefined && machine) {
     return use(undefined);
   }
   const merged: AuthFile = { auths: {} };
-  for (const file of machineFiles()) {
+  for (const file of machine ? machineFiles() : []) {
     const found = await readAuthFile(file);
     if (found !== undefined) {
       const auths = { ...found.auths, ...merged.auths };
       Object.assign(merged, { ...found, ...merged, auths });
     }
   }
-  merged.auths[authKey(auth.registry)] = {
-    auth: Buffer.from(`${auth.username}:${auth.password}`, "utf8").toString("base64"),
-  };
+  if (auth !== undefined) {
+    merged.auths[authKey(auth.registry)] = {
+      auth: Buffer.from(`${auth.username}:${auth.password}`, "utf8").toString("base64"),
+    };
+  }
   const path = join(dir, `auth-${randomBytes(8).toString("hex")}.json`);
   try {
     await writeFile(path, JSON.stringify(merged), { mode: 0o600, flag: "wx" });

@@ -57,7 +57,8 @@ export async function importLayout(
 }
 
 /**
- * Sends a layout's image to its name's registry, under its tag and with its digest.
+ * Sends a layout's image to its name's registry, under its tag and with its digest. By the given credentials alone: with the machine's, everybody who
+ * may build could replace whatever its administrator may.
  * @param signal ends the sending
  * @throws ImageError with the registry's own words
  */
@@ -67,7 +68,7 @@ export async function pushLayout(
   signal: AbortSignal,
 ): Promise<void> {
   await withCopy(context, layout, (copy) =>
-    withCredentials(context, reference, auth, (file) =>
+    withCredentials({ ...context, givenOnly: true }, reference, auth, (file) =>
       abortable(
         context,
         [

@@ -19,6 +19,8 @@ export interface RegistryContext {
   env: Record<string, string>;
   /** How the tools are run. */
   run: RunTool;
+  /** Only the credentials that are given count, and none of the machine's. */
+  givenOnly?: true;
 }
 
 /** What a registry has under a tag. */
@@ -101,7 +103,7 @@ export async function pullFromRegistry(
   }
 }
 
-/** Tries the given credentials that apply, in order, else the machine's own; the last failure is the one that is told. */
+/** Tries the given credentials that apply, in order, else the machine's own where they count; the last failure is the one that is told. */
 export async function withCredentials(
   context: RegistryContext,
   reference: ImageReference,
@@ -112,7 +114,7 @@ export async function withCredentials(
   if (candidates.length === 0) candidates.push(undefined);
   let failure: ImageError | undefined;
   for (const candidate of candidates) {
-    const result = await withAuthFile(context.temporary, candidate, run);
+    const result = await withAuthFile(context.temporary, candidate, run, context.givenOnly !== true);
     if (result.code === 0) return result;
     failure = await explain(context, reference, result, candidate?.username);
     if (!dependsOnUser(result.stderr)) break;
@@ -130,7 +132,7 @@ async function explain(
   if (isDiskFull(result.stderr)) {
     return new ImageError(`no space left in "${context.images}": free some on its file system`);
   }
-  const asked = user ?? (await machineUser(context, reference));
+  const asked = user ?? (context.givenOnly ? undefined : await machineUser(context, reference));
   const who = asked === undefined ? "anonymously" : `as user ${JSON.stringify(asked)}`;
   return new ImageError(`${reason(result.stderr)} (asked ${urlAsked(result.stderr, reference)} ${who})`);
 }
