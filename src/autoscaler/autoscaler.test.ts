@@ -226,6 +226,17 @@ describe("createAutoscaler()", () => {
     expect(b.count()).toBe(1);
   });
 
+  it.each([
+    ["the next instance prepared", {}, {}, "prepared"],
+    ["the last one frozen", { idle: "freeze" }, {}, "frozen"],
+    ["nothing of a Revision that no Route leads to", { idle: "freeze" }, { routed: false }, "none"],
+    ["nothing of one that was never ready", {}, { wasReady: false }, "none"],
+  ] as const)("lets stand by at zero %s", async (_, settings, input, standby) => {
+    const b = await running(settings);
+    b.declare(input, settings);
+    expect(b.workloads.standbyOf("app")).toBe(standby);
+  });
+
   it("says what it would do without doing it", async () => {
     const b = bench();
     const input = { wasReady: false, routed: false, settings: autoscalingDefaults, concurrency: 0 };

@@ -5,6 +5,7 @@ import type {
   Drain,
   InstanceSpec,
   InstanceState,
+  Standby,
   WorkloadKey,
   WorkloadProblem,
   WorkloadState,
@@ -21,6 +22,8 @@ export interface PlayedWorkloads extends WorkloadsPort {
   fail(name: string, problem: Omit<WorkloadProblem, "at">): void;
   /** The spec that was asked for last. */
   specOf(name: string): InstanceSpec | undefined;
+  /** What was to stand by at zero, as it was asked for last. */
+  standbyOf(name: string): Standby | undefined;
   /** How many instances there are, draining ones too. */
   count(name: string): number;
   /** Instances that were stopped, in order. */
@@ -28,7 +31,7 @@ export interface PlayedWorkloads extends WorkloadsPort {
 }
 
 export function playWorkloads(clock: Clock): PlayedWorkloads {
-  const states = new Map<string, { spec: InstanceSpec; state: WorkloadState; removed: boolean }>();
+  const states = new Map<string, { spec: InstanceSpec; state: WorkloadState; removed: boolean; standby: Standby }>();
   const listeners = new Set<(key: WorkloadKey) => void>();
   const stopped: string[] = [];
   let made = 0;
@@ -64,11 +67,12 @@ export function playWorkloads(clock: Clock): PlayedWorkloads {
   const workloads: PlayedWorkloads = {
     drain: () => Promise.resolve(),
     startsByItself: true,
-    scale(key, spec, count) {
-      const entry = states.get(id(key)) ?? { spec, state: { key, desired: 0, instances: [] }, removed: false };
+    scale(key, spec, count, standby = "none") {
+      const entry = states.get(id(key)) ?? { spec, state: { key, desired: 0, instances: [] }, removed: false, standby };
       states.set(id(key), entry);
       entry.spec = spec;
       entry.removed = false;
+      entry.standby = standby;
       if (entry.state.desired === 0 && count > 0) delete entry.state.problem;
       entry.state.desired = count;
       const running = entry.state.instances.filter(({ phase }) => phase !== "draining");
@@ -115,6 +119,7 @@ export function playWorkloads(clock: Clock): PlayedWorkloads {
       tell(entry.state.key);
     },
     specOf: (name) => find(name)?.spec,
+    standbyOf: (name) => find(name)?.standby,
     count: (name) => find(name)?.state.instances.length ?? 0,
     stopped,
   };

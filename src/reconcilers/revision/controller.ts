@@ -4,6 +4,7 @@ import { routedFinalizer } from "../../api/labels.ts";
 import { Revision } from "../../api/revision.ts";
 import { type Controller, keyOf, splitKey, startController } from "../../controller/index.ts";
 import type { ScaleInput } from "../../autoscaler/port.ts";
+import { later } from "../../lib/later.ts";
 import type { RegistryAuth } from "../../runtime/workloads.ts";
 import type { ReconcilerDeps } from "../deps.ts";
 import { followedBy, namedBy } from "../informers.ts";
@@ -117,9 +118,10 @@ export function startRevisionController(deps: ReconcilerDeps): Controller {
           const revision = revisions.get(key);
           const events = notices.look(key, workloads.get(workload));
           if (revision !== undefined) for (const event of events) deps.events.record(revision, event);
-          enqueue(key);
+          // First the gateways are told of an instance, then the status: a request may wait for it.
+          later(() => enqueue(key));
         }),
-        scaling.subscribe(enqueue),
+        scaling.subscribe((key) => later(() => enqueue(key))),
         ledger.subscribe((_route, concerned) => {
           for (const key of concerned) enqueue(key);
         }),

@@ -3,6 +3,7 @@ import { configurationLabel } from "../../api/labels.ts";
 import { wasReady } from "../../api/revision.conditions.ts";
 import type { Route } from "../../api/route.ts";
 import { type Controller, keyOf, startController } from "../../controller/index.ts";
+import { later } from "../../lib/later.ts";
 import type { ReconcilerDeps } from "../deps.ts";
 import { followedBy, namedBy } from "../informers.ts";
 import { absentRoute, planRoute } from "./plan.ts";
@@ -90,7 +91,7 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
       const ends = [
         configurations.subscribe(({ object }) => enqueueAll(routes.by("configuration", keyOf(object)))),
         revisions.subscribe(({ object }) => concerned(keyOf(object))),
-        workloads.subscribe(({ namespace, name }) => concerned(`${namespace}/${name}`)),
+        workloads.subscribe(({ namespace, name }) => later(() => concerned(`${namespace}/${name}`))),
         ledger.subscribe((route) => enqueue(route)),
       ];
       return () => {

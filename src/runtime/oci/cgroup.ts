@@ -1,4 +1,5 @@
 /** Control groups of this machine, version 1 (one tree per controller) and 2 (one tree): where an instance's are, what they say, how they end. */
+import { writeFileSync } from "node:fs";
 import { readFile, readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -81,7 +82,7 @@ export async function freezeGroup(cgroups: Cgroups, group: string): Promise<void
     if (await isFrozen(cgroups, path)) return;
     await sleep(5);
   }
-  await thawGroup(cgroups, group);
+  thawGroup(cgroups, group);
   throw new Error(`Cannot freeze control group "${group}": the kernel didn't within ${freezeTries * 5} ms`);
 }
 
@@ -90,13 +91,18 @@ async function isFrozen(cgroups: Cgroups, path: string): Promise<boolean> {
   return (await readFile(join(path, "freezer.state"), "utf8")).trim() === "FROZEN";
 }
 
-/** Lets a frozen group's processes go on: before that, version 1 holds back every signal. Nothing happens where it isn't frozen, or is gone. */
-export async function thawGroup(cgroups: Cgroups, group: string): Promise<void> {
+/**
+ * Lets a frozen group's processes go on: before that, version 1 holds back every signal. Nothing happens where it isn't frozen, or is gone. At
+ * once and not in a thread: the kernel does it in microseconds, and a request may wait for it.
+ */
+export function thawGroup(cgroups: Cgroups, group: string): void {
   const path = cgroups.path("freezer", group);
   const [file, text] = cgroups.version === 2 ? ["cgroup.freeze", "0"] : ["freezer.state", "THAWED"];
-  await writeFile(join(path, file), text).catch((error: unknown) => {
+  try {
+    writeFileSync(join(path, file), text);
+  } catch (error) {
     if (!isMissing(error)) throw error;
-  });
+  }
 }
 
 /** Pids in the group, its subgroups included. */
@@ -115,7 +121,7 @@ async function groupPids(cgroups: Cgroups, group: string): Promise<number[]> {
  * @throws Error where processes are still there after two seconds, which only the kernel can explain
  */
 export async function endGroup(cgroups: Cgroups, group: string): Promise<void> {
-  await thawGroup(cgroups, group);
+  thawGroup(cgroups, group);
   for (let tries = 0; ; tries++) {
     const pids = await groupPids(cgroups, group);
     for (const pid of pids) {

@@ -159,7 +159,7 @@ export async function cleanContainer(
   remove = removeTree,
 ): Promise<void> {
   // On version 1 of control groups, what is frozen would ignore SIGKILL.
-  await thawGroup(ctx.cgroups, containerGroup(ctx, id));
+  thawGroup(ctx.cgroups, containerGroup(ctx, id));
   await ctx.runtime.remove(containerId({ id, attempt }));
   await endGroup(ctx.cgroups, containerGroup(ctx, id));
   await remove(ctx.launcher, paths.rw);
@@ -172,7 +172,7 @@ export async function endContainer(
   ctx: DriverContext,
   { id, attempt, paths }: { id: string; attempt: number | undefined; paths: ContainerPaths },
 ): Promise<void> {
-  await thawGroup(ctx.cgroups, containerGroup(ctx, id));
+  thawGroup(ctx.cgroups, containerGroup(ctx, id));
   if (attempt !== undefined && attempt > 0) await ctx.runtime.remove(containerId({ id, attempt }));
   await endGroup(ctx.cgroups, containerGroup(ctx, id));
   await unmountBelow(ctx.launcher, paths.base);

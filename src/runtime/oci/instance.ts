@@ -381,7 +381,7 @@ export class Instance {
       const what = await this.#first<RunEnd | string>(exited, this.#stop.promise, this.#standingBy.turned);
       if (typeof what === "object") end = what;
     }
-    await thawGroup(this.#ctx.cgroups, group);
+    thawGroup(this.#ctx.cgroups, group);
     delete record.frozenAt;
     if (end === undefined && !this.#stopping) this.#set("ready");
     void this.#save();
