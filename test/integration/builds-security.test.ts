@@ -180,6 +180,19 @@ test("a step can't fill the memory in which the driver keeps its records by way 
   await untilTidy(bed.dir);
 });
 
+test("a step can't hold the locks of the base images' storage", async () => {
+  const text = await outputOf(
+    toolsStep("s", "cd /builder/bases; for lock in */*.lock; do stat -c '%n %d:%i' $lock; done"),
+  );
+  const seen = text.trim().split("\n");
+  expect(seen).toHaveLength(2);
+  for (const line of seen) {
+    const [name = "", inode] = line.split(" ");
+    const { dev, ino } = await stat(join(bed.dir, "bases", name));
+    expect(`${dev}:${ino}`).not.toBe(inode);
+  }
+});
+
 test("links that a step leaves lead no later step, nor the driver, out of the build", async () => {
   const outside = join(bed.dir, "outside");
   await mkdir(outside);

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdir, open, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
 import { readJson, writeFileAtomic } from "../../lib/files.ts";
 import type { Log } from "../../lib/log.ts";
@@ -30,6 +30,8 @@ export interface BasesOptions {
 }
 
 export interface Bases {
+  /** The storage's lock files, relative to its directory. Steps have others in their places: who holds a lock holds up everybody's base images. */
+  readonly locks: readonly string[];
   /** Makes the storage where there is none: steps that see it can't. */
   prepare(): Promise<void>;
   /** Makes an image present. @throws ImageError */
@@ -52,6 +54,7 @@ const keptMs = 30 * 24 * 3_600_000;
 export function createBases(options: BasesOptions): Bases {
   const { dir, driver, clock, log } = options;
   const memory = join(dir, "elafros.json");
+  const locks = ["images", "layers"].map((part) => `${driver}-${part}/${part}.lock`);
   const under = new Map<string, Promise<void>>();
   const config = join(options.runRoot, "storage.conf");
   const skopeo = async (...args: string[]): Promise<ToolResult> => {
@@ -125,11 +128,11 @@ export function createBases(options: BasesOptions): Bases {
   };
 
   return {
+    locks,
     prepare: async () => {
-      for (const part of ["images", "layers"]) {
-        const at = join(dir, `${driver}-${part}`);
-        await mkdir(at, { recursive: true, mode: 0o700 });
-        await (await open(join(at, `${part}.lock`), "a", 0o644)).close();
+      for (const lock of locks.map((path) => join(dir, path))) {
+        await mkdir(dirname(lock), { recursive: true, mode: 0o700 });
+        await (await open(lock, "a", 0o644)).close();
       }
     },
     need: async (image, auth) => {

@@ -78,6 +78,8 @@ export function buildPaths(places: BuildPlaces, id: string) {
     imageDigest: join(disk, "builder/image-digest"),
     /** A cache of its own, where the spec names none. */
     cache: join(disk, "cache"),
+    /** Its locks of the base images' storage. */
+    locks: join(disk, "locks"),
     /** Files of `HOME` that are secret. */
     credentials: join(base, "home"),
     /** `/elafros/fetch` of the source step. */

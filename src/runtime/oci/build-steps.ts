@@ -1,12 +1,12 @@
 /** A build's steps as containers: which they are, what each sees, and its start. */
 import { createHash } from "node:crypto";
 import { lchown, mkdir, rm, utimes, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { buildHome, credentialDirectories, homeFiles, homeVariables } from "../build-home.ts";
 import { type BuildSpec, type StepSpec, toolsImage } from "../builds.ts";
 import { fetchPaths, fetchProgram, type FetchRequest } from "../fetch/protocol.ts";
 import type { BuildContext } from "./build-context.ts";
-import { buildPaths, type BuildRecord, cachesDir } from "./build-record.ts";
+import { type BuildPaths, buildPaths, type BuildRecord, cachesDir } from "./build-record.ts";
 import { type BundleMount, oomScores } from "./bundle.ts";
 import { type Run, runContainer } from "./container.ts";
 import { makeDirectory, pathsBelow } from "./files.ts";
@@ -136,10 +136,23 @@ async function sharedMounts(ctx: BuildContext, record: BuildRecord): Promise<Bun
     bind("/builder", paths.builder),
     bind("/builder/cache", cacheOf(ctx, record)),
     { destination: "/builder/bases", source: ctx.basesDir, options: [...shared, "ro"] },
+    ...(await lockMounts(ctx, paths)),
     ...credentialDirectories
       .filter((path) => credentials.has(path))
       .map((path) => bind(`${buildHome}/${path}`, join(paths.credentials, path))),
   ];
+}
+
+/** Lock files of the build's own over those of the base images' storage. */
+async function lockMounts(ctx: BuildContext, paths: BuildPaths): Promise<BundleMount[]> {
+  await mkdir(paths.locks, { recursive: true, mode: 0o700 });
+  return Promise.all(
+    ctx.bases.locks.map(async (lock): Promise<BundleMount> => {
+      const source = join(paths.locks, basename(lock));
+      await writeFile(source, "", { flag: "a" });
+      return { destination: `/builder/bases/${lock}`, source, options: [...shared, "ro"] };
+    }),
+  );
 }
 
 /** What only the platform's own source step sees: its request, an uploaded archive, and the directories of repositories. */
