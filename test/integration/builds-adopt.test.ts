@@ -189,11 +189,14 @@ test("a build of before another boot ends when it is cancelled, and begins with 
     await running(key, 0);
   }
   await bed.restart({ before: forgetBoot });
+  const log = (key: BuildKey) => buildLog(bed.driver, key, "a", { follow: true });
+  const logs = [log(cancelled), log(changed)];
   bed.driver.builds.cancel(cancelled);
   expect(await buildEnd(bed.driver, cancelled)).toMatchObject({ failure: { reason: "BuildCancelled" } });
   bed.driver.builds.start(changed, { ...spec, steps: [shellStep("a", "echo a"), shellStep("b", "echo b")] });
   const { phase, steps } = await buildEnd(bed.driver, changed);
   expect([phase, ...steps.map(({ name }) => name)]).toEqual(["succeeded", "a", "b"]);
+  expect(await Promise.all(logs)).toEqual(["", "a\n"]);
   await bed.restart();
   expect(bed.driver.builds.get(cancelled)).toMatchObject({ phase: "failed" });
 });

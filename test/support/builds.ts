@@ -155,10 +155,15 @@ export function buildEnd(driver: Driver, key: BuildKey): Promise<BuildState> {
 }
 
 /** All of a step's output at present. */
-export async function buildLog(driver: Driver, key: BuildKey, step: string): Promise<string> {
+export async function buildLog(
+  driver: Driver,
+  key: BuildKey,
+  step: string,
+  { follow = false }: { follow?: boolean } = {},
+): Promise<string> {
   const { signal } = new AbortController();
   let text = "";
-  const options = { follow: false, timestamps: false, previous: false, signal };
+  const options = { follow, timestamps: false, previous: false, signal };
   for await (const line of driver.builds.logs(key, step, options)) text += line;
   return text;
 }

@@ -4,7 +4,8 @@ import { buildPaths, type StoredBuild } from "./build-record.ts";
 import { readLog } from "./logs.ts";
 
 interface LogSource {
-  build: StoredBuild;
+  /** The build as it is now: one that begins again has another state. Undefined once it is removed. */
+  build: () => StoredBuild | undefined;
   /** Index of the step. */
   index: number;
   /** Calls the listener after each change of builds. */
@@ -14,15 +15,15 @@ interface LogSource {
 /** Output of a step. One that hasn't begun gives none; with `follow` it is waited for, as long as it may still begin. */
 export async function* stepLog(ctx: BuildContext, source: LogSource, options: LogOptions): AsyncGenerator<string> {
   const { build, index } = source;
-  const step = () => build.steps[index];
+  const step = () => build()?.steps[index];
+  const waits = () => step()?.phase === "waiting" && build()?.endedAt === undefined;
   if (options.follow) {
-    while (step()?.phase === "waiting" && build.endedAt === undefined && !options.signal.aborted) {
-      await change(source, options.signal, () => step()?.phase === "waiting" && build.endedAt === undefined);
-    }
+    while (waits() && !options.signal.aborted) await change(source, options.signal, waits);
   }
   const attempt = step()?.attempt;
-  if (attempt === undefined || options.signal.aborted) return;
-  const path = buildPaths(ctx.places, build.id).log(attempt);
+  const id = build()?.id;
+  if (id === undefined || attempt === undefined || options.signal.aborted) return;
+  const path = buildPaths(ctx.places, id).log(attempt);
   yield* readLog(path, { ...options, running: () => step()?.phase === "running" });
 }
 

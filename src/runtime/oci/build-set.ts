@@ -227,7 +227,11 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
         listeners.add(listener);
         return () => void listeners.delete(listener);
       };
-      return stepLog(ctx, { build, index, subscribe }, options);
+      const now = () => {
+        const state = entries.get(nameOf(key))?.state;
+        return state?.uid === build.uid ? state : undefined;
+      };
+      return stepLog(ctx, { build: now, index, subscribe }, options);
     },
 
     close: async () => {
