@@ -10,6 +10,7 @@ const one = (id: string, phase: InstancePhase = "ready", more: Partial<PlannedIn
   createdAt: ++clock,
   leaving: phase === "draining" || phase === "stopping",
   resting: phase === "prepared" || phase === "frozen",
+  booting: phase === "creating" || phase === "starting",
   ...more,
 });
 const old = { hash: "old" };
@@ -38,12 +39,35 @@ test.each<{ name: string; desired: number; have: PlannedInstance[]; create: numb
   },
   { name: "stops old ones that never worked", desired: 1, have: [one("a", "starting", old)], create: 1, stop: ["a"] },
 ])("planWorkload() $name", ({ desired, have, create, stop }) => {
-  const rest = { prepare: false, wake: [], freeze: [] };
-  expect(planWorkload({ count: desired, hash: "new", standby: "none" }, have)).toEqual({ create, stop, ...rest });
+  const rest = { prepare: false, wake: [], freeze: [], postponed: false };
+  expect(planWorkload({ count: desired, hash: "new", standby: "none", mostBooting: 4 }, have)).toEqual({
+    create,
+    stop,
+    ...rest,
+  });
 });
 
 type Expected = Partial<WorkloadPlan>;
 test.each<[string, { count: number; standby: Standby; have: PlannedInstance[] }, Expected]>([
+  [
+    "makes no more at once than may boot",
+    { count: 9, standby: "none", have: [one("a"), one("b", "starting")] },
+    { create: 3, postponed: true },
+  ],
+  [
+    "counts what it wakes among those that boot, and not those that take long or wait",
+    {
+      count: 9,
+      standby: "prepared",
+      have: [one("a", "prepared"), one("b", "waiting"), one("c", "starting", { booting: false })],
+    },
+    { wake: ["a"], create: 3, postponed: true },
+  ],
+  [
+    "postpones all while so many boot",
+    { count: 9, standby: "none", have: ["a", "b", "c", "d", "e"].map((id) => one(id, "creating")) },
+    { postponed: true },
+  ],
   ["starts what is prepared", { count: 1, standby: "prepared", have: [one("a", "prepared")] }, { wake: ["a"] }],
   ["lets what is frozen go on", { count: 1, standby: "frozen", have: [one("a", "frozen")] }, { wake: ["a"] }],
   [
@@ -102,6 +126,6 @@ test.each<[string, { count: number; standby: Standby; have: PlannedInstance[] },
     { create: 1, stop: ["a"] },
   ],
 ])("planWorkload() %s", (_, { count, standby, have }, expected) => {
-  const nothing: WorkloadPlan = { create: 0, prepare: false, wake: [], freeze: [], stop: [] };
-  expect(planWorkload({ count, hash: "new", standby }, have)).toEqual({ ...nothing, ...expected });
+  const nothing: WorkloadPlan = { create: 0, postponed: false, prepare: false, wake: [], freeze: [], stop: [] };
+  expect(planWorkload({ count, hash: "new", standby, mostBooting: 4 }, have)).toEqual({ ...nothing, ...expected });
 });

@@ -11,6 +11,8 @@ export interface PlannedInstance {
   leaving: boolean;
   /** It stands by, or is on its way there. */
   resting: boolean;
+  /** It was made a moment ago, and isn't ready. */
+  booting: boolean;
 }
 
 export interface Wanted {
@@ -18,11 +20,15 @@ export interface Wanted {
   /** Identity of the spec. */
   hash: string;
   standby: Standby;
+  /** Most that may boot at once: more would only take the processor from each other, and from who is served. */
+  mostBooting: number;
 }
 
 export interface WorkloadPlan {
-  /** How many to make. */
+  /** How many to make now. */
   create: number;
+  /** More are to be made, once fewer boot. */
+  postponed: boolean;
   /** Whether to make one that stands by. */
   prepare: boolean;
   /** Ids of those that stand by to go on. */
@@ -50,9 +56,13 @@ export function planWorkload(wanted: Wanted, instances: readonly PlannedInstance
   const woken = resting.slice(0, Math.max(0, count - current.length));
   const { freeze, kept, prepare } = count > 0 ? nothing : standBy(wanted.standby, current, resting);
   const staysAs = new Set([...woken, ...freeze, ...kept]);
+  const missing = Math.max(0, count - current.length - woken.length);
+  const booting = current.filter((one) => one.booting).length + woken.length;
+  const create = Math.min(missing, Math.max(0, wanted.mostBooting - booting));
   const surplus = [...current.slice(count), ...resting].filter((one) => !staysAs.has(one));
   return {
-    create: Math.max(0, count - current.length - woken.length),
+    create,
+    postponed: create < missing,
     prepare,
     wake: idsOf(woken),
     freeze: idsOf(freeze),

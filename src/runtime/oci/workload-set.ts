@@ -20,7 +20,14 @@ interface Workload {
   problem: WorkloadProblem | undefined;
   /** It is about to be settled. */
   settling: boolean;
+  /** It is looked at again a little later. */
+  postponed: boolean;
 }
+
+/** One that isn't ready after so long isn't waited for before others are made. */
+const bootMs = 5_000;
+/** What was postponed is looked at again after this, and at once when an instance changes. */
+const againMs = 1_000;
 
 export function createWorkloads(ctx: DriverContext) {
   const workloads = new Map<string, Workload>();
@@ -95,11 +102,20 @@ export function createWorkloads(ctx: DriverContext) {
       phase: one.phase,
       leaving: one.leaving,
       resting: one.resting,
+      booting: one.phase !== "ready" && ctx.clock.now() - one.record.createdAt < bootMs,
       createdAt: one.record.createdAt,
     }));
     const { desired, hash } = workload;
     const refused = workload.standby === "prepared" && !permits.has(nameOf(workload.key));
-    const plan = planWorkload({ count: desired, hash, standby: refused ? "none" : workload.standby }, now);
+    const standby = refused ? "none" : workload.standby;
+    const plan = planWorkload({ count: desired, hash, standby, mostBooting: ctx.limits.parallelStarts }, now);
+    if (plan.postponed && !workload.postponed) {
+      workload.postponed = true;
+      ctx.clock.after(againMs, () => {
+        workload.postponed = false;
+        settleSoon(workload);
+      });
+    }
     for (const id of plan.wake) workload.instances.get(id)?.wake();
     for (const id of plan.freeze) workload.instances.get(id)?.freeze();
     for (const id of plan.stop) void workload.instances.get(id)?.stop();
@@ -143,6 +159,7 @@ export function createWorkloads(ctx: DriverContext) {
       instances: new Map(),
       problem: undefined,
       settling: false,
+      postponed: false,
     };
     workloads.set(nameOf(key), workload);
     return workload;
