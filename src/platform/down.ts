@@ -1,4 +1,5 @@
-import { realpath, rm } from "node:fs/promises";
+import { readdir, realpath, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { readJson } from "../lib/files.ts";
 import { endProcess, isRunning, waitForEnd } from "../lib/process.ts";
 import { type PlatformConfig, type PlatformPaths, platformPaths } from "./config.ts";
@@ -49,8 +50,22 @@ export async function down(options: DownOptions): Promise<void> {
     return;
   }
   await removeUnit(dataDir);
-  await rm(dataDir, { recursive: true, force: true });
-  options.print(`Elafros is stopped and ${dataDir} is removed`);
+  const emptied = await removeDirectory(dataDir);
+  options.print(
+    `Elafros is stopped and ${dataDir} is ${emptied ? "empty: a file system is mounted there" : "removed"}`,
+  );
+}
+
+/** A file system may be mounted there: then the directory stays, and is empty. True for that. */
+async function removeDirectory(path: string): Promise<boolean> {
+  for (const name of await readdir(path)) await rm(join(path, name), { recursive: true, force: true });
+  try {
+    await rmdir(path);
+    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EBUSY") throw error;
+    return true;
+  }
 }
 
 async function readConfig(dataDir: string): Promise<PlatformConfig | undefined> {

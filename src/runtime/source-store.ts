@@ -102,7 +102,7 @@ async function put(
     await keep(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw isFull(error) ? noSpace(error) : error;
+    throw isFull(error) ? noSpace("", error) : error;
   }
 }
 
@@ -127,7 +127,10 @@ async function receive(
       }
       if (bytes > look) {
         const { bavail, bsize } = await statfs(dir);
-        if (bavail * bsize < reserveBytes) throw noSpace();
+        const free = bavail * bsize;
+        if (free < reserveBytes) {
+          throw noSpace(`: it has ${formatBytes(free)} left, and archives leave ${formatBytes(reserveBytes)} free`);
+        }
         look = bytes + lookBytes;
       }
       hash.update(chunk);
@@ -176,8 +179,9 @@ async function prune(dir: string, keepNames: ReadonlySet<string>, before: number
   }
 }
 
-function noSpace(cause?: unknown): SourceError {
-  const message = "There is no room for the archive on the server's disk: free some space there, then send it again";
+/** @param why as it follows the sentence's beginning */
+function noSpace(why: string, cause?: unknown): SourceError {
+  const message = `There is no room for the archive on the server's disk${why}; free some space there, then send it again`;
   const error = new SourceError("NoSpace", message);
   if (cause !== undefined) error.cause = cause;
   return error;

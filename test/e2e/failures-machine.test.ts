@@ -51,6 +51,20 @@ test("up says which port is taken, and leaves nothing behind", async () => {
   }
 });
 
+test("down --purge empties a data directory that is a file system of its own", async () => {
+  const mount = (dataDir: string) => execute("mount", ["-t", "tmpfs", "-o", "size=64m", "tmpfs", dataDir]);
+  const { dataDir } = await startPlatform([], mount);
+  try {
+    const result = await run(elafros, ["down", "--purge", "--data-dir", dataDir]);
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result.stdout).toContain(`${dataDir} is empty: a file system is mounted there`);
+    expect(await readdir(dataDir)).toEqual([]);
+  } finally {
+    await execute("umount", [dataDir]);
+    await rm(dataDir, { recursive: true });
+  }
+});
+
 /** Writes ever smaller objects until there is no room for the smallest; gives the names of those that were acknowledged, and the refusal. */
 async function fillStore(platform: TestPlatform): Promise<{ acknowledged: string[]; refused: string }> {
   const acknowledged: string[] = [];

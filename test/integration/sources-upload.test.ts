@@ -191,7 +191,7 @@ describe("PUT and HEAD of sources", () => {
     expect(refused.json).toMatchObject({
       code: 503,
       reason: "ServiceUnavailable",
-      message: "There is no room for the archive on the server's disk: free some space there, then send it again",
+      message: "There is no room for the archive on the server's disk; free some space there, then send it again",
     });
     expect(await bench.files()).toEqual([]);
     expect((await bench.ask("PUT", pathOf(digestOf("small")), { body: "small" })).status).toBe(201);

@@ -9,6 +9,7 @@ import { gitFacts, type GitFacts } from "../../git.ts";
 import { readMemory, type SourceMemory } from "../../memory.ts";
 import type { Configuration } from "../../objects.ts";
 import type { ServiceType } from "../../options.ts";
+import { checkBuildArgs } from "../../source/build-args.ts";
 import { chooseContent, type Content } from "../../source/choose.ts";
 import { type InlineBuild, makeBuild } from "../../source/make-build.ts";
 import type { PreparedSource } from "../../source/prepare.ts";
@@ -67,6 +68,11 @@ async function prepareToBuild(
   const { prepareSource } = await import("../../source/prepare.ts");
   const source = await prepareSource(how, { cwd, env, signal }).catch((error: unknown) => {
     throw implied && !signal.aborted ? nothingToDeploy(service, imageOf(configuration), error) : error;
+  });
+  const template = { named: how.template, detected: source.detection?.template };
+  await checkBuildArgs(session, options.buildArg, template).catch(async (error: unknown) => {
+    await source[Symbol.asyncDispose]();
+    throw error;
   });
   const image = how.image ?? destinationOf(configuration) ?? `localhost/${session.namespace}/${service}`;
   const type = how.function === undefined ? "app" : "function";

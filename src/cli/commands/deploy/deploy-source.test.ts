@@ -125,7 +125,7 @@ Deployed to https://my-service.default.mydomain.com
       apiVersion: "build.dev/v1alpha1",
       kind: "BuildTemplate",
       metadata: { name: "mine", namespace: "default" },
-      spec: { steps: [] },
+      spec: { parameters: [{ name: "A" }], steps: [] },
     });
     const argv = ["--source", "app", "--image", "registry.example/app", "--template", "mine", "--build-arg", "A=1"];
     const result = await cli.run(["deploy", ...argv]);
@@ -142,6 +142,36 @@ Deployed to https://my-service.default.mydomain.com
     expect(configurationOf(cli)?.spec.build?.template).toMatchObject({
       name: "mine",
       arguments: [{ value: "registry.example/app" }, { value: "2" }],
+    });
+  });
+
+  it("deploy refuses a --build-arg that the template doesn't read, and says what it reads", async () => {
+    const { cli, sources } = await startBuilding();
+    await using _ = cli;
+    const putTemplate = (name: string, namespace: string, spec: object) =>
+      cli.api.put(`/apis/build.dev/v1alpha1/namespaces/${namespace}/buildtemplates`, {
+        apiVersion: "build.dev/v1alpha1",
+        kind: "BuildTemplate",
+        metadata: { name, namespace },
+        spec,
+      });
+    putTemplate("dockerfile", "build-templates", {
+      parameters: [{ name: "_IMAGE" }, { name: "_BUILD_ARGS" }],
+      steps: [{ image: "x", args: ["${UNDECLARED}"] }],
+    });
+    putTemplate("dockerfile", "default", { steps: [] });
+    await put(cli.cwd, { Dockerfile: "FROM scratch" });
+    const deploy = (...argv: string[]) => cli.run(["deploy", "--service", "my-service", "--source", ".", ...argv]);
+    expect(await deploy("--build-arg", "VERSION=2")).toMatchObject({
+      code: 2,
+      stderr:
+        'Error: --build-arg VERSION: build template "dockerfile" has no parameter "VERSION": it has _IMAGE, _BUILD_ARGS. ARG VERSION of the Dockerfile is set by --build-arg _BUILD_ARGS=VERSION=2\n',
+    });
+    const own = await deploy("--template", "dockerfile", "--build-arg", "VERSION=2");
+    expect(own.stderr).toContain('build template "dockerfile" has no parameter "VERSION": it has none\n');
+    expect(sources.size).toBe(0);
+    expect(await deploy("--build-arg", "_BUILD_ARGS=VERSION=2", "--build-arg", "UNDECLARED=1")).toMatchObject({
+      code: 0,
     });
   });
 

@@ -15,6 +15,7 @@ import { lastWords } from "../../last-words.ts";
 import { readMemory } from "../../memory.ts";
 import { Revision } from "../../objects.ts";
 import { revisionLabel } from "../../../api/labels.ts";
+import { checkBuildArgs } from "../../source/build-args.ts";
 import { chooseSource } from "../../source/choose.ts";
 import { prepareSource, type PreparedSource } from "../../source/prepare.ts";
 import { uploadArchive } from "../../source/upload.ts";
@@ -33,6 +34,8 @@ export async function runForeground(options: RunOptions, factory: Factory): Prom
     const { cwd, signal } = factory;
     const source = await prepareSource(how, { cwd, env: factory.env, signal });
     try {
+      const template = { named: how.template, detected: source.detection?.template };
+      await checkBuildArgs(session, options.buildArg, template);
       const service = await temporaryService(session, { how, env, port: options.port, factory });
       try {
         await serve({ session, service, source, options, factory });

@@ -21,15 +21,16 @@ export function templatesStandInsCommand(
   );
   dataDirOption(command).option(
     "--only <languages>",
-    "only those for node, python, go or static, separated by commas (default: all)",
+    "only those for node, python, go or static, separated by commas (repeatable; default: all)",
     languages,
   );
   examples(command, ["sudo elafros templates stand-ins", "sudo elafros templates stand-ins --only node,static"]);
   return command.action(async (options: TemplatesStandInsOptions) => run(options, factory));
 }
 
-function languages(text: string): string[] {
-  return text.split(",").map((one) => one.trim());
+/** Separated by commas, and repeated. */
+function languages(text: string, before: string[] = []): string[] {
+  return [...before, ...text.split(",").map((one) => one.trim())];
 }
 
 async function runTemplatesStandIns({ dataDir, only }: TemplatesStandInsOptions, factory: Factory): Promise<void> {

@@ -96,6 +96,7 @@ describe("templates", () => {
   it.each<[string[], object]>([
     [[], { dataDir: "/var/lib/elafros" }],
     [["--data-dir", "/d", "--only", "node, go"], { dataDir: "/d", only: ["node", "go"] }],
+    [["--only", "node", "--only", "static"], { dataDir: "/var/lib/elafros", only: ["node", "static"] }],
   ])("templatesStandInsCommand() reads %j", async (argv, expected) => {
     expect(await parseOptions<TemplatesStandInsOptions>(templatesStandInsCommand, argv)).toEqual(expected);
   });
