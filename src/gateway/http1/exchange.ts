@@ -14,9 +14,9 @@ import { Placement, type PlacementOptions } from "../placement.ts";
 import type { Instance } from "../state.ts";
 import type { AnswerHead, Ending } from "./answer-head.ts";
 import { answerHeadText, type BodyMode, informationText, ownAnswer } from "./answering.ts";
+import { AppRequest, passingTrailers } from "./app-request.ts";
 import type { Client } from "./client.ts";
 import type { Context } from "./context.ts";
-import { trailerLines } from "./fields.ts";
 import { Upstream, type UpstreamUser } from "./upstream.ts";
 
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
@@ -57,10 +57,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   #instance: Instance | undefined;
   #upstream: Upstream | undefined;
   #connected = false;
-  /** The app has the request's head. */
-  #headSent = false;
-  /** The app has the request's body. */
-  #bodySent: boolean;
+  readonly #toApp: AppRequest;
   #continued = false;
   /** Nobody takes the answer any more. */
   #abandoned = false;
@@ -84,7 +81,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.clock = context.clock;
     this.limits = context.limits;
     this.began = context.clock.now();
-    this.#bodySent = request.body === "none";
+    this.#toApp = new AppRequest(context.out, request.text, request.body);
     this.#placement = new Placement(this);
   }
 
@@ -104,29 +101,19 @@ export class Exchange implements PlacementOptions, UpstreamUser {
 
   /** Pieces of the body follow, up to `bodyPaused`. */
   bodyReadable(): void {
-    if (!this.#sendsBody) return;
-    const { out } = this.#context;
-    if (this.#upstream !== undefined) out.begin(this.#upstream.wire);
-    if (!this.#headSent) out.text(this.#request.text);
-    this.#headSent = true;
+    if (this.#sendsBody && this.#upstream !== undefined) this.#toApp.begin(this.#upstream.wire);
   }
 
   bodyData(bytes: Buffer, start: number, end: number): void {
-    if (!this.#sendsBody) return;
-    if (this.#request.body === "chunked") this.#context.out.chunk(bytes, start, end);
-    else this.#context.out.bytes(bytes, start, end);
+    if (this.#sendsBody) this.#toApp.data(bytes, start, end);
   }
 
   /** `end`: the body is whole. False if its trailers aren't ones. */
   bodyPaused(end: boolean, trailers: Buffer | undefined): boolean {
-    const sends = this.#sendsBody;
-    if (end) {
-      const lines = trailers === undefined ? "" : trailerLines(trailers);
-      if (lines === undefined) return false;
-      if (sends && this.#request.body === "chunked") this.#context.out.text(`0\r\n${lines}\r\n`);
-      if (sends) this.#bodySent = true;
-    }
-    if (sends) this.#context.out.send();
+    const lines = passingTrailers(trailers);
+    if (lines === undefined) return false;
+    if (this.#sendsBody && end) this.#toApp.finish(lines);
+    else if (this.#sendsBody) this.#toApp.pause();
     return true;
   }
 
@@ -234,12 +221,12 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   ended({ reusable, trailers }: { reusable: boolean; trailers: Buffer | undefined }): void {
     const upstream = this.#upstream;
     this.#upstream = undefined;
-    const lines = trailers === undefined ? "" : trailerLines(trailers);
+    const lines = passingTrailers(trailers);
     if (!this.#abandoned && lines !== undefined) {
       if (this.#mode === "chunks") this.#context.out.text(`0\r\n${lines}\r\n`);
       this.#context.out.send();
     }
-    if (reusable && this.#bodySent && !this.#abandoned) {
+    if (reusable && this.#toApp.sent && !this.#abandoned) {
       if (upstream !== undefined) this.#context.pool.put(upstream, this.clock.now());
     } else upstream?.destroy();
     const { over } = this;
@@ -286,7 +273,6 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   #connect(instance: Instance): void {
     this.#stale = false;
     this.#connected = false;
-    this.#headSent = false;
     if (isIP(instance.host) !== 0) return this.#connectTo(instance, instance.host);
     lookup(instance.host, (error, address) => {
       if (this.#instance !== instance || this.#abandoned) return;
@@ -321,8 +307,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.core.reached(instance);
     // With a body, the head goes out with what there is of it.
     if (this.#request.body !== "none") return this.#client.bodyWanted();
-    this.#headSent = true;
-    this.#upstream?.wire.writeText(this.#request.text);
+    if (this.#upstream !== undefined) this.#toApp.sendWhole(this.#upstream.wire);
   }
 
   /** Nobody takes the answer any more; see outlast.ts. */
@@ -342,7 +327,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.#stopOutlasting = outlast(this.#context, {
       upstream: { socket: { end: () => upstream.wire.end() }, destroy: () => upstream.destroy() },
       answer: this.answered ? { resume: () => upstream.wire.resume() } : undefined,
-      whole: this.#bodySent,
+      whole: this.#toApp.sent,
       lost: () => {
         this.#instance = undefined;
         this.#upstream = undefined;
