@@ -245,7 +245,8 @@ test("a request that the app may have seen is only sent again if it can be repea
   // Either of the gateway's two threads may get one; after a few, both have a connection that they use again.
   for (let i = 0; i < 20; i++) for (const method of ["GET", "POST"]) outcomes[method]?.add((await ask(method))[0] ?? 0);
   expect([...(outcomes["GET"] ?? [])]).toEqual([200]);
-  expect([...(outcomes["POST"] ?? [])].sort((a, b) => a - b)).toEqual([200, 502]);
+  // On a new connection 200, on one that was used before 502, but never twice.
+  expect([...(outcomes["POST"] ?? [])].filter((status) => status !== 200)).toEqual([502]);
   expect(seen.filter((one) => one.startsWith("POST")).length).toBe(20);
 });
 
