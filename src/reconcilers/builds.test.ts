@@ -60,7 +60,10 @@ describe("startControllers() with builds", () => {
       timeoutMs: 600_000,
       labels: { "build.dev/buildName": first },
     });
-    expect((await world.get(Revision, first)).spec.buildName).toBe(first);
+    // It comes after the Build.
+    await expect
+      .poll(async () => (await world.get(Revision, first).catch(() => undefined))?.spec.buildName)
+      .toBe(first);
 
     world.builds.queue(first, "Waiting for 2 builds before it");
     const waits = { reason: "Building", message: "Waiting for 2 builds before it" };
