@@ -165,7 +165,10 @@ describe("an installation", () => {
     "up takes over what is left where supervisor and %s were killed, and no instance is restarted",
     async (names) => {
       const killed = names.split(" and ");
-      const before = await one.status();
+      const before = await eventually("status tells of the instance as it is", async () => {
+        const status = await one.status();
+        return status.instances.every(({ phase }) => phase === "ready") && status;
+      });
       const pidIn = (status: Status, name: string) => status.processes.find((each) => each.name === name)?.pid;
       await machine.run("kill", ["-KILL", ...["supervisor", ...killed].map((name) => String(pidIn(before, name)))]);
       await one.start();
@@ -183,7 +186,12 @@ describe("an installation", () => {
   test("down ends an up that is still starting", async () => {
     await one.down();
     const starting = one.up();
-    await eventually("control starts", async () => access(join(one.dir, "run/control.json")).then(() => true));
+    const control = await eventually("control starts", async () => {
+      const record = JSON.parse(await readFile(join(one.dir, "run/control.json"), "utf8")) as Record<string, unknown>;
+      return record["starting"] === true && Number(record["pid"]);
+    });
+    // It stays so until `down` has come.
+    expect((await machine.run("kill", ["-STOP", String(control)])).code).toBe(0);
     await one.down();
     const { code, stderr } = await starting;
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^Error: /)]);
