@@ -40,9 +40,9 @@ async function patch(path: string, body: object): Promise<void> {
   expect(answer.status, answer.text).toBeLessThan(300);
 }
 
-async function create(apiVersion: string, kind: string, object: object): Promise<void> {
-  const made = await platform.kubectl(["create", "-f", "-"], JSON.stringify({ apiVersion, kind, ...object }));
-  expect(made.code, made.stderr).toBe(0);
+async function create(path: string, object: object): Promise<void> {
+  const made = await platform.call("POST", path, JSON.stringify(object));
+  expect(made.status, made.text).toBe(201);
 }
 
 describe("the examples, each deployed from its folder", () => {
@@ -82,21 +82,25 @@ describe("a repository over ssh", () => {
     const repository = await makeRepository(join(platform.dataDir, "site.git"));
     const commit = await repository.commit({ "index.html": "<html>from ssh</html>\n" });
     const known = server.knownHosts.replaceAll("127.0.0.1", "host.elafros.internal");
-    await create("v1", "Secret", {
+    await create("/api/v1/namespaces/default/secrets", {
       metadata: { name: "deploy-key", annotations: { "build.dev/git-0": "host.elafros.internal" } },
       type: "kubernetes.io/ssh-auth",
       stringData: { "ssh-privatekey": server.key, known_hosts: known },
     });
-    await create("v1", "ServiceAccount", {
+    await create("/api/v1/namespaces/default/serviceaccounts", {
       metadata: { name: "builder" },
       secrets: [{ name: "deploy-key" }],
     });
     const url = `ssh://root@host.elafros.internal:${sshPort}${repository.path}`;
-    await create("elafros.dev/v1alpha1", "Route", {
+    await create(`${api}/routes`, {
+      apiVersion: "elafros.dev/v1alpha1",
+      kind: "Route",
       metadata: { name: "site" },
       spec: { rollout: { traffic: [{ configurationName: "site", percent: 100 }] } },
     });
-    await create("elafros.dev/v1alpha1", "Configuration", {
+    await create(`${api}/configurations`, {
+      apiVersion: "elafros.dev/v1alpha1",
+      kind: "Configuration",
       metadata: { name: "site" },
       spec: {
         build: {
@@ -194,7 +198,8 @@ exports.index = async (req, res) => {
   );
 
   async function pods(): Promise<string[]> {
-    const list = await platform.kubectl(["get", "pods", "-l", "elafros.dev/revision=single-00002", "-o", "name"]);
-    return list.stdout.trim().split("\n");
+    const path = "/api/v1/namespaces/default/pods?labelSelector=elafros.dev/revision=single-00002";
+    const { items } = (await platform.json("GET", path)) as { items: { metadata: { name: string } }[] };
+    return items.map(({ metadata }) => metadata.name);
   }
 });

@@ -170,8 +170,10 @@ describe("5) Deploy a Function", () => {
     });
     await eventually("the Route serves it", async () => (await served("my-function")) === "bar world\n");
     // "supporting listing revisions by type"
-    const functions = await platform.kubectl(["get", "revisions", "-l", "elafros.dev/type=function", "-o", "name"]);
-    expect(functions.stdout.trim()).toBe("revision.elafros.dev/my-function-00001");
+    const functions = await platform.json("GET", `${api}/revisions?labelSelector=elafros.dev/type=function`);
+    expect(
+      (functions as { items: { metadata: { name: string } }[] }).items.map(({ metadata }) => metadata.name),
+    ).toEqual(["my-function-00001"]);
   });
 });
 
