@@ -51,6 +51,17 @@ stamp=node_modules/.setup-stamp
 if [ ! -f $stamp ] || ! cmp -s package-lock.json $stamp; then
   command -v npm >/dev/null || { echo "setup: npm is needed: apt-get install npm" >&2; exit 1; }
   say "installing npm packages, Node.js among them"
-  npm ci --no-audit --no-fund --loglevel=error
+  install="ci --no-audit --no-fund --loglevel=error"
+  # shellcheck disable=SC2086
+  npm $install
+  # An older Node.js leaves out, without a word, optional packages that ask for a newer one: the tools' own programs. So again, by what has just come.
+  if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 24 ]; then
+    case $(uname -m) in aarch64 | arm64) arch=arm64 ;; *) arch=x64 ;; esac
+    own=$(mktemp -d)
+    cp -R "node_modules/node-linux-$arch" node_modules/npm "$own"
+    # shellcheck disable=SC2086
+    PATH="$own/node-linux-$arch/bin:$PATH" node "$own/npm/bin/npm-cli.js" $install
+    rm -rf "$own"
+  fi
   cp package-lock.json $stamp
 fi
