@@ -38,6 +38,8 @@ test("a service goes to none after its window, says so, and is there again with 
   const { platform, images } = stage;
   await createScaled(platform, { name: "sleepy", image: images["app:1"] });
   const revision = "sleepy-00001";
+  // It answers before its status says so.
+  await hasInstances(platform, revision, 1);
   expect(await conditionOf(platform, revision, "Active")).toEqual(["True", ""]);
   for (let cycle = 0; cycle < 5; cycle++) {
     await isAtZero(platform, revision);
