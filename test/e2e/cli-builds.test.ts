@@ -121,7 +121,7 @@ Deployed to http://hello.default.localhost:${platform.httpPort}
     await platform.elafros(["deploy", "--service", "slow", "--no-wait"], { cwd });
     const following = platform.elafros(["builds", "logs", "-f"], { cwd });
     await eventually("the step has begun", async () =>
-      (await platform.elafros(["builds", "logs"], { cwd })).stdout.includes("begun"),
+      (await platform.elafros(["builds", "logs"], { cwd })).stdout.includes("[build] begun\n"),
     );
     expect((await platform.elafros(["builds", "cancel", "v1"], { cwd })).stdout).toBe(
       "✓ Cancelled build [slow-00001]\n",
