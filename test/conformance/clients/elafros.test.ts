@@ -60,7 +60,7 @@ describe("elafros deploy's flags", () => {
     const flags = [
       `deploy --service flags --image ${images["app:1"]} --env-file dev.env --env OVER=flag --label team=shop`,
       "--secret PASSWORD=db:password --secret /etc/db=db --port 9090 --cpu 500m --memory 128Mi",
-      "--concurrency 2 --timeout 3s --service-account robot",
+      "--concurrency 2 --timeout 3s --service-account robot --max-scale 1",
     ];
     await output(flags.join(" "));
 
