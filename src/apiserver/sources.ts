@@ -9,7 +9,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError, type Reason } from "../api/meta/errors.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import type { Clock } from "../lib/clock.ts";
-import { digestHex } from "../lib/source/location.ts";
+import { digestHex, uploadLocation } from "../lib/source/location.ts";
 import type { SourceError, SourcesPort } from "../runtime/sources.ts";
 import type { ResourceCall } from "./call.ts";
 import type { ServerParts } from "./context.ts";
@@ -114,7 +114,7 @@ async function upload(
     kind: "Source",
     apiVersion: `${group}/${version}`,
     metadata: { name: info.name, namespace: info.namespace },
-    status: { bytes: size ?? 0, location: `upload:${info.name}` },
+    status: { bytes: size ?? 0, location: uploadLocation(info.name) },
   };
   return sendObject(reply, value, { code: known === undefined ? 201 : 200, form });
 }

@@ -14,6 +14,11 @@ export function uploadLocation(digest: string): string {
   return `upload:${digest}`;
 }
 
+/** What an upload's location names, its digest where it is well formed; undefined for other locations. */
+export function uploadOf(location: string): string | undefined {
+  return /^upload:(.*)$/s.exec(location)?.[1];
+}
+
 /** The 64 hex digits of a digest as the sources port has it, `sha256:HEX`; undefined where it is none. */
 export function digestHex(digest: string): string | undefined {
   const value = /^sha256:(.*)$/.exec(digest)?.[1] ?? "";
@@ -25,7 +30,7 @@ export function digestHex(digest: string): string | undefined {
  * @throws SourceFault whose message says what is wrong with it
  */
 export function parseLocation(text: string): SourceLocation {
-  const upload = /^upload:(.*)$/s.exec(text)?.[1];
+  const upload = uploadOf(text);
   if (upload !== undefined) {
     const sha256 = digestHex(upload);
     if (sha256 === undefined)

@@ -3,6 +3,7 @@ import { Configuration } from "../../api/configuration.ts";
 import type { Client } from "../../client/client.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { uploadOf } from "../../lib/source/location.ts";
 import type { SourcesPort } from "../../runtime/sources.ts";
 import { hourly } from "./hourly.ts";
 
@@ -15,8 +16,6 @@ export interface SourceHousekeepingOptions {
   log: Log;
 }
 
-const prefix = "upload:";
-
 /** Removes uploads that no Configuration and no Build names any more, once an hour, until `stop`, which waits for what is under way. */
 export function startSourceHousekeeping(options: SourceHousekeepingOptions): { stop(): Promise<void> } {
   const { client, sources, keepMs } = options;
@@ -27,8 +26,8 @@ export function startSourceHousekeeping(options: SourceHousekeepingOptions): { s
       ...builds.items.map(({ metadata, spec }) => ({ metadata, source: spec.source })),
     ];
     const kept = named.flatMap(({ metadata, source }) => {
-      const location = source?.gcs?.location ?? "";
-      return location.startsWith(prefix) ? [`${metadata.namespace ?? ""}/${location.slice(prefix.length)}`] : [];
+      const digest = uploadOf(source?.gcs?.location ?? "");
+      return digest === undefined ? [] : [`${metadata.namespace ?? ""}/${digest}`];
     });
     await sources.prune(new Set(kept), keepMs);
   });

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { lchown, mkdir, rm, utimes, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { uploadOf } from "../../lib/source/location.ts";
 import { buildHome, credentialDirectories, homeFiles, homeVariables } from "../build-home.ts";
 import { type BuildSpec, type StepSpec, toolsImage } from "../builds.ts";
 import { fetchPaths, fetchProgram, type FetchRequest } from "../fetch/protocol.ts";
@@ -14,7 +15,6 @@ import type { ImageRoot } from "./parts.ts";
 import { mountTmpfs, removeTree } from "./rootfs.ts";
 import type { ResolvedUser } from "./users.ts";
 
-const uploadPrefix = "upload:";
 /** What a build's credentials, and what programs write beside them, may take of memory. */
 const credentialsBytes = 8 << 20;
 const credentialsFiles = 4096;
@@ -174,12 +174,13 @@ async function sourceMounts(ctx: BuildContext, record: BuildRecord): Promise<Bun
   if (source.type === "git" && source.url.startsWith("file:")) {
     mounts.push(...ctx.fileSources.map((path) => readOnly(path)));
   }
-  if (source.type !== "git" && source.location.startsWith(uploadPrefix)) {
-    const digest = source.location.slice(uploadPrefix.length);
+  const location = source.type === "git" ? "" : source.location;
+  const digest = uploadOf(location);
+  if (digest !== undefined) {
     const file = await ctx.sourceFile(record.key.namespace, digest);
     if (file === undefined) {
       throw new SourceError(
-        `Source "${source.location}" is not here: upload the archive again, as "elafros deploy --source" does`,
+        `Source "${location}" is not here: upload the archive again, as "elafros deploy --source" does`,
       );
     }
     request.upload = fetchPaths.upload;
