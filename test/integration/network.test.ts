@@ -7,8 +7,11 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLog } from "../../src/lib/log.ts";
 import { createLauncher } from "../../src/runtime/oci/launcher.ts";
+import { networkNames } from "../../src/runtime/oci/network-names.ts";
+import { existingSlots, removeSlots } from "../../src/runtime/oci/network-slots.ts";
 import { createNetwork, destroyNetwork, type NetworkOptions, type OciNetwork } from "../../src/runtime/oci/network.ts";
 import type { Attachment } from "../../src/runtime/oci/parts.ts";
+import { runTool } from "../../src/runtime/oci/storage-run.ts";
 import {
   connectFrom,
   type Listener,
@@ -319,6 +322,23 @@ test("destroyNetwork() leaves nothing, and what another installation needs", asy
   expect(left).not.toContain(hash);
   expect(left).toContain(network.bridge.slice(3));
   expect(await from(a, "198.51.100.2", 80)).toContain("internet");
+  await rm(dataDir, { recursive: true });
+});
+
+test("a place that two remove at once is removed, and neither fails", async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), "elafros-network-"));
+  const other = { ...options, dataDir, runDir: join(dataDir, "run"), prepared: 0 };
+  const second = await createNetwork(other);
+  for (let round = 0; round < 5; round += 1) {
+    await Promise.all(["x", "y", "z"].map((id) => second.attach(id)));
+    const names = networkNames(dataDir);
+    const slots = await existingSlots(names, 0);
+    expect(slots).toHaveLength(3);
+    await Promise.all([1, 2, 3].map(() => removeSlots(runTool, names, slots)));
+    expect(await existingSlots(names, 0)).toEqual([]);
+    await Promise.all(["x", "y", "z"].map((id) => second.release(id)));
+  }
+  await destroyNetwork(other);
   await rm(dataDir, { recursive: true });
 });
 

@@ -2,7 +2,7 @@
 import { readdir, statfs } from "node:fs/promises";
 import { netnsDir, type NetworkNames, type Slot, slotAt } from "./network-names.ts";
 import { elementsScript } from "./network-rules.ts";
-import { needTool, type RunTool } from "./storage-run.ts";
+import { lastWords, needTool, type RunTool, ToolError } from "./storage-run.ts";
 
 /** What the slots of a bridge share. */
 export interface SlotContext {
@@ -67,18 +67,27 @@ export async function joinBridge(run: RunTool, names: NetworkNames, slots: reado
 
 /** Removes places; nothing happens where one isn't there. The processes in them must have ended. */
 export async function removeSlots(run: RunTool, names: NetworkNames, slots: readonly Slot[]): Promise<void> {
-  const [ports, namespaces] = await Promise.all([listPorts(names), listNamespaces(names)]);
-  const present = slots.filter((slot) => ports.includes(slot.port) || namespaces.includes(slot.netns));
-  if (present.length === 0) return;
-  await ipBatch(
-    run,
-    present.flatMap((slot) => [
+  const gone = new Set<Slot>();
+  for (let tries = 1; ; tries += 1) {
+    const [ports, namespaces] = await Promise.all([listPorts(names), listNamespaces(names)]);
+    const present = slots.filter((slot) => ports.includes(slot.port) || namespaces.includes(slot.netns));
+    if (present.length === 0) break;
+    for (const slot of present) gone.add(slot);
+    const commands = present.flatMap((slot) => [
       ...(ports.includes(slot.port) ? [`link del ${slot.port}`] : []),
       ...(namespaces.includes(slot.netns) ? [`netns del ${slot.netns}`] : []),
-    ]),
-  );
+    ]);
+    // A tool that a killed control had started may be removing the same: goes on after a failure, and looks at what is left.
+    const removed = await run("ip", ["-force", "-batch", "-"], { input: `${commands.join("\n")}\n` });
+    if (removed.code === 0) break;
+    if (tries === 3) {
+      const which = present.map(({ netns }) => netns).join(", ");
+      throw new ToolError(`Cannot remove the network namespaces ${which}: ${lastWords(removed)}`, removed);
+    }
+  }
+  if (gone.size === 0) return;
   // Added first, so that deleting succeeds where it isn't there; fails where the table is gone, and the element with it.
-  const input = `${elementsScript("add", names, present)}\n${elementsScript("delete", names, present)}\n`;
+  const input = `${elementsScript("add", names, [...gone])}\n${elementsScript("delete", names, [...gone])}\n`;
   await run("nft", ["-f", "-"], { input });
 }
 

@@ -24,7 +24,7 @@ export interface ToolOptions {
 export type RunTool = (command: string, args: readonly string[], options?: ToolOptions) => Promise<ToolResult>;
 
 /** A tool that ended with another code than 0, or couldn't be started. */
-class ToolError extends Error {
+export class ToolError extends Error {
   override readonly name = "ToolError";
   readonly result: ToolResult | undefined;
   constructor(message: string, result?: ToolResult, options?: ErrorOptions) {
@@ -132,11 +132,13 @@ export async function needTool(
 ): Promise<string> {
   const result = await run(command, args, options);
   if (result.code !== 0) {
-    const words = result.stderr.trim().split("\n").slice(-5).join("; ");
-    throw new ToolError(
-      `${command} ${args.slice(0, 3).join(" ")} failed with exit code ${result.code}: ${words}`,
-      result,
-    );
+    const what = `${command} ${args.slice(0, 3).join(" ")}`;
+    throw new ToolError(`${what} failed with exit code ${result.code}: ${lastWords(result)}`, result);
   }
   return result.stdout.toString("utf8");
+}
+
+/** What a tool said at last, on one line. */
+export function lastWords({ stderr }: { stderr: string }): string {
+  return stderr.trim().split("\n").slice(-5).join("; ");
 }
