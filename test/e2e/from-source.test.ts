@@ -3,7 +3,7 @@
  * never overlap. Node.js' dependencies come from npm's registry. Python's and Go's registries can't be reached from where these tests run, so those programs
  * have no dependencies: what their builders do with some is tested as far as the Dockerfile (src/runtime/builder/languages.test.ts).
  */
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeRepository } from "../support/git-repository.ts";
@@ -74,6 +74,24 @@ describe("the examples, each deployed from its folder", () => {
       return stdout.includes("Order o-7 (event e-1 of type com.example.order");
     });
   });
+});
+
+test("layers of a base image are kept once, whoever builds on it", async () => {
+  const kept = await readdir(join(platform.dataDir, "bases/blobs"));
+  const caches = join(platform.dataDir, "builds/cache");
+  const copies: string[] = [];
+  for (const cache of await readdir(caches)) {
+    const blobs = join(caches, cache, "blobs/sha256");
+    for (const entry of await readdir(blobs, { withFileTypes: true })) if (entry.isFile()) copies.push(entry.name);
+  }
+  // The build that was the first to use a layer had to make it.
+  const made = kept.filter((name) => copies.includes(name));
+  expect(made.length).toBeGreaterThan(0);
+  for (const name of made)
+    expect(
+      copies.filter((copy) => copy === name),
+      name,
+    ).toHaveLength(1);
 });
 
 describe("a repository over ssh", () => {

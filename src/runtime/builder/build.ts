@@ -36,8 +36,8 @@ export async function build(options: BuilderOptions): Promise<void> {
     const first = await runLogged("buildah", args, env);
     const ended = first.code !== 0 && isBroken(first) && (await cache.discard()) ? await again(args, env) : first;
     if (ended.code !== 0) throw new Error(buildFailure(ended.lines));
-    const { image, output } = options;
-    await exportImage({ id: await readId(idFile), image, output, blobs: cache.blobs, env });
+    const { image, output, baseBlobs } = options;
+    await exportImage({ id: await readId(idFile), image, output, blobs: cache.blobs, baseBlobs, env });
   } finally {
     await cache.close();
     await rm(own, { recursive: true, force: true });

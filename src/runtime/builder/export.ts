@@ -1,6 +1,6 @@
 /** Leaves an image of buildah's storage in an OCI layout. */
 import { constants } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat } from "node:fs/promises";
+import { copyFile, lstat, mkdir, mkdtemp, readFile, readdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { runTold } from "./tools.ts";
 
@@ -11,8 +11,10 @@ export interface ExportOptions {
   image: string;
   /** The layout's directory. */
   output: string;
-  /** Where blobs are kept between builds: those of base images are most of an image, and the same each time. */
+  /** Where blobs are kept between builds. */
   blobs: string;
+  /** Blobs of base images, which are most of an image: the layout has links to them. */
+  baseBlobs: string;
   env: NodeJS.ProcessEnv;
 }
 
@@ -23,8 +25,10 @@ const keptMs = 3_600_000;
  * Writes the layout. An image that stays on this machine isn't compressed: that would only cost time, twice.
  * @throws with a sentence, where it can't be written
  */
-export async function exportImage({ id, image, output, blobs, env }: ExportOptions): Promise<void> {
+export async function exportImage({ id, image, output, blobs, baseBlobs, env }: ExportOptions): Promise<void> {
   const stays = !/^[^/]*[.:][^/]*\//u.test(image) || image.startsWith("localhost/");
+  const kept = join(blobs, "sha256");
+  const bases = await linkBases(baseBlobs, kept);
   // Beside the blobs, for skopeo moves them there; the output is another mount.
   await mkdir(blobs, { recursive: true });
   const layout = await mkdtemp(join(blobs, "layout-"));
@@ -42,25 +46,50 @@ export async function exportImage({ id, image, output, blobs, env }: ExportOptio
       const words = lines.findLast((line) => line.trim() !== "") ?? `skopeo ended with ${code}`;
       throw new Error(`Cannot write the image: ${words}`);
     }
-    await take(layout, output, join(blobs, "sha256"));
+    await take({ layout, output, kept, bases });
   } finally {
     await rm(layout, { recursive: true, force: true });
   }
 }
 
+/** Puts links to the blobs of base images among the kept ones, so that skopeo doesn't make them again; gives their paths by name. */
+async function linkBases(from: string, kept: string): Promise<Map<string, string>> {
+  await mkdir(kept, { recursive: true });
+  const there = await readdir(from).catch(() => []);
+  const paths = new Map(there.map((name) => [name, join(from, name)]));
+  for (const [name, path] of paths) {
+    await symlink(path, join(kept, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  }
+  return paths;
+}
+
+interface Taken {
+  layout: string;
+  output: string;
+  kept: string;
+  bases: ReadonlyMap<string, string>;
+}
+
 /** Copies a layout and the blobs that it consists of. */
-async function take(layout: string, output: string, kept: string): Promise<void> {
+async function take({ layout, output, kept, bases }: Taken): Promise<void> {
   const used = await blobsOf(layout, kept);
   await mkdir(join(output, "blobs/sha256"), { recursive: true });
   for (const name of ["oci-layout", "index.json"]) await copyFile(join(layout, name), join(output, name));
   for (const name of used) {
+    const base = bases.get(name);
+    if (base !== undefined) {
+      await symlink(base, join(output, "blobs/sha256", name));
+      continue;
+    }
     // Shares the bytes where the file system can; linking isn't possible from one mount to another.
     await copyFile(join(kept, name), join(output, "blobs/sha256", name), constants.COPYFILE_FICLONE);
   }
   for (const name of await readdir(kept)) {
     const path = join(kept, name);
-    const age = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now());
-    if (!used.includes(name) && age > keptMs) await rm(path, { force: true });
+    const age = Date.now() - ((await lstat(path).catch(() => undefined))?.mtimeMs ?? Date.now());
+    if ((!used.includes(name) || bases.has(name)) && age > keptMs) await rm(path, { force: true });
   }
 }
 

@@ -23,6 +23,8 @@ export interface BuilderOptions {
   context: string;
   workspace: string;
   cache: string;
+  /** Where the layers of base images are as blobs. */
+  baseBlobs: string;
   output: string;
 }
 
@@ -43,6 +45,7 @@ const known = {
   context: text,
   workspace: text,
   cache: text,
+  "base-blobs": text,
   output: text,
 } as const;
 
@@ -91,6 +94,7 @@ export function parseOptions(args: readonly string[]): BuilderOptions {
     context: values.context?.trim() || ".",
     workspace: values.workspace ?? "/workspace",
     cache: values.cache ?? "/builder/cache",
+    baseBlobs: values["base-blobs"] ?? "/builder/bases/blobs",
     output: values.output ?? "/builder/image",
   };
 }

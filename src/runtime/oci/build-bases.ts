@@ -11,6 +11,7 @@ import { readJson, writeFileAtomic } from "../../lib/files.ts";
 import type { Log } from "../../lib/log.ts";
 import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
+import { type BaseBlobs, createBaseBlobs } from "./build-blobs.ts";
 import { authsFor } from "./images-auth.ts";
 import { reason } from "./images-errors.ts";
 import { type ImageReference, isLoopback, parseReference } from "./images-reference.ts";
@@ -30,6 +31,8 @@ export interface BasesOptions {
 }
 
 export interface Bases {
+  /** Their layers as blobs. */
+  readonly blobs: BaseBlobs;
   /** The storage's lock files, relative to its directory. Steps have others in their places: who holds a lock holds up everybody's base images. */
   readonly locks: readonly string[];
   /** Makes the storage where there is none: steps that see it can't. */
@@ -55,6 +58,7 @@ export function createBases(options: BasesOptions): Bases {
   const { dir, driver, clock, log } = options;
   const memory = join(dir, "elafros.json");
   const locks = ["images", "layers"].map((part) => `${driver}-${part}/${part}.lock`);
+  const blobs = createBaseBlobs(dir, driver);
   const under = new Map<string, Promise<void>>();
   const config = join(options.runRoot, "storage.conf");
   const skopeo = async (...args: string[]): Promise<ToolResult> => {
@@ -128,8 +132,10 @@ export function createBases(options: BasesOptions): Bases {
   };
 
   return {
+    blobs,
     locks,
     prepare: async () => {
+      await blobs.prepare();
       for (const lock of locks.map((path) => join(dir, path))) {
         await mkdir(dirname(lock), { recursive: true, mode: 0o700 });
         await (await open(lock, "a", 0o644)).close();
@@ -161,6 +167,7 @@ export function createBases(options: BasesOptions): Bases {
           log.warn({ image: names, error: reason(result.stderr) }, "A base image can't be removed");
         else for (const tag of tags) await remember(tag, undefined);
       }
+      await blobs.prune();
     },
   };
 }

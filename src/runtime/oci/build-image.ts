@@ -5,7 +5,7 @@ import { BuildFailed } from "./build-end.ts";
 import { buildPaths, type BuildRecord } from "./build-record.ts";
 import { readText } from "./files.ts";
 import { builtReference } from "./images-import.ts";
-import { hasLayout } from "./images-layout.ts";
+import { hasLayout, readLayout } from "./images-layout.ts";
 import { parseReference } from "./images-reference.ts";
 
 /**
@@ -22,7 +22,8 @@ export async function takeImage(
   const { images } = ctx.driver;
   const { image: name, registryAuths } = record.spec;
   const paths = buildPaths(ctx.places, record.id);
-  const layout = { layout: paths.image, name: name ?? "" };
+  const knownBlobs = ctx.bases.blobs.dir;
+  const layout = { layout: paths.image, name: name ?? "", knownBlobs };
   if (!(await hasLayout(paths.image))) return name === undefined ? undefined : pushedImage(ctx, record, name);
   if (name === undefined) {
     throw new BuildFailed(
@@ -38,6 +39,11 @@ export async function takeImage(
   await images.pushLayout(layout, registryAuths, signal).catch((error: unknown) => {
     throw failed("PushFailed", error, { prefix: `Cannot push image "${name}": `, hint: pushHint });
   });
+  await readLayout(paths.image, { arch: process.arch, knownBlobs })
+    .then((image) => ctx.bases.blobs.keep(image))
+    .catch((error: unknown) =>
+      ctx.driver.log.warn({ error, build: record.id }, "Layers of base images can't be kept: builds write them again"),
+    );
   return exact;
 }
 

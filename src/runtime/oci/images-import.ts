@@ -5,7 +5,7 @@ import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { signal as kill } from "./cgroup.ts";
 import { reason } from "./images-errors.ts";
-import { type Descriptor, fault, type LayoutImage, readLayout } from "./images-layout.ts";
+import { type Blob, fault, type LayoutImage, readLayout } from "./images-layout.ts";
 import { type ImageReference, isLoopback, parseReference } from "./images-reference.ts";
 import { type RegistryContext, withCredentials } from "./images-registry.ts";
 import type { ToolResult } from "./storage-run.ts";
@@ -29,6 +29,14 @@ export function builtReference(written: string): ImageReference {
   return reference.short ? parseReference(`localhost/${written}`) : reference;
 }
 
+/** A layout, and the name that its image gets. */
+interface NamedLayout {
+  layout: string;
+  reference: ImageReference;
+  /** A directory of blobs whose bytes are what their names say. */
+  knownBlobs?: string;
+}
+
 /**
  * Copies a layout's image into local storage as `name@digest`, and gives that. Doing it again is harmless.
  * @param signal ends the copying
@@ -36,10 +44,10 @@ export function builtReference(written: string): ImageReference {
  */
 export async function importLayout(
   context: RegistryContext,
-  { layout, reference }: { layout: string; reference: ImageReference },
+  { reference, ...from }: NamedLayout,
   signal: AbortSignal,
 ): Promise<string> {
-  return withCopy(context, layout, async (copy, { manifest, blobs }) => {
+  return withCopy(context, from, async (copy, { manifest, blobs }) => {
     await checkBlobs(context, copy, blobs);
     const exact = `${reference.name}@${manifest.digest}`;
     const args = [
@@ -64,10 +72,10 @@ export async function importLayout(
  */
 export async function pushLayout(
   context: RegistryContext,
-  { layout, reference, auth }: { layout: string; reference: ImageReference; auth: readonly RegistryAuth[] },
+  { reference, auth, ...from }: NamedLayout & { auth: readonly RegistryAuth[] },
   signal: AbortSignal,
 ): Promise<void> {
-  await withCopy(context, layout, (copy) =>
+  await withCopy(context, from, (copy) =>
     withCredentials({ ...context, givenOnly: true }, reference, auth, (file) =>
       abortable(
         context,
@@ -92,15 +100,16 @@ export async function pushLayout(
 /** A layout of our own with the one image and the other's blobs, so that nothing but what was checked is chosen. */
 async function withCopy<T>(
   context: RegistryContext,
-  layout: string,
+  { layout, ...known }: { layout: string; knownBlobs?: string },
   use: (copy: string, image: LayoutImage) => Promise<T>,
 ): Promise<T> {
-  const image = await readLayout(layout, process.arch);
+  const image = await readLayout(layout, { arch: process.arch, ...known });
   const { mediaType, digest, size } = image.manifest;
   const copy = await mkdtemp(join(context.temporary, "layout-"));
   try {
-    await mkdir(join(copy, "blobs"));
-    await symlink(join(layout, "blobs/sha256"), join(copy, "blobs/sha256"));
+    await mkdir(join(copy, "blobs/sha256"), { recursive: true });
+    const blobs = new Map(image.blobs.map(({ hex, path }) => [hex, path]));
+    for (const [hex, path] of blobs) await symlink(path, join(copy, "blobs/sha256", hex));
     await writeFile(join(copy, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
     await writeFile(
       join(copy, "index.json"),
@@ -116,8 +125,8 @@ async function withCopy<T>(
  * Checks the bytes of every blob. The tool would take a layer that storage has already by its digest alone: without its bytes, a layout could name one of another's
  * image.
  */
-async function checkBlobs(context: RegistryContext, copy: string, blobs: readonly Descriptor[]): Promise<void> {
-  const files = new Set(blobs.map(({ digest }) => digest.slice("sha256:".length)));
+async function checkBlobs(context: RegistryContext, copy: string, blobs: readonly Blob[]): Promise<void> {
+  const files = new Set(blobs.filter(({ known }) => !known).map(({ hex }) => hex));
   const input = [...files].map((hex) => `${hex}  blobs/sha256/${hex}\n`).join("");
   const result = await context.run("sha256sum", ["--check", "--strict", "--quiet"], { cwd: copy, input });
   if (result.code === 0) return;

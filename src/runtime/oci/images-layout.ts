@@ -11,7 +11,7 @@ import { ImageError } from "../images.ts";
 import { isMissing } from "./files.ts";
 
 /** What refers to a blob (image-spec `descriptor`). */
-export interface Descriptor {
+interface Descriptor {
   mediaType: string;
   digest: string;
   size: number;
@@ -38,19 +38,35 @@ export async function hasLayout(dir: string): Promise<boolean> {
   );
 }
 
+/** A file of an image: a regular one of the size that is said of it. */
+export interface Blob {
+  /** SHA-256 of its bytes as it is said, in hex. */
+  hex: string;
+  path: string;
+  /** The bytes are what is said. Those of others have not been looked at. */
+  known: boolean;
+}
+
 /** A layout's image. */
 export interface LayoutImage {
   manifest: Descriptor;
-  /** What the manifest refers to: regular files of their sizes. Their bytes have not been looked at. */
-  blobs: Descriptor[];
+  /** The manifest, and what it refers to. */
+  blobs: Blob[];
+}
+
+/** Whom a layout is read for. */
+export interface LayoutReader {
+  /** This machine's architecture, as `process.arch`. */
+  arch: string;
+  /** A directory of blobs whose names are true: one of them counts in place of whatever the layout has. */
+  knownBlobs?: string;
 }
 
 /**
  * The image of a layout: its only one, or the one for this machine's architecture.
- * @param arch as `process.arch`
  * @throws ImageError
  */
-export async function readLayout(dir: string, arch: string): Promise<LayoutImage> {
+export async function readLayout(dir: string, { arch, knownBlobs }: LayoutReader): Promise<LayoutImage> {
   for (const path of [dir, join(dir, "blobs"), join(dir, "blobs/sha256")]) await needDirectory(path, dir);
   const layout = await readDocument(dir, "oci-layout");
   if (layout["imageLayoutVersion"] !== "1.0.0") throw fault(`"oci-layout" is not of version 1.0.0`);
@@ -61,8 +77,11 @@ export async function readLayout(dir: string, arch: string): Promise<LayoutImage
   const { config, layers } = await readBlob(dir, chosen);
   if (!Array.isArray(layers) || layers.length > mostLayers)
     throw fault(`its manifest has no list of at most ${mostLayers} layers`);
-  const blobs = [config, ...(layers as unknown[])].map((each) => descriptor(each, "its manifest"));
-  for (const blob of blobs) await needBlob(dir, blob);
+  const blobs = [await needBlob(dir, chosen)];
+  for (const each of [config, ...(layers as unknown[])]) {
+    const blob = descriptor(each, "its manifest");
+    blobs.push((await knownBlob(knownBlobs, blob)) ?? (await needBlob(dir, blob)));
+  }
   return { manifest: chosen, blobs };
 }
 
@@ -91,27 +110,37 @@ function descriptor(value: unknown, where: string): Descriptor {
   return { mediaType, digest, size, ...(typeof platform === "object" ? { platform } : {}) };
 }
 
-function blobPath(dir: string, digest: string): string {
-  return join(dir, "blobs/sha256", digest.slice("sha256:".length));
+function hexOf(digest: string): string {
+  return digest.slice("sha256:".length);
 }
 
 /** A blob that is a JSON document, checked against its digest. */
 async function readBlob(dir: string, blob: Descriptor): Promise<Record<string, unknown>> {
-  const path = await needBlob(dir, blob);
+  const { path } = await needBlob(dir, blob);
   const bytes = await readBounded(path, blob.digest);
   const found = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
   if (found !== blob.digest) throw fault(`the bytes of blob "${blob.digest}" have the digest "${found}"`);
   return parse(bytes, blob.digest);
 }
 
-/** The path of a blob that is a regular file of its size. The bytes of what isn't read here are checked before they are copied. */
-async function needBlob(dir: string, { digest, size }: Descriptor): Promise<string> {
-  const path = blobPath(dir, digest);
+/** A blob that is known before. */
+async function knownBlob(dir: string | undefined, { digest, size }: Descriptor): Promise<Blob | undefined> {
+  if (dir === undefined) return undefined;
+  const hex = hexOf(digest);
+  const path = join(dir, hex);
+  const stat = await lstat(path).catch(() => undefined);
+  return stat?.isFile() === true && stat.size === size ? { hex, path, known: true } : undefined;
+}
+
+/** A blob of the layout that is a regular file of its size. The bytes of what isn't read here are checked before they are copied. */
+async function needBlob(dir: string, { digest, size }: Descriptor): Promise<Blob> {
+  const hex = hexOf(digest);
+  const path = join(dir, "blobs/sha256", hex);
   const stat = await lstat(path).catch(() => undefined);
   if (stat === undefined) throw fault(`blob "${digest}" is missing`);
   if (!stat.isFile()) throw fault(`blob "${digest}" is not a regular file`);
   if (stat.size !== size) throw fault(`blob "${digest}" has ${stat.size} bytes, not ${size}`);
-  return path;
+  return { hex, path, known: false };
 }
 
 async function needDirectory(path: string, dir: string): Promise<void> {

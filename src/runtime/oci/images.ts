@@ -184,8 +184,8 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
     pull,
     root,
     prune,
-    importLayout: async ({ layout, name }, signal) => {
-      const wanted = { layout, reference: builtReference(name) };
+    importLayout: async ({ name, ...from }, signal) => {
+      const wanted = { ...from, reference: builtReference(name) };
       const exact = await importLayout(await context(), wanted, signal).catch(async (error: unknown) => {
         // It may have been ended because it fills the disk.
         if (signal.aborted) await removeParts(await storage(), options.log);
@@ -194,9 +194,9 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
       asked.set(exact, clock.now());
       return exact;
     },
-    pushLayout: async ({ layout, name }, auth, signal) => {
+    pushLayout: async ({ name, ...from }, auth, signal) => {
       const reference = builtReference(name);
-      if (!reference.local) await pushLayout(await context(), { layout, reference, auth }, signal);
+      if (!reference.local) await pushLayout(await context(), { ...from, reference, auth }, signal);
     },
   };
 }

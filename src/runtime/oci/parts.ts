@@ -27,6 +27,8 @@ export interface ImageRoot {
 interface BuiltImage {
   layout: string;
   name: string;
+  /** A directory of blobs whose bytes are what their names say: they needn't be in the layout, nor be looked at. */
+  knownBlobs?: string;
 }
 
 export interface ImageStore extends ImagesPort {
