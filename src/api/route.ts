@@ -12,6 +12,7 @@ import { integer, list, object, optional, refused, text, time, structural } from
 import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
+import { affinitySchema, matchSchema } from "./route-match.ts";
 import { validateRoute } from "./route.validation.ts";
 
 const notYet = "not supported yet";
@@ -23,7 +24,7 @@ const targetSchema = object("One share of the traffic. Exactly one of configurat
     text("A DNS label: {name}.{route}.{namespace}.{domain} goes to this target alone, also at 0 percent.", 30),
   ),
   percent: integer("This share, in percent of the requests; all shares together are 100.", 0, 100),
-  match: refused(notYet),
+  match: optional(matchSchema),
 });
 export type RouteTarget = Static<typeof targetSchema>;
 
@@ -35,7 +36,7 @@ const rolloutSchema = object("How traffic is split, and how fast the split chang
       32,
     ),
   ),
-  affinity: refused(notYet),
+  affinity: optional(affinitySchema),
   guard: refused(notYet),
 });
 
@@ -52,6 +53,16 @@ const statusSchema = object("What the gateways do now.", {
   domain: optional(text("The Route's host.", 253)),
   url: optional(text("What a client can call.", 512)),
   traffic: optional(list("The split that every gateway serves.", 64, servedSchema)),
+  affinity: optional(
+    list(
+      "Which clients each Revision has, where the Route asks for affinity: a change of the split moves as few as it must.",
+      64,
+      object("The clients of one Revision.", {
+        revisionName: text("The Revision.", 63),
+        slots: text("Its hundredths of all keys, by number from 0 to 99, such as 0-89.", 400),
+      }),
+    ),
+  ),
   rollout: optional(
     object("The shift that is under way.", {
       from: text("The Revision that traffic leaves.", 63),

@@ -3,6 +3,7 @@ import { durationWords, parseDuration } from "./meta/duration.ts";
 import type { Cause } from "./meta/errors.ts";
 import { at, checked, duplicate, index, invalid } from "./meta/faults.ts";
 import { dns1035Label, dns1123Label } from "./meta/names.ts";
+import { affinityFaults, matchFaults } from "./route-match.validation.ts";
 import type { Route, RouteTarget } from "./route.ts";
 
 /** The longest shift: a week. */
@@ -11,12 +12,13 @@ const maxDurationMs = 7 * 24 * 3_600_000;
 /** Faults beyond the schema. */
 export function validateRoute(route: Route): Cause[] {
   const path = "spec.rollout.traffic";
-  const { traffic, duration } = route.spec.rollout;
+  const { traffic, duration, affinity } = route.spec.rollout;
   return [
     ...traffic.flatMap((target, position) => targetFaults(target, index(path, position))),
     ...nameFaults(traffic, path),
     ...sumFaults(traffic, path),
     ...durationFaults(duration, "spec.rollout.duration"),
+    ...affinityFaults(affinity, "spec.rollout.affinity"),
   ];
 }
 
@@ -32,6 +34,7 @@ function targetFaults(target: RouteTarget, path: string): Cause[] {
     ...checked(dns1035Label(50), configurationName, at(path, "configurationName")),
     ...checked(dns1035Label(63), revisionName, at(path, "revisionName")),
     ...checked(dns1123Label, target.name, at(path, "name")),
+    ...matchFaults(target.match, at(path, "match")),
   ];
 }
 

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TrafficTarget } from "./objects.ts";
-import { automatic, finished, isManual, pinned, withNext, withPercent } from "./traffic.ts";
+import { automatic, finished, isManual, pinned, withMatches, withNext, withPercent } from "./traffic.ts";
 
 const current = (revisionName: string, percent: number) => ({ revisionName, name: "current", percent });
 const next = (revisionName: string, percent: number) => ({ revisionName, name: "next", percent });
@@ -44,6 +44,29 @@ describe("withNext", () => {
 
   it("withNext() takes a next with all traffic for the current one", () => {
     expect(withNext([current("def", 0), next("ghi", 100)], "jkl")).toEqual([current("ghi", 100), next("jkl", 0)]);
+  });
+});
+
+describe("match", () => {
+  const match = [{ header: { name: "X-Group", exact: "beta" } }];
+
+  it("withNext(), withPercent() and finished() leave a match with the name", () => {
+    const started = withNext([current("def", 100), { ...next("ghi", 0), match }], "jkl");
+    expect(started).toEqual([current("def", 100), { ...next("jkl", 0), match }]);
+    expect(withPercent(started, "next", 5)?.[1]).toEqual({ ...next("jkl", 5), match });
+    expect(finished(started)).toEqual([current("jkl", 100), { ...next("jkl", 0), match }]);
+  });
+
+  it("withMatches() gives pinned targets what those of their names had", () => {
+    const followed = [
+      { configurationName: "app", percent: 100 },
+      { configurationName: "lab", name: "lab", percent: 0, match },
+    ];
+    const served = [
+      { revisionName: "app-1", percent: 100 },
+      { revisionName: "lab-1", name: "lab", percent: 0 },
+    ];
+    expect(withMatches(pinned(served), followed)).toEqual([served[0], { ...served[1], match }]);
   });
 });
 

@@ -47,7 +47,15 @@ export function withNext(traffic: readonly TrafficTarget[], revisionName: string
       kept[kept.indexOf(largest)] = named(largest, currentName);
     }
   }
-  return [...kept, { revisionName, name, percent: 0 }];
+  return withMatches([...kept, { revisionName, name, percent: 0 }], traffic);
+}
+
+/** Requests that matched a target by some name go on to whatever has that name. */
+export function withMatches(after: readonly TrafficTarget[], before: readonly TrafficTarget[]): TrafficTarget[] {
+  return after.map((target) => {
+    const old = target.name === undefined ? undefined : before.find(({ name }) => name === target.name);
+    return old?.match === undefined ? target : { ...target, match: old.match };
+  });
 }
 
 /** Takes the name from its target, and the target away where it has no share. */
@@ -112,7 +120,7 @@ export function finished(traffic: readonly TrafficTarget[], name = nextName): Tr
   const others = traffic
     .filter((target) => target.name !== undefined && target.name !== name && target.name !== currentName)
     .map((target) => ({ ...target, percent: 0 }));
-  return [named(next, currentName, 100), named(next, name, 0), ...others];
+  return withMatches([named(next, currentName, 100), named(next, name, 0), ...others], traffic);
 }
 
 /** Whether both name the same targets in the same order with the same shares. */

@@ -4,7 +4,20 @@ import { checkTable } from "./check-table.ts";
 const good = {
   version: 3,
   hosts: {
-    "a.b": { route: "b/a", targets: [{ revision: "b/a-1", percent: 100 }] },
+    "a.b": {
+      route: "b/a",
+      targets: [{ revision: "b/a-1", percent: 100 }],
+      match: [
+        {
+          revision: "b/a-1",
+          tests: [
+            { header: "x-a", prefix: "b" },
+            { cookie: "c", exact: "d" },
+          ],
+        },
+      ],
+      affinity: { key: { cookie: "id", maxAgeSeconds: 0 }, slots: Array.from({ length: 100 }, () => 0) },
+    },
     "c.b": { route: "b/c", targets: [] },
   },
   revisions: {
@@ -42,6 +55,14 @@ test.each([
   ["hosts/a.b/targets/0/percent", 50.5, "percent must be a whole number"],
   ["hosts/a.b/targets/0/revision", "", "revision must be"],
   ["hosts/a.b/route", 1, "route must be"],
+  ["hosts/a.b/match", {}, "match must be a list"],
+  ["hosts/a.b/match/0/revision", "", "match[0].revision must be"],
+  ["hosts/a.b/match/0/tests/0/prefix", "", "match[0].tests[0].prefix must be"],
+  ["hosts/a.b/match/0/tests/1/cookie", 1, "match[0].tests[1].cookie must be"],
+  ["hosts/a.b/affinity/key", {}, "affinity.key.header must be"],
+  ["hosts/a.b/affinity/key/maxAgeSeconds", -1, "affinity.key.maxAgeSeconds must be"],
+  ["hosts/a.b/affinity/slots", [0], "affinity.slots must be 100 indices"],
+  ["hosts/a.b/affinity/slots/7", 1, "affinity.slots[7] must be"],
   ["revisions/b~a-1/protocol", "spdy", "protocol must be"],
   ["revisions/b~a-1/concurrency", -1, "concurrency must be"],
   ["revisions/b~a-1/timeoutMs", "1", "timeoutMs must be"],

@@ -56,6 +56,34 @@ function checkHost(entry: Record<string, unknown>, name: string): void {
   }
   if (targets.length > 0 && sum !== 100) throw wrong(`${at}.targets`, `percents that total 100, not ${sum}`);
   if (targets.length > 255) throw wrong(`${at}.targets`, "at most 255 targets");
+  if (entry["match"] !== undefined) checkMatch(list(entry["match"], `${at}.match`), `${at}.match`);
+  if (entry["affinity"] !== undefined)
+    checkAffinity(record(entry["affinity"], `${at}.affinity`), `${at}.affinity`, targets.length);
+}
+
+function checkMatch(match: unknown[], at: string): void {
+  for (const [i, item] of match.entries()) {
+    const one = record(item, `${at}[${i}]`);
+    text(one["revision"], `${at}[${i}].revision`);
+    for (const [j, each] of list(one["tests"], `${at}[${i}].tests`).entries()) {
+      const path = `${at}[${i}].tests[${j}]`;
+      const test = record(each, path);
+      text(test["header"] ?? test["cookie"], `${path}.${"cookie" in test ? "cookie" : "header"}`);
+      text(test["exact"] ?? test["prefix"], `${path}.${"prefix" in test ? "prefix" : "exact"}`);
+    }
+  }
+}
+
+function checkAffinity(affinity: Record<string, unknown>, at: string, targets: number): void {
+  const key = record(affinity["key"], `${at}.key`);
+  if (key["cookie"] === undefined) text(key["header"], `${at}.key.header`);
+  else {
+    text(key["cookie"], `${at}.key.cookie`);
+    count(key["maxAgeSeconds"], `${at}.key.maxAgeSeconds`, Number.MAX_SAFE_INTEGER);
+  }
+  const slots = list(affinity["slots"], `${at}.slots`);
+  if (slots.length !== 100) throw wrong(`${at}.slots`, "100 indices of targets");
+  for (const [i, slot] of slots.entries()) count(slot, `${at}.slots[${i}]`, targets - 1);
 }
 
 function record(value: unknown, at: string): Record<string, unknown> {

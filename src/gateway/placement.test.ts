@@ -61,6 +61,7 @@ function setup(): Setup {
         limits: defaultLimits,
         host: "a",
         bytes: 100,
+        field: () => undefined,
         placed: (instance) => {
           instances.push(instance);
           log.push(instance.id);

@@ -4,11 +4,13 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import { type Answer, answers, problemAnswer } from "./answers.ts";
+import { matched, type RequestFields, stickyCookie, stuckTo } from "./choice.ts";
 import type { Core } from "./core.ts";
 import type { GatewayLimits } from "./options.ts";
-import type { Instance, RevisionState, Waiter } from "./state.ts";
+import type { HostState, Instance, RevisionState, Waiter } from "./state.ts";
 
-export interface PlacementOptions {
+/** `field` is only asked where the Route has a `match` or an `affinity`. */
+export interface PlacementOptions extends RequestFields {
   core: Core;
   clock: Clock;
   limits: GatewayLimits;
@@ -26,6 +28,8 @@ export class Placement {
   readonly #options: PlacementOptions;
   /** The Route that has the host; empty if none does. */
   route = "";
+  /** What the answer is to say in `Set-Cookie`, unless the app sets that cookie itself: the client stays with its Revision by it. */
+  setCookie: string | undefined;
   #revision: RevisionState | undefined;
   #waiter: Waiter | undefined;
   #ticket = 0;
@@ -44,7 +48,8 @@ export class Placement {
     if (entry === undefined) return this.#fail(answers.hostUnknown);
     this.route = entry.entry.route;
     if (entry.entry.targets.length === 0) return this.#fail(answers.routeNotReady);
-    const revision = core.pick(entry);
+    const { match, affinity } = entry.entry;
+    const revision = match === undefined && affinity === undefined ? core.pick(entry) : this.#choose(entry);
     if (revision === undefined) return this.#fail(answers.revisionMissing);
     const { problem, timeoutMs } = revision.entry;
     this.#revision = revision;
@@ -78,6 +83,23 @@ export class Placement {
     this.#over = true;
     this.#cancelDeadline?.();
     this.#leaveQueue();
+  }
+
+  /** The Revision by what the request says; by the split where it says nothing. */
+  #choose(host: HostState): RevisionState | undefined {
+    const { core } = this.#options;
+    const { entry } = host;
+    this.setCookie = undefined;
+    const match = matched(entry, this.#options);
+    if (match !== undefined) return core.revision(match);
+    const { affinity, targets } = entry;
+    if (affinity === undefined) return core.pick(host);
+    const stuck = stuckTo(affinity, this.#options);
+    if (stuck !== undefined) return core.revision(targets[stuck]?.revision ?? "");
+    const revision = core.pick(host);
+    const target = targets.findIndex((one) => one.revision === revision?.name && one.percent > 0);
+    if (target >= 0) this.setCookie = stickyCookie(affinity, target);
+    return revision;
   }
 
   #take(revision: RevisionState): void {

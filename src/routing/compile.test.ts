@@ -48,6 +48,28 @@ describe("compile()", () => {
     });
   });
 
+  it("has rules about single requests at the hosts that split, and the Revisions that they name", () => {
+    const affinity = { key: { header: "x-user" }, slots: Array.from({ length: 100 }, () => 0) };
+    const { hosts, revisions } = table(
+      [
+        assign("ns/r", {
+          hosts: ["h"],
+          targets: [{ revision: "a", percent: 100 }],
+          named: [{ host: "next.h", revision: "b" }],
+          match: [{ revision: "b", tests: [{ header: "x-group", exact: "beta" }] }],
+          affinity,
+        }),
+      ],
+      ["ns/a", "ns/b"],
+    );
+    expect(hosts["h"]).toMatchObject({
+      match: [{ revision: "ns/b", tests: [{ header: "x-group", exact: "beta" }] }],
+      affinity,
+    });
+    expect(Object.keys(hosts["next.h"] ?? {})).toEqual(["route", "targets"]);
+    expect(Object.keys(revisions)).toEqual(["ns/a", "ns/b"]);
+  });
+
   it("leaves a Revision out whose limits aren't known, and keeps the host", () => {
     const { hosts, revisions } = table([assign("ns/r", { hosts: ["h"], targets: [{ revision: "a", percent: 100 }] })]);
     expect(hosts["h"]?.targets).toHaveLength(1);

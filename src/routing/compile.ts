@@ -33,7 +33,15 @@ export function compile(input: CompileInput): RouteTable {
     const prefix = `${assignment.route.slice(0, assignment.route.indexOf("/"))}/`;
     const targets = assignment.targets.map(({ revision, percent }) => ({ revision: prefix + revision, percent }));
     for (const { revision } of targets) used.add(revision);
-    for (const host of assignment.hosts) claim(hosts, host, { route: assignment.route, targets });
+    const match = assignment.match?.map(({ revision, tests }) => ({ revision: prefix + revision, tests }));
+    for (const { revision } of match ?? []) used.add(revision);
+    const entry: HostEntry = {
+      route: assignment.route,
+      targets,
+      ...(match === undefined ? {} : { match }),
+      ...(assignment.affinity === undefined ? {} : { affinity: assignment.affinity }),
+    };
+    for (const host of assignment.hosts) claim(hosts, host, entry);
     for (const { host, revision } of assignment.named) {
       used.add(prefix + revision);
       named.push([host, { route: assignment.route, targets: [{ revision: prefix + revision, percent: 100 }] }]);

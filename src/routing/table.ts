@@ -1,8 +1,9 @@
+import type { Affinity, RequestTest } from "./traffic.ts";
+
 /**
  * The route table: everything that a gateway knows. Plain JSON, immutable, swapped whole, acknowledged by version, kept in one
  * file from which a gateway starts when control is away. It holds hosts, splits, revisions, instance addresses and limits: no API objects.
  */
-
 export interface RouteTable {
   /** Grows with every table of this installation, also over restarts of control. */
   version: number;
@@ -17,6 +18,10 @@ export interface HostEntry {
   route: string;
   /** `namespace/name` of a Revision and its percent; together 100. A named address has one target with 100. */
   targets: { revision: string; percent: number }[];
+  /** Requests that go to one Revision, `namespace/name`, before all else: the first entry of which any test holds. */
+  match?: { revision: string; tests: RequestTest[] }[];
+  /** Requests with a key that don't match go to their key's target, all others by the split. */
+  affinity?: Affinity;
 }
 
 export interface RevisionEntry {

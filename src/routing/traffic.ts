@@ -2,6 +2,25 @@
  * The traffic port: what the Route controller tells the gateways, and what they have confirmed. Plain values.
  */
 
+/** A test of a request: a header field (its name in lower case) that is, or begins with, a text; or a cookie. */
+export type RequestTest =
+  | { header: string; exact: string }
+  | { header: string; prefix: string }
+  | { cookie: string; exact: string };
+
+/** What of a request tells clients apart: a header field, its name in lower case, or a cookie, which the gateway gives to who has none. */
+export type AffinityKey =
+  | { header: string }
+  /** For how long the client keeps it; 0: until its session ends. */
+  | { cookie: string; maxAgeSeconds: number };
+
+/** Which target a key's requests go to. */
+export interface Affinity {
+  key: AffinityKey;
+  /** For each hundredth of all keys an index into the targets; each target has as many as its percent. */
+  slots: number[];
+}
+
 /** What one Route serves: its targets after resolution, and the addresses. */
 export interface RouteAssignment {
   /** `namespace/name`. */
@@ -12,6 +31,10 @@ export interface RouteAssignment {
   targets: { revision: string; percent: number }[];
   /** Hosts that go to one Revision alone. */
   named: { host: string; revision: string }[];
+  /** Requests that go to one Revision whatever the percents: the first entry of which any test holds. */
+  match?: { revision: string; tests: RequestTest[] }[];
+  /** Clients that stay with their target; not there without targets. */
+  affinity?: Affinity;
 }
 
 /** What the gateways need to know of a Revision besides its instances. */

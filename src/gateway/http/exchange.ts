@@ -4,13 +4,22 @@
 import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type Answer, answers, renderAnswer } from "../answers.ts";
+import { cookieName } from "../choice.ts";
 import { readTarget, type Target } from "../match.ts";
 import { Placement } from "../placement.ts";
 import { clientLeft } from "../outcomes.ts";
 import type { Instance } from "../state.ts";
 import { Body } from "./body.ts";
 import type { FrontContext } from "./context.ts";
-import { answerFields, fieldFault, isSaneRequestId, requestFields, trailerFields } from "./headers.ts";
+import {
+  answerFields,
+  fieldFault,
+  fieldOf,
+  isSaneRequestId,
+  requestFields,
+  setsCookie,
+  trailerFields,
+} from "./headers.ts";
 import { joinSockets } from "./join.ts";
 import { outlast } from "./outlast.ts";
 
@@ -75,6 +84,7 @@ export class Exchange {
       limits: this.#context.limits,
       host: this.#target.host,
       bytes: this.#held(),
+      field: (name) => fieldOf(req.rawHeaders, name),
       placed: (instance) => this.#send(instance, true),
       failed: (answer) => this.#fail(answer),
     });
@@ -210,7 +220,7 @@ export class Exchange {
     // The client may or may not send the body that it was not told to send: only a new connection is clear again.
     if (this.#context.draining() || (this.#in.expects && !this.#continued)) res.shouldKeepAlive = false;
     try {
-      res.writeHead(answer.statusCode ?? 502, answer.statusMessage, answerFields(answer.rawHeaders, this.#requestId));
+      res.writeHead(answer.statusCode ?? 502, answer.statusMessage, this.#answerFields(answer));
     } catch {
       return this.#fail(answers.badAnswer);
     }
@@ -227,6 +237,14 @@ export class Exchange {
     });
     // Fields go out with the first piece where it came along, else now: a stream may have nothing to say for long.
     if (req.method !== "HEAD") setImmediate(() => !sent && !res.writableEnded && res.flushHeaders());
+  }
+
+  /** The final answer's fields, with the cookie by which the client stays with its Revision. */
+  #answerFields(answer: IncomingMessage): string[] {
+    const fields = answerFields(answer.rawHeaders, this.#requestId);
+    const cookie = this.#placement?.setCookie;
+    if (cookie !== undefined && !setsCookie(fields, cookieName(cookie))) fields.push("Set-Cookie", cookie);
+    return fields;
   }
 
   #onAnswerEnd(answer: IncomingMessage): void {
@@ -255,7 +273,7 @@ export class Exchange {
     this.#upstream = undefined;
     this.#instance = undefined;
     res.detachSocket(upgrade.socket);
-    const fields = answerFields(answer.rawHeaders, this.#requestId);
+    const fields = this.#answerFields(answer);
     fields.push("Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? "");
     this.#context.done(this);
     this.#record(101);

@@ -2,37 +2,7 @@
  * Which header fields pass, which don't, and which are ours. Lists are flat, as Node's `rawHeaders`: name, value, name, value, so that
  * names keep their case, and fields that stand twice stay twice.
  */
-
-/** Fields that speak of one connection, not of the message (RFC 9110 §7.6.1), besides those that `Connection` names. */
-export const hopByHop = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  // Credentials for a proxy and its demand for them: this hop's, and nobody's here.
-  "proxy-authenticate",
-  "proxy-authorization",
-  // `TE: trailers` is said again below when the client said it; other codings are this hop's.
-  "te",
-  // Framing is made anew for each hop; both in one message is refused before.
-  "transfer-encoding",
-  "upgrade",
-]);
-
-/** Fields that tell the app about the client. Only what the gateway says of it may arrive (spec: client-sent ones never win). */
-export const aboutClient = new Set([
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-port",
-  "x-forwarded-proto",
-  "x-forwarded-server",
-  "x-forwarded-ssl",
-  "x-forwarded-scheme",
-  "x-forwarded-by",
-  "x-real-ip",
-  "x-request-id",
-  "host",
-]);
+import { aboutClient, hopByHop, isControl, isForged } from "../../lib/header-fields.ts";
 
 /** Fields that can't stand in trailers because they change how the message is framed, routed or understood (RFC 9110 §6.5.1). */
 const notInTrailers = new Set([
@@ -49,11 +19,6 @@ const notInTrailers = new Set([
   "max-forwards",
   "te",
 ]);
-
-/** Fields of the platform between its own parts; from outside they are forged. */
-function isControl(name: string): boolean {
-  return name.startsWith("elafros-") || name.startsWith("k-");
-}
 
 export interface ClientFacts {
   /** Address of the client's connection. */
@@ -104,9 +69,15 @@ export function requestFields(raw: readonly string[], client: ClientFacts): stri
   return out;
 }
 
-/** Whether only the gateway itself may say this to an app. */
-export function isForged(lower: string): boolean {
-  return aboutClient.has(lower) || isControl(lower) || hopByHop.has(lower) || lower === "content-length";
+/** The value of a request's field, `name` in lower case; undefined where it has none that passes. Lines of one name are one list (RFC 9110 §5.3). */
+export function fieldOf(raw: readonly string[], name: string): string | undefined {
+  let value: string | undefined;
+  for (let i = 0; i < raw.length; i += 2) {
+    if (raw[i]?.toLowerCase() !== name) continue;
+    const line = raw[i + 1] ?? "";
+    value = value === undefined ? line : `${value}${name === "cookie" ? "; " : ", "}${line}`;
+  }
+  return value === undefined || connectionNames(raw)?.has(name) === true ? undefined : value;
 }
 
 /** The answer's fields for the client. */
@@ -123,6 +94,16 @@ export function answerFields(raw: readonly string[], requestId: string): string[
   }
   out.push("X-Request-Id", requestId);
   return out;
+}
+
+/** Whether an answer's fields set the cookie of that name. */
+export function setsCookie(fields: readonly string[], name: string): boolean {
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i]?.toLowerCase() !== "set-cookie") continue;
+    const [first = ""] = (fields[i + 1] ?? "").split("=", 1);
+    if (first.trim() === name) return true;
+  }
+  return false;
 }
 
 /** Trailer fields that may pass, as pairs. */

@@ -1,6 +1,7 @@
 /** The text of answers to clients. */
 import { STATUS_CODES } from "node:http";
 import { type Answer, renderAnswer } from "../answers.ts";
+import { cookieName } from "../choice.ts";
 import type { AnswerHead, Ending } from "./answer-head.ts";
 
 /** How a body goes to the client: not at all, as it is, or in chunks of the gateway's. */
@@ -12,6 +13,13 @@ export function answerHeadText(head: AnswerHead, more: { ending: Ending; request
   // RFC 9110 §8.6: no length in an answer that can't have a body, but where one tells what GET would give.
   const length = ending === "length" || (ending === "none" && head.status !== 204);
   return head.start(length) + requestId + end;
+}
+
+/** The text of an answer's head that also sets a cookie, unless the app sets one of that name itself. */
+export function withCookie(text: string, setCookie: string): string {
+  const name = cookieName(setCookie);
+  const isSet = [...text.matchAll(/^set-cookie:[ \t]*([^=\r]*)/gim)].some(([, own = ""]) => own.trim() === name);
+  return isSet ? text : `${text.slice(0, -2)}Set-Cookie: ${setCookie}\r\n\r\n`;
 }
 
 /** An interim answer for the client. */

@@ -13,10 +13,11 @@ import { clientLeft } from "../outcomes.ts";
 import { Placement, type PlacementOptions } from "../placement.ts";
 import type { Instance } from "../state.ts";
 import type { AnswerHead, Ending } from "./answer-head.ts";
-import { answerHeadText, type BodyMode, informationText, ownAnswer } from "./answering.ts";
+import { answerHeadText, type BodyMode, informationText, ownAnswer, withCookie } from "./answering.ts";
 import { AppRequest, passingTrailers } from "./app-request.ts";
 import type { Client } from "./client.ts";
 import type { Context } from "./context.ts";
+import { fieldIn } from "./text-fields.ts";
 import { Upstream, type UpstreamUser } from "./upstream.ts";
 
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
@@ -87,6 +88,10 @@ export class Exchange implements PlacementOptions, UpstreamUser {
 
   start(): void {
     this.#placement.start();
+  }
+
+  field(name: string): string | undefined {
+    return fieldIn(this.#request.text, name);
   }
 
   /** Whether pieces of the request's body can be taken now, be it to drop them. */
@@ -170,7 +175,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     const { draining, verboseErrors: verbose } = this.#context;
     const persists = this.#client.persists && !draining && this.settled;
     const { method, minor, requestId } = this.#request;
-    const to = { method, requestId, verbose, accept: this.#accept() };
+    const to = { method, requestId, verbose, accept: this.field("accept") };
     this.#client.send(ownAnswer(answer, to, this.#connectionLines(persists && minor === 1)));
     this.#client.answered(persists && minor === 1);
   }
@@ -203,7 +208,9 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     client.persists &&= delimited && this.settled && !this.#context.draining;
     const { dated } = head.framing;
     const end = this.#context.headEnd({ dated, persists: client.persists, chunks: this.#mode === "chunks" });
-    this.#context.out.text(answerHeadText(head, { ending, requestId, end }));
+    const text = answerHeadText(head, { ending, requestId, end });
+    const { setCookie } = this.#placement;
+    this.#context.out.text(setCookie === undefined ? text : withCookie(text, setCookie));
   }
 
   data(bytes: Buffer, start: number, end: number): void {
@@ -346,11 +353,5 @@ export class Exchange implements PlacementOptions, UpstreamUser {
 
   #connectionLines(persists: boolean): string {
     return persists ? this.#context.keepAliveLines : this.#context.closeLine;
-  }
-
-  /** `Accept`, which is among the fields that go on. */
-  #accept(): string | undefined {
-    const found = [...this.#request.text.matchAll(/^accept:[ \t]*(.*?)[ \t]*\r$/gim)].map(([, value]) => value);
-    return found.length === 0 ? undefined : found.join(", ");
   }
 }

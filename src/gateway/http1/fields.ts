@@ -2,7 +2,8 @@
  * Which fields of a message go on, written as text of the next message: what passes is taken over as it stands, in as few slices as there are
  * gaps. The policy is that of http/headers.ts, which this must match (fields.test.ts compares them).
  */
-import { isForged, isSaneRequestId, trailerFields } from "../http/headers.ts";
+import { isForged } from "../../lib/header-fields.ts";
+import { isSaneRequestId, trailerFields } from "../http/headers.ts";
 import type { Framing } from "./framing.ts";
 import { Head } from "./head.ts";
 import { kind } from "./names.ts";

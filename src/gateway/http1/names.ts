@@ -1,5 +1,5 @@
 /** Header field names as the scanner sees them: which bytes they may have, and which of them mean something to the gateway. */
-import { aboutClient, hopByHop } from "../http/headers.ts";
+import { aboutClient, hopByHop } from "../../lib/header-fields.ts";
 
 /** What a field is to the gateway. */
 export const kind = {

@@ -134,5 +134,6 @@ export function createLedger(traffic: TrafficPort, clock: Clock): Ledger {
 
 function revisionsIn(assignment: RouteAssignment): ReadonlySet<string> {
   const prefix = assignment.route.slice(0, assignment.route.indexOf("/") + 1);
-  return new Set([...assignment.targets, ...assignment.named].map(({ revision }) => prefix + revision));
+  const { targets, named, match = [] } = assignment;
+  return new Set([...targets, ...named, ...match].map(({ revision }) => prefix + revision));
 }

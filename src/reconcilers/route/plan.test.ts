@@ -1,70 +1,13 @@
 import { describe, expect, it } from "vitest";
-import type { Route, RouteTarget, ServedTarget } from "../../api/route.ts";
-import { type RouteObserved, planRoute } from "./plan.ts";
-import type { ConfigurationView, RevisionView } from "./resolve.ts";
-
-const now = Date.UTC(2026, 0, 1);
-
-interface World {
-  traffic: RouteTarget[];
-  duration?: string;
-  configurations?: Record<string, Partial<ConfigurationView>>;
-  /** Name → ready instances; -1: never ready. */
-  revisions?: Record<string, number>;
-  status?: Route["status"];
-  serving?: RouteObserved["serving"];
-}
-
-function observe(world: World): RouteObserved {
-  const configurations = Object.entries(world.configurations ?? {}).map(([name, view]): [string, ConfigurationView] => [
-    name,
-    { latestReady: undefined, latestCreated: undefined, ...view },
-  ]);
-  const revisions = Object.entries(world.revisions ?? {}).map(([name, instances]): [string, RevisionView] => [
-    name,
-    { configuration: name.split("-")[0] ?? "", wasReady: instances >= 0, readyInstances: Math.max(0, instances) },
-  ]);
-  return {
-    route: {
-      apiVersion: "elafros.dev/v1alpha1",
-      kind: "Route",
-      metadata: { name: "web", namespace: "ns", generation: 3 },
-      spec: {
-        rollout: { traffic: world.traffic, ...(world.duration === undefined ? {} : { duration: world.duration }) },
-      },
-      ...(world.status === undefined ? {} : { status: world.status }),
-    },
-    configurations: new Map(configurations),
-    revisions: new Map(revisions),
-    serving: world.serving,
-    domain: "example.com",
-    urlOf: (host) => `http://${host}:8080`,
-    progressDeadlineMs: 120_000,
-  };
-}
-
-/** The world once the gateways have confirmed what the plan told them, and its status. */
-function confirm(seen: RouteObserved, at = now): { seen: RouteObserved; plan: ReturnType<typeof planRoute> } {
-  const first = planRoute(seen, at);
-  const action = first.actions.find((one) => one.do === "assign");
-  const serving =
-    action === undefined ? seen.serving : { split: action.split, wanted: action.wanted, confirmed: true, since: at };
-  const told = { ...seen, serving, route: { ...seen.route, status: first.status ?? {} } };
-  const plan = planRoute(told, at);
-  const after = { ...told, route: { ...told.route, status: plan.status ?? {} } };
-  // Nothing is left to do in a world that the plan has made.
-  const again = planRoute(after, at + 500);
-  // But to wake what traffic still waits for, which is said as long as it does.
-  expect(again.actions.filter(({ do: what }) => what !== "wake")).toEqual([]);
-  expect(again.status).toEqual(plan.status);
-  expect(again.events).toEqual([]);
-  return { seen: after, plan };
-}
-
-function condition(plan: ReturnType<typeof planRoute>, type: string) {
-  const { status, reason, message } = plan.status?.conditions?.find((one) => one.type === type) ?? {};
-  return [status, reason, message].filter((part) => part !== undefined);
-}
+import {
+  conditionIn as condition,
+  confirmPlan as confirm,
+  observeRoute as observe,
+  planTime as now,
+  type RouteWorld as World,
+} from "../../../test/support/route-plan.ts";
+import type { RouteTarget, ServedTarget } from "../../api/route.ts";
+import { planRoute, type RouteObserved } from "./plan.ts";
 
 const follow: RouteTarget[] = [{ configurationName: "app", percent: 100 }];
 const all = (revisionName: string): ServedTarget[] => [{ revisionName, percent: 100 }];

@@ -17,7 +17,9 @@ import type { Route, RouteStatus, ServedTarget } from "../../api/route.ts";
 import type { Plan, PlannedEvent } from "../../controller/plan.ts";
 import type { Serving, Split } from "./ledger.ts";
 import { hostOf, makeAssignment } from "./make-assignment.ts";
+import { requestRules } from "./requests.ts";
 import type { RouteNeighbours } from "./resolve.ts";
+import { type Owners, ownersIn, ownersOf, sharesOf } from "./slots.ts";
 import { type SplitDecision, decideSplit } from "./split.ts";
 
 export interface RouteObserved extends RouteNeighbours {
@@ -47,15 +49,22 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
   const decision = decideSplit(route, seen, current, now);
 
   const targets = decision.served.length > 0 ? decision.served : decision.candidates;
-  const split: Split = { assignment: makeAssignment(name, seen.domain, targets), served: decision.served };
+  const addresses = makeAssignment(name, seen.domain, targets);
+  const rules = requestRules(route, { targets: addresses.targets, matches: decision.matches, before: ownersNow(seen) });
+  const split: Split = { assignment: { ...addresses, ...rules }, served: decision.served };
   const told = isDeepStrictEqual(serving?.split, split) && isDeepStrictEqual(serving?.wanted, decision.wanted);
   // What the status says was confirmed once: telling it again after a restart, or to one more gateway, takes nothing back.
-  const known = decision.served.length > 0 && isDeepStrictEqual(status.traffic, decision.served);
+  const known =
+    decision.served.length > 0 &&
+    isDeepStrictEqual(status.traffic, decision.served) &&
+    (status.observedGeneration ?? 0) >= (metadata.generation ?? 1) &&
+    isTrue(status.conditions, "RolloutComplete");
   const confirmed = isDeepStrictEqual(serving?.split.assignment, split.assignment) && serving?.confirmed === true;
   const traffic = confirmed ? decision.served : (status.traffic ?? []);
+  const affinity = confirmed ? ownersToTell(split) : status.affinity;
 
   const conditions = conditionsOf(seen, { decision, current: known || confirmed, served: traffic.length > 0 }, now);
-  const { rollout: _over, traffic: _old, ...rest } = status;
+  const { rollout: _over, traffic: _old, affinity: _clients, ...rest } = status;
   const host = hostOf(name, seen.domain);
   const waits = [decision.nextStepMs, stuckIn(seen, conditions, now)].filter((ms) => ms !== undefined);
   return {
@@ -70,6 +79,7 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
       domain: host,
       url: seen.urlOf(host),
       ...(traffic.length > 0 ? { traffic } : {}),
+      ...(affinity === undefined ? {} : { affinity }),
       ...(decision.rollout === undefined ? {} : { rollout: decision.rollout }),
       conditions,
       observedGeneration: metadata.generation ?? 1,
@@ -77,6 +87,20 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
     events: eventsOf(status.conditions, conditions, { traffic, waits: decision.missing?.exists === true }),
     ...(waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) }),
   };
+}
+
+/** Which Revision's clients each slot has now: by what was told last, or after a restart by the status. */
+function ownersNow({ serving, route }: RouteObserved): Owners {
+  const { affinity, targets } = serving?.split.assignment ?? {};
+  return affinity === undefined || targets === undefined
+    ? ownersOf(route.status?.affinity)
+    : ownersIn(affinity, targets);
+}
+
+/** For the status; nothing while no good split is served. */
+function ownersToTell({ assignment, served }: Split): RouteStatus["affinity"] {
+  const { affinity, targets } = assignment;
+  return affinity === undefined || served.length === 0 ? undefined : sharesOf(ownersIn(affinity, targets));
 }
 
 interface Outcome {

@@ -1,6 +1,7 @@
 /** Which split a Route should serve now. Pure. */
 import type { MissingTarget } from "../../api/route.conditions.ts";
 import type { Route, ServedTarget } from "../../api/route.ts";
+import { type Matches, matchesMeanwhile, matchesOf } from "./requests.ts";
 import { type ResolvedTarget, type RouteNeighbours, resolveTargets } from "./resolve.ts";
 import { type Rollout, shift } from "./shift.ts";
 
@@ -9,6 +10,8 @@ export interface SplitDecision {
   served: ServedTarget[];
   /** Where requests wait while nothing was ever ready: Revisions that may become so. Percents total 100, or there are none. */
   candidates: ServedTarget[];
+  /** Where requests that match go. */
+  matches: Matches;
   /** The first target that can't take its share. */
   missing?: MissingTarget;
   /** The shift under way. */
@@ -30,7 +33,8 @@ export function decideSplit(
   const targets = resolveTargets(route, seen);
   const missing = targets.find((target) => target.missing !== undefined)?.missing;
   const wanted = targets.flatMap(({ revision, candidate }) => revision ?? candidate ?? []);
-  const common = { wanted, candidates: [], ...(missing === undefined ? {} : { missing }) };
+  const matches = matchesOf(targets);
+  const common = { wanted, matches, candidates: [], ...(missing === undefined ? {} : { missing }) };
 
   if (targets.some(({ target, revision }) => target.percent > 0 && revision === undefined)) {
     // The last good split goes on.
@@ -39,7 +43,10 @@ export function decideSplit(
   }
   const shifted = shift({ route, targets, seen, current }, now);
   const waitingFor = notYetRunning(shifted.served, current, seen, shifted.rollout);
-  if (waitingFor !== undefined) return { ...common, served: [...current], waitingFor };
+  if (waitingFor !== undefined) {
+    const meanwhile = matchesMeanwhile(matches, waitingFor, { seen, current });
+    return { ...common, served: [...current], matches: meanwhile, waitingFor };
+  }
   return { ...common, ...shifted, served: [...shifted.served, ...reachable(targets)] };
 }
 

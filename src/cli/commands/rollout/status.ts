@@ -4,6 +4,7 @@ import type { Factory } from "../../factory.ts";
 import { requireService } from "../../memory.ts";
 import { Route } from "../../objects.ts";
 import { examples, outputOption, serverOptions, serviceName } from "../../options.ts";
+import { rolloutRules } from "../../rollout-rules.ts";
 import { isManual } from "../../traffic.ts";
 import { explainMissing, printTraffic, type RolloutOptions } from "./shared.ts";
 
@@ -35,6 +36,7 @@ async function runRolloutStatus(options: RolloutStatusOptions, factory: Factory)
       const why = explain(complete);
       io.line(`Service [${service}] at ${route.status?.url ?? "no address yet"}`);
       io.line(`Strategy: ${isManual(route.spec.rollout.traffic) ? "manual" : "automatic"}`);
+      for (const [label, value] of rolloutRules(route)) io.line(`${label}: ${value}`);
       io.line(`Rollout: ${complete?.status === "True" ? "complete" : "under way"}${why === "" ? "" : ` (${why})`}`);
     }
     await printTraffic({ route, service, options, factory, session });

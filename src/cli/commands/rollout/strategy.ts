@@ -3,7 +3,7 @@ import { FailureError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { rememberTraffic } from "../../previous-traffic.ts";
 import { examples } from "../../options.ts";
-import { automatic, isManual, pinned } from "../../traffic.ts";
+import { automatic, isManual, pinned, withMatches } from "../../traffic.ts";
 import { changeTraffic, type RolloutOptions, rolloutOptions } from "./shared.ts";
 
 export interface StrategyOptions extends RolloutOptions {
@@ -38,7 +38,7 @@ async function runStrategy(options: StrategyOptions, factory: Factory): Promise<
       );
     }
     rememberTraffic(route, traffic);
-    route.spec.rollout.traffic = after;
+    route.spec.rollout.traffic = withMatches(after, traffic);
     return true;
   });
 }

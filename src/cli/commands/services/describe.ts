@@ -9,6 +9,7 @@ import { optional } from "../../optional.ts";
 import { examples, outputOption, type OutputOptions, serverOptions } from "../../options.ts";
 import { plainName, printView, tableLines } from "../../print.ts";
 import { conditionLines, eventLines, headLines } from "../../resource/describe.ts";
+import { rolloutRules } from "../../rollout-rules.ts";
 import { isManual } from "../../traffic.ts";
 import { revisionsTable } from "../revisions/list.ts";
 import { readiness, type Service, serviceDocument, typeOf } from "./service.ts";
@@ -81,6 +82,7 @@ async function printService(service: Service, session: Session, factory: Factory
       ["URL", route.status?.url ?? ""],
       ["Image", configuration.spec.revisionTemplate.spec.container.image],
       ["Strategy", isManual(route.spec.rollout.traffic) ? "manual" : "automatic"],
+      ...rolloutRules(route),
       ["Ready", `${ready.status}${ready.why === "" ? "" : ` (${ready.why})`}`],
       ["Problem", newest === undefined ? "" : `Revision ${revisions[0]?.metadata.name ?? ""}: ${explain(newest)}`],
       ["Created", `${route.metadata.creationTimestamp ?? ""} (${age(route.metadata.creationTimestamp, now)} ago)`],
