@@ -39,8 +39,8 @@ export interface CoreOptions {
   queueBytes: number;
   /** Tells another thread to call `look`. */
   wake(thread: number): void;
-  /** A request waits for a Revision without instances. */
-  demand(revision: string): void;
+  /** A request waits for a Revision without instances; `trace` is its span, where it is traced. */
+  demand(revision: string, trace: string | undefined): void;
   /** The last slot of an instance that left the table was given back. */
   idle(instance: string): void;
   hung(revision: string, instance: string): void;
@@ -52,7 +52,7 @@ export interface CoreOptions {
 }
 
 export class Core {
-  /** What became of requests: fronts say, the hub asks. */
+  /** What becomes of requests: Placements say, the hub asks. */
   readonly outcomes = new Outcomes();
   #table: ThreadTable = noTable;
   readonly #options: CoreOptions;
@@ -133,7 +133,7 @@ export class Core {
     waiters.splice(place, 0, waiter);
     this.#queued.add(revision);
     if (place === 0) this.#publishHead(revision);
-    if (waiters.length === 1 && revision.instances.length === 0) this.#options.demand(revision.name);
+    if (waiters.length === 1 && revision.instances.length === 0) this.#options.demand(revision.name, waiter.trace);
     this.#keepLooking();
     if (this.#asksFor(revision)) this.#askForAll(revision);
     // A slot may have become free since `take`. If another thread's request is first, whoever freed the slot has woken that thread.

@@ -7,6 +7,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Core } from "./core.ts";
 import type { GatewayLimits } from "./options.ts";
+import type { Observer } from "./seen/observer.ts";
 import type { Instance } from "./state.ts";
 
 export interface FrontOptions {
@@ -15,6 +16,8 @@ export interface FrontOptions {
   log: Log;
   limits: GatewayLimits;
   verboseErrors: boolean;
+  /** Where there is an access log, or traces: told of each request. */
+  observer: Observer | undefined;
 }
 
 export interface Front {

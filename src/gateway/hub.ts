@@ -119,14 +119,15 @@ export class Hub {
         this.#options.toControl({ type: "hung", revision: message.revision, instance: message.instance });
         break;
       case "demand":
-        this.#options.toControl({ type: "demand", revision: message.revision });
+        this.#options.toControl(message);
         break;
       case "load":
+      case "spans":
       case "look":
       case "asking":
       case "want":
       case "returned":
-        // About load: reports.ts. About slots: handover.ts.
+        // About load: reports.ts. About spans: main.ts. About slots: handover.ts.
         break;
       case "empty":
         this.#full -= 1;

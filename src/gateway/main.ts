@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { systemClock } from "../lib/clock.ts";
 import { serveHandover } from "../lib/listening-socket.ts";
 import { createLog } from "../lib/log.ts";
+import { Exporter } from "../lib/otlp/exporter.ts";
 import { emptyTable, type RouteTable } from "../routing/table.ts";
 import { Core } from "./core.ts";
 import { Handover } from "./handover.ts";
@@ -16,6 +17,8 @@ import { LoadReports } from "./reports.ts";
 import { readTableFile, removeLeftovers, writeTableFile } from "./table-file.ts";
 
 const log = createLog("gateway");
+/** How long the last spans may take on their way when it ends. */
+const lastSpansMs = 2_000;
 
 async function run(options: FullGatewayOptions): Promise<void> {
   // Its sockets and its table are nobody else's.
@@ -34,7 +37,8 @@ async function run(options: FullGatewayOptions): Promise<void> {
     queueLength: options.limits.queueLength,
     queueBytes: options.limits.queueBytes,
     wake: (thread) => toThread(thread, { type: "look" }),
-    demand: (revision) => hub.fromThread({ type: "demand", revision }),
+    demand: (revision, trace) =>
+      hub.fromThread({ type: "demand", revision, ...(trace === undefined ? {} : { trace }) }),
     idle: (instance) => hub.fromThread({ type: "idle", instance }),
     hung: () => {},
     gone: () => {},
@@ -67,13 +71,15 @@ async function run(options: FullGatewayOptions): Promise<void> {
       link.start();
       reports.start();
     },
-    empty: () => void saving.then(() => process.exit(0)),
+    empty: () => void Promise.all([saving, exporter?.close(lastSpansMs)]).then(() => process.exit(0)),
   });
+  const exporter = exporterOf(options);
   const reports = new LoadReports({
     threads,
     clock: systemClock,
     toThread,
     toControl: (message) => link.send(message),
+    spans: exporter === undefined ? undefined : () => exporter.take(),
   });
   const link = new LinkClient({
     path: options.link,
@@ -98,6 +104,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
     worker.on("message", (message: FromThread) => {
       if (message.type === "look") core.look();
       if (message.type === "load") reports.fromThread(message);
+      if (message.type === "spans") exporter?.add(message.spans, message.dropped);
       handover?.fromThread(thread, message);
       hub.fromThread(message);
     });
@@ -120,6 +127,12 @@ async function run(options: FullGatewayOptions): Promise<void> {
   });
   // Of the terminal's group; the supervisor decides.
   process.on("SIGINT", () => {});
+}
+
+function exporterOf({ id, version, tracing }: FullGatewayOptions): Exporter | undefined {
+  if (tracing === undefined) return undefined;
+  const resource = { "service.name": "elafros-gateway", "service.version": version, "service.instance.id": id };
+  return new Exporter({ endpoint: tracing.endpoint, resource, clock: systemClock, log });
 }
 
 /** A table file that can't be used is no reason not to start: control sends a new one. */

@@ -1,5 +1,6 @@
 /** What the hub (the process's first thread) and its serving threads tell each other, and what a thread is started with. */
 import type { MessagePort } from "node:worker_threads";
+import type { Span } from "../lib/otlp/span.ts";
 import type { Outcome } from "../routing/link.ts";
 import type { SharedMemory } from "./memory.ts";
 import type { FullGatewayOptions } from "./options.ts";
@@ -61,10 +62,12 @@ export type FromThread =
   /** The last slot of an instance that left the table was given back. */
   | { type: "idle"; instance: string }
   | { type: "hung"; revision: string; instance: string }
-  /** A request waits for a Revision without instances. */
-  | { type: "demand"; revision: string }
-  /** In answer to `report`. */
-  | { type: "load"; revisions: RevisionLoad[]; outcomes: Outcome[] }
+  /** A request waits for a Revision without instances; `trace` is its span. */
+  | { type: "demand"; revision: string; trace?: string }
+  /** In answer to `report`; of the access log's lines, how many were dropped. */
+  | { type: "load"; revisions: RevisionLoad[]; outcomes: Outcome[]; linesDropped: number }
+  /** Spans of requests that have ended, and how many more were dropped. */
+  | { type: "spans"; spans: Span[]; dropped: number }
   /** The hub should look at its queue. */
   | { type: "look" }
   /** In answer to `ask`: slots held by instance; then what is wanted, and what was given back. */

@@ -32,6 +32,10 @@ export interface GatewayOptions {
   sockets?: { path: string; fds: Record<string, number> };
   /** Adds a problem's own message to 503 answers, for development: it may hold secrets. Default false. */
   verboseErrors?: boolean;
+  /** An access log: a file that is open for appending, which threads share, and the share of the requests that stand in it. */
+  accessLog?: { fd: number; sampling: number };
+  /** Spans go to an OTLP collector at this URL; a trace is begun for this share of the requests that bring none. */
+  tracing?: { endpoint: string; sampling: number };
   /** Limits of its own; those left out have the values of `defaultLimits`. Milliseconds, bytes, counts. */
   limits?: Partial<GatewayLimits>;
 }
@@ -117,6 +121,8 @@ export function parseGatewayOptions(argument: string | undefined): FullGatewayOp
     link: asPath(o["link"], "link"),
     ...(handover === undefined ? {} : { handover: asPath(handover, "handover") }),
     ...(o["sockets"] === undefined ? {} : { sockets: asSockets(o["sockets"]) }),
+    ...(o["accessLog"] === undefined ? {} : { accessLog: asAccessLog(o["accessLog"]) }),
+    ...(o["tracing"] === undefined ? {} : { tracing: asTracing(o["tracing"]) }),
     verboseErrors: o["verboseErrors"] === true,
     limits: asLimits(o["limits"]),
   };
@@ -128,6 +134,26 @@ function asSockets(value: unknown): { path: string; fds: Record<string, number> 
     ([name, fd]) => [name, asInteger(fd, `sockets.fds.${name}`, [0, 2 ** 20])] as const,
   );
   return { path: asPath(entry["path"], "sockets.path"), fds: Object.fromEntries(fds) };
+}
+
+function asAccessLog(value: unknown): { fd: number; sampling: number } {
+  const entry = asRecord(value, "accessLog");
+  return {
+    fd: asInteger(entry["fd"], "accessLog.fd", [0, 2 ** 20]),
+    sampling: asShare(entry["sampling"], "accessLog.sampling"),
+  };
+}
+
+function asTracing(value: unknown): { endpoint: string; sampling: number } {
+  const entry = asRecord(value, "tracing");
+  const endpoint = asText(entry["endpoint"], "tracing.endpoint");
+  if (!/^https?:\/\/./.test(endpoint) || !URL.canParse(endpoint)) throw wrong("tracing.endpoint", "an HTTP URL");
+  return { endpoint, sampling: asShare(entry["sampling"], "tracing.sampling") };
+}
+
+function asShare(value: unknown, name: string): number {
+  if (typeof value !== "number" || !(value >= 0 && value <= 1)) throw wrong(name, "a number from 0 to 1");
+  return value;
 }
 
 function asListeners(value: unknown, threads: number): GatewayOptions["listeners"] {

@@ -1,50 +1,90 @@
-/** What became of requests, as one thread counts it for metrics: how many ended with which status, and how long they took. */
+/**
+ * What becomes of requests, as one thread counts it for metrics: how many are under way and wait, how many ended with which status, and how
+ * long they took. Plain numbers of the thread's own, joined when they are asked for.
+ */
 import { latencySteps, type Outcome } from "../routing/link.ts";
 
-interface Count {
-  codes: Map<number, number>;
+const bounds = Float64Array.from(latencySteps, (seconds) => seconds * 1_000);
+
+/** The requests of one Route that go to one Revision. */
+export class Tally {
+  readonly route: string;
+  readonly revision: string;
+  /** Requests that have begun and not ended; those of them that wait for an instance. */
+  running = 0;
+  waiting = 0;
+  readonly #codes = new Map<number, number>();
   /** How many took no longer than each of `latencySteps`, but longer than the one before; the last: longer than all. */
-  steps: number[];
-  ms: number;
+  readonly #steps = new Uint32Array(latencySteps.length + 1);
+  #ms = 0;
+
+  constructor(route: string, revision: string) {
+    this.route = route;
+    this.revision = revision;
+  }
+
+  /** A request has ended, with that status, after so many milliseconds. */
+  end(status: number, ms: number): void {
+    this.running -= 1;
+    this.#codes.set(status, (this.#codes.get(status) ?? 0) + 1);
+    let step = 0;
+    while (step < bounds.length && ms > (bounds[step] ?? 0)) step++;
+    this.#steps[step] = (this.#steps[step] ?? 0) + 1;
+    // The machine's clock may be set back.
+    this.#ms += Math.max(0, ms);
+  }
+
+  /** What was counted since the last call, and what is under way; undefined where there is nothing of either. */
+  take(): Outcome | undefined {
+    if (this.#codes.size === 0 && this.running === 0) return undefined;
+    const { route, revision, running, waiting } = this;
+    const codes = Object.fromEntries(this.#codes);
+    const taken = { route, revision, codes, steps: [...this.#steps], ms: this.#ms, running, waiting };
+    this.#codes.clear();
+    this.#steps.fill(0);
+    this.#ms = 0;
+    return taken;
+  }
 }
 
 /** The status that stands for a client that left before its answer began, as nginx writes it. */
 export const clientLeft = 499;
 
 export class Outcomes {
-  #routes = new Map<string, Map<string, Count>>();
+  readonly #routes = new Map<string, Map<string, Tally>>();
 
-  /** A request has ended. */
-  record({ route, revision }: { route: string; revision: string }, status: number, ms: number): void {
-    const count = this.#countOf(route, revision);
-    count.codes.set(status, (count.codes.get(status) ?? 0) + 1);
-    let step = 0;
-    while (step < latencySteps.length && ms > (latencySteps[step] ?? 0) * 1_000) step++;
-    count.steps[step] = (count.steps[step] ?? 0) + 1;
-    // The machine's clock may be set back.
-    count.ms += Math.max(0, ms);
+  /** A request has begun. Both names are empty where none was found. */
+  begin(route: string, revision: string): Tally {
+    const tally = this.#tallyOf(route, revision);
+    tally.running += 1;
+    return tally;
   }
 
-  #countOf(route: string, revision: string): Count {
-    let revisions = this.#routes.get(route);
-    if (revisions === undefined) this.#routes.set(route, (revisions = new Map()));
-    let count = revisions.get(revision);
-    if (count === undefined) {
-      count = { codes: new Map(), steps: Array.from({ length: latencySteps.length + 1 }, () => 0), ms: 0 };
-      revisions.set(revision, count);
-    }
-    return count;
+  /** A request was refused before anything was known of where it goes. */
+  refused(status: number): void {
+    this.begin("", "").end(status, 0);
   }
 
-  /** What was counted since the last call; counting begins anew. */
+  /** What was counted since the last call, and what is under way now. */
   take(): Outcome[] {
     const taken: Outcome[] = [];
     for (const [route, revisions] of this.#routes) {
-      for (const [revision, { codes, steps, ms }] of revisions) {
-        taken.push({ route, revision, codes: Object.fromEntries(codes), steps, ms });
+      for (const [revision, tally] of revisions) {
+        const outcome = tally.take();
+        if (outcome !== undefined) taken.push(outcome);
+        // Nothing holds on to it: Revisions come and go.
+        else revisions.delete(revision);
       }
+      if (revisions.size === 0) this.#routes.delete(route);
     }
-    if (taken.length > 0) this.#routes = new Map();
     return taken;
+  }
+
+  #tallyOf(route: string, revision: string): Tally {
+    let revisions = this.#routes.get(route);
+    if (revisions === undefined) this.#routes.set(route, (revisions = new Map()));
+    let tally = revisions.get(revision);
+    if (tally === undefined) revisions.set(revision, (tally = new Tally(route, revision)));
+    return tally;
   }
 }

@@ -62,6 +62,7 @@ function setup(): Setup {
         host: "a",
         bytes: 100,
         field: () => undefined,
+        sighting: undefined,
         placed: (instance) => {
           instances.push(instance);
           log.push(instance.id);

@@ -7,6 +7,8 @@ import { type Answer, answers, problemAnswer } from "./answers.ts";
 import { matched, type RequestFields, stickyCookie, stuckTo } from "./choice.ts";
 import type { Core } from "./core.ts";
 import type { GatewayLimits } from "./options.ts";
+import type { Tally } from "./outcomes.ts";
+import type { Sighting } from "./seen/sighting.ts";
 import type { HostState, Instance, RevisionState, Waiter } from "./state.ts";
 
 /** `field` is only asked where the Route has a `match` or an `affinity`. */
@@ -18,6 +20,8 @@ export interface PlacementOptions extends RequestFields {
   host: string;
   /** Memory that the request holds while it waits: its fields, and what of its body is read. */
   bytes: number;
+  /** Where something of it is to be seen in the access log or a trace. */
+  sighting: Sighting | undefined;
   /** Forward to this instance. Its slot is taken; the front gives it back with `core.release` or `core.lose`. */
   placed(instance: Instance): void;
   /** Answer so: the request gets no instance, or (504) its instance was too slow. Called at most once. */
@@ -26,11 +30,12 @@ export interface PlacementOptions extends RequestFields {
 
 export class Placement {
   readonly #options: PlacementOptions;
-  /** The Route that has the host; empty if none does. */
-  route = "";
   /** What the answer is to say in `Set-Cookie`, unless the app sets that cookie itself: the client stays with its Revision by it. */
   setCookie: string | undefined;
   #revision: RevisionState | undefined;
+  #tally: Tally | undefined;
+  /** Its end was counted. */
+  #counted = false;
   #waiter: Waiter | undefined;
   #ticket = 0;
   #cancelDeadline: (() => void) | undefined;
@@ -45,11 +50,10 @@ export class Placement {
   start(): void {
     const { core, host } = this.#options;
     const entry = core.match(host);
+    const revision = entry === undefined ? undefined : this.#choose(entry);
+    this.#count(entry?.entry.route ?? "", revision?.name ?? "");
     if (entry === undefined) return this.#fail(answers.hostUnknown);
-    this.route = entry.entry.route;
     if (entry.entry.targets.length === 0) return this.#fail(answers.routeNotReady);
-    const { match, affinity } = entry.entry;
-    const revision = match === undefined && affinity === undefined ? core.pick(entry) : this.#choose(entry);
     if (revision === undefined) return this.#fail(answers.revisionMissing);
     const { problem, timeoutMs } = revision.entry;
     this.#revision = revision;
@@ -59,9 +63,20 @@ export class Placement {
     this.#take(revision);
   }
 
-  /** The Revision that the request goes to; empty if none was found. */
-  get revision(): string {
-    return this.#revision?.name ?? "";
+  /**
+   * The client has its answer, or is gone: for metrics, access log and traces. Called once, by every front, for every request that it made a
+   * Placement for.
+   * @param status of the answer, or `clientLeft`
+   * @param ms from the request's arrival
+   * @param bytes of the answer's body that went to the client
+   */
+  ended(status: number, ms: number, bytes: number): void {
+    if (this.#counted) return;
+    this.#counted = true;
+    const tally = this.#tally ?? this.#options.core.outcomes.begin("", "");
+    tally.end(status, ms);
+    const { route, revision } = tally;
+    this.#options.sighting?.ended({ status, ms, bytes, route, revision });
   }
 
   /** The instance could not be reached, so it saw nothing of the request: the front has given the slot back. Tries again. */
@@ -89,6 +104,7 @@ export class Placement {
   #choose(host: HostState): RevisionState | undefined {
     const { core } = this.#options;
     const { entry } = host;
+    if (entry.match === undefined && entry.affinity === undefined) return core.pick(host);
     this.setCookie = undefined;
     const match = matched(entry, this.#options);
     if (match !== undefined) return core.revision(match);
@@ -110,24 +126,39 @@ export class Placement {
     const waiter: Waiter = {
       ticket: this.#ticket,
       bytes: this.#options.bytes,
+      trace: this.#options.sighting?.traceparent ?? undefined,
       granted: (granted) => {
-        this.#waiter = undefined;
+        this.#waits(undefined);
         this.#place(granted);
       },
       dismissed: () => {
-        this.#waiter = undefined;
+        this.#waits(undefined);
         this.start();
       },
     };
-    this.#waiter = waiter;
+    this.#waits(waiter);
+    this.#options.sighting?.waits(this.#options.clock.now());
     if (core.wait(revision, waiter)) return;
-    this.#waiter = undefined;
+    this.#waits(undefined);
     this.#fail(answers.overloaded);
   }
 
+  #waits(waiter: Waiter | undefined): void {
+    this.#waiter = waiter;
+    if (this.#tally !== undefined) this.#tally.waiting += waiter === undefined ? -1 : 1;
+  }
+
   #place(instance: Instance): void {
+    const { clock, sighting } = this.#options;
+    sighting?.placed(instance.id, clock.now());
     if (instance.revision.entry.timeoutMs === 0) this.#cancelDeadline?.();
     this.#options.placed(instance);
+  }
+
+  /** Counts it as under way there, and no longer where it was before. */
+  #count(route: string, revision: string): void {
+    if (this.#tally !== undefined) this.#tally.running -= 1;
+    this.#tally = this.#options.core.outcomes.begin(route, revision);
   }
 
   #late(): void {
@@ -145,7 +176,7 @@ export class Placement {
   #leaveQueue(): void {
     const waiter = this.#waiter;
     if (waiter === undefined || this.#revision === undefined) return;
-    this.#waiter = undefined;
+    this.#waits(undefined);
     this.#options.core.giveUp(this.#revision, waiter);
   }
 }

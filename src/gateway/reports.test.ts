@@ -23,9 +23,9 @@ test("adds the threads' loads up, once all have answered", async () => {
   const { clock, asked, said, reports } = setup(2);
   await clock.advance(1_000);
   expect(asked).toEqual([0, 1]);
-  reports.fromThread({ revisions: [load("x/a", 0.123456), load("x/b", 1)], outcomes: [] });
+  reports.fromThread({ revisions: [load("x/a", 0.123456), load("x/b", 1)], outcomes: [], linesDropped: 0 });
   expect(said).toEqual([]);
-  reports.fromThread({ revisions: [load("x/a", 2)], outcomes: [] });
+  reports.fromThread({ revisions: [load("x/a", 2)], outcomes: [], linesDropped: 0 });
   expect(said).toEqual([
     {
       type: "load",
@@ -42,7 +42,7 @@ test("says each second that there was nothing to do", async () => {
   const { clock, said, reports } = setup(1);
   for (let second = 0; second < 3; second++) {
     await clock.advance(1_000);
-    reports.fromThread({ revisions: [], outcomes: [] });
+    reports.fromThread({ revisions: [], outcomes: [], linesDropped: 0 });
   }
   expect(said).toEqual(Array.from({ length: 3 }, () => ({ type: "load", ms: 1_000, revisions: [] })));
 });
@@ -50,10 +50,10 @@ test("says each second that there was nothing to do", async () => {
 test("waits for a thread that is busy, and tells over how long", async () => {
   const { clock, asked, said, reports } = setup(2);
   await clock.advance(1_000);
-  reports.fromThread({ revisions: [], outcomes: [] });
+  reports.fromThread({ revisions: [], outcomes: [], linesDropped: 0 });
   await clock.advance(2_500);
   expect(asked).toEqual([0, 1]);
-  reports.fromThread({ revisions: [load("x/a", 1)], outcomes: [] });
+  reports.fromThread({ revisions: [load("x/a", 1)], outcomes: [], linesDropped: 0 });
   expect(said).toEqual([{ type: "load", ms: 3_500, revisions: [["x/a", 1, 2, 1]] }]);
   await clock.advance(500);
   expect(asked).toEqual([0, 1, 0, 1]);
@@ -61,12 +61,20 @@ test("waits for a thread that is busy, and tells over how long", async () => {
 
 test("says what became of requests after the load, and nothing where there were none", async () => {
   const { clock, said, reports } = setup(2);
-  const outcome = (revision: string) => ({ route: "x/r", revision, codes: { 200: 1 }, steps: [1], ms: 1 });
+  const outcome = (revision: string) => ({
+    route: "x/r",
+    revision,
+    codes: { 200: 1 },
+    steps: [1],
+    ms: 1,
+    running: 0,
+    waiting: 0,
+  });
   await clock.advance(1_000);
-  reports.fromThread({ revisions: [], outcomes: [outcome("x/a")] });
-  reports.fromThread({ revisions: [], outcomes: [outcome("x/b")] });
+  reports.fromThread({ revisions: [], outcomes: [outcome("x/a")], linesDropped: 0 });
+  reports.fromThread({ revisions: [], outcomes: [outcome("x/b")], linesDropped: 0 });
   expect(said.slice(1)).toEqual([{ type: "outcomes", outcomes: [outcome("x/a"), outcome("x/b")] }]);
   await clock.advance(1_000);
-  for (let thread = 0; thread < 2; thread++) reports.fromThread({ revisions: [], outcomes: [] });
+  for (let thread = 0; thread < 2; thread++) reports.fromThread({ revisions: [], outcomes: [], linesDropped: 0 });
   expect(said.slice(2).map(({ type }) => type)).toEqual(["load"]);
 });

@@ -1,6 +1,6 @@
 /**
- * Brings the load of all threads together, once a second, for the autoscaler, and what became of requests, for metrics. One report is under way at a time: where a thread is too busy
- * to answer within the second, the next report covers that time too.
+ * Brings the load of all threads together, once a second, for the autoscaler, and what becomes of requests, for metrics. One report is under
+ * way at a time: where a thread is too busy to answer within the second, the next report covers that time too.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { GatewayMessage, Outcome, RevisionLoad as LinkLoad } from "../routing/link.ts";
@@ -13,12 +13,23 @@ export interface LoadReportsOptions {
   clock: Clock;
   toThread(thread: number, message: ToThread): void;
   toControl(message: GatewayMessage): void;
+  /** How many spans were sent and dropped since the last call; absent where there are no traces. */
+  spans?: (() => { sent: number; dropped: number }) | undefined;
+}
+
+/** What a thread says when it is asked. */
+export interface ThreadReport {
+  revisions: readonly RevisionLoad[];
+  outcomes: readonly Outcome[];
+  /** Lines of the access log that were dropped since the last report. */
+  linesDropped: number;
 }
 
 export class LoadReports {
   readonly #options: LoadReportsOptions;
   /** Of threads that have answered; control adds them up. */
   readonly #outcomes: Outcome[] = [];
+  #linesDropped = 0;
   #missing = 0;
   #reportedAt: number;
   #sums = new Map<string, LinkLoad>();
@@ -41,8 +52,9 @@ export class LoadReports {
   }
 
   /** A thread answers. */
-  fromThread({ revisions, outcomes }: { revisions: readonly RevisionLoad[]; outcomes: readonly Outcome[] }): void {
+  fromThread({ revisions, outcomes, linesDropped: lines }: ThreadReport): void {
     this.#outcomes.push(...outcomes);
+    this.#linesDropped += lines;
     for (const { revision, concurrency, requests, waiting } of revisions) {
       const sum = this.#sums.get(revision);
       if (sum === undefined) this.#sums.set(revision, [revision, concurrency, requests, waiting]);
@@ -61,6 +73,11 @@ export class LoadReports {
     this.#sums = new Map();
     this.#options.toControl({ type: "load", ms, revisions: seen.map(rounded) });
     if (this.#outcomes.length > 0) this.#options.toControl({ type: "outcomes", outcomes: this.#outcomes.splice(0) });
+    const { sent, dropped } = this.#options.spans?.() ?? { sent: 0, dropped: 0 };
+    const linesDropped = this.#linesDropped;
+    this.#linesDropped = 0;
+    if (linesDropped + sent + dropped === 0) return;
+    this.#options.toControl({ type: "seen", linesDropped, spansSent: sent, spansDropped: dropped });
   }
 }
 

@@ -44,6 +44,8 @@ export interface Waiter {
   readonly ticket: number;
   /** Memory that it holds while it waits. */
   readonly bytes: number;
+  /** Its span, as `traceparent` writes it, where it is traced. */
+  readonly trace?: string | undefined;
   granted(instance: Instance): void;
   /** The Revision will not serve it: it has left the table, or has a problem that waiting doesn't solve. */
   dismissed(): void;

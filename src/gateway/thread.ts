@@ -8,6 +8,9 @@ import { createHttp1Front } from "./http1/front.ts";
 import { timeOfRead } from "./http1/wire.ts";
 import { Counters } from "./memory.ts";
 import type { FromThread, ThreadData, ToThread } from "./messages.ts";
+import type { FullGatewayOptions } from "./options.ts";
+import { AccessLog } from "./seen/access-log.ts";
+import { Observer } from "./seen/observer.ts";
 
 async function serve(hub: MessagePort, { thread, options, memory, table, ports }: ThreadData): Promise<void> {
   const log = createLog("gateway").child({ thread });
@@ -23,13 +26,14 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
     wake: (other) => (other === options.threads ? say({ type: "look" }) : ports[other]?.postMessage(0)),
     ask: (revision) => say({ type: "want", revision }),
     returned: (instance) => say({ type: "returned", instance }),
-    demand: (revision) => say({ type: "demand", revision }),
+    demand: (revision, trace) => say({ type: "demand", revision, ...(trace === undefined ? {} : { trace }) }),
     idle: (instance) => say({ type: "idle", instance }),
     hung: (revision, instance) => say({ type: "hung", revision, instance }),
     gone: (instance) => {
       for (const front of fronts) front.gone(instance);
     },
   });
+  const { accessLog, observer } = makeObserver(options, (message) => say(message));
   core.swap(table);
   for (const port of ports) {
     port?.on("message", () => core.look());
@@ -42,7 +46,11 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
         say({ type: "swapped", version: message.table.version });
         break;
       case "drain":
-        void Promise.all(fronts.map((front) => front.drain())).then(() => say({ type: "empty" }));
+        void Promise.all(fronts.map((front) => front.drain())).then(async () => {
+          observer?.flush();
+          await accessLog?.flush();
+          say({ type: "empty" });
+        });
         break;
       case "shed":
         for (const front of fronts) front.shed(message.maxAgeMs);
@@ -60,7 +68,12 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
         core.look();
         break;
       case "report":
-        say({ type: "load", revisions: core.report(), outcomes: core.outcomes.take() });
+        say({
+          type: "load",
+          revisions: core.report(),
+          outcomes: core.outcomes.take(),
+          linesDropped: accessLog?.takeDropped() ?? 0,
+        });
         break;
       case "close":
         for (const front of fronts) front.close();
@@ -71,9 +84,27 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
     const fd = fds[thread];
     if (fd === undefined) continue;
     const { limits, verboseErrors } = options;
-    fronts.push(await createHttp1Front(fd, { core, clock, log, limits, verboseErrors }));
+    fronts.push(await createHttp1Front(fd, { core, clock, log, limits, verboseErrors, observer }));
   }
   say({ type: "serving" });
+}
+
+/** Neither where there is no access log and no traces. */
+function makeObserver(
+  { accessLog: log, tracing }: FullGatewayOptions,
+  say: (message: FromThread) => void,
+): { accessLog: AccessLog | undefined; observer: Observer | undefined } {
+  if (log === undefined && tracing === undefined) return { accessLog: undefined, observer: undefined };
+  const accessLog = log === undefined ? undefined : new AccessLog(log.fd, systemClock);
+  const observer = new Observer({
+    clock: systemClock,
+    log: accessLog,
+    logSampling: log?.sampling ?? 0,
+    traceSampling: tracing?.sampling,
+    spans: (spans, dropped) => say({ type: "spans", spans, dropped }),
+    random: Math.random,
+  });
+  return { accessLog, observer };
 }
 
 if (parentPort === null) throw new Error("Cannot run by itself: gateway/thread.ts is started by gateway/main.ts");

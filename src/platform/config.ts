@@ -27,6 +27,14 @@ export interface PlatformConfig {
   buildRetentionSeconds: number;
   /** Directories of this machine whose repositories Builds may clone by a `file:` URL. */
   fileSources: string[];
+  /** The access log: an absolute path, `-` for `access.log` beside the platform's own logs, or `none`. */
+  accessLog: string;
+  /** Share of the requests that stand in it. */
+  accessLogSampling: number;
+  /** Base URL of an OTLP collector that gets spans, or `none`. */
+  otlpEndpoint: string;
+  /** Share of the requests without a trace of which one is begun. */
+  traceSampling: number;
 }
 
 /** The files and sockets below a data directory. */

@@ -5,8 +5,10 @@ import type { UpOptions } from "./types.ts";
 export function settingsOf(options: UpOptions): Partial<PlatformConfig> {
   const { api, http, domain, apiSans, region, allowHostPorts, verboseErrors } = options;
   const { maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources } = options;
+  const { accessLog, accessLogSampling, otlpEndpoint, traceSampling } = options;
+  const seen = { accessLog, accessLogSampling, otlpEndpoint, traceSampling };
   const network = { api, http, domain, apiSans, region, allowHostPorts, verboseErrors };
-  const settings = { ...network, maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources };
+  const settings = { ...network, ...seen, maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 

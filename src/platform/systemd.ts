@@ -54,6 +54,10 @@ function flagOf(name: string, value: unknown): string[] {
     maxSourceBytes: "--max-source-size",
     buildRetentionSeconds: "--build-retention",
     fileSources: "--allow-file-sources",
+    accessLog: "--access-log",
+    accessLogSampling: "--access-log-sampling",
+    otlpEndpoint: "--otlp-endpoint",
+    traceSampling: "--trace-sampling",
   }[name];
   if (flag === undefined) return [];
   if (typeof value === "boolean") return value ? [flag] : [];

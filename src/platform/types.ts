@@ -26,6 +26,14 @@ export interface UpOptions {
   buildRetentionSeconds?: number;
   /** Directories of this machine whose repositories Builds may clone by a `file:` URL. */
   fileSources?: string[];
+  /** Absolute path of an access log, `-` for `access.log` beside the platform's own logs, or `none`, the default. */
+  accessLog?: string;
+  /** Share of the requests that stand in it, from 0 to 1; default 1. */
+  accessLogSampling?: number;
+  /** Base URL of an OTLP collector that gets spans, or `none`, the default. */
+  otlpEndpoint?: string;
+  /** Share of the requests without a trace of which one is begun; default 0.1. */
+  traceSampling?: number;
   /** Returns once it serves, instead of staying in the foreground until SIGINT or SIGTERM. */
   detach?: boolean;
   /** Writes and enables a systemd unit that runs this `up` at each boot, and starts it. */

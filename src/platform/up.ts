@@ -5,8 +5,10 @@ import { readJson } from "../lib/files.ts";
 import { signalProcess, waitForEnd } from "../lib/process.ts";
 import { type PlatformConfig, checkDataDir, platformPaths } from "./config.ts";
 import { doctor } from "./doctor.ts";
+import { followFile } from "./follow-file.ts";
 import { requireRoot, settingsOf } from "./settings.ts";
 import { installUnit } from "./systemd.ts";
+import { accessLogPath } from "./supervisor/access-log.ts";
 import { launchSupervisor } from "./supervisor/launch.ts";
 import { lockDirectory } from "./supervisor/lock.ts";
 import { runningRecord } from "./supervisor/records.ts";
@@ -62,13 +64,16 @@ async function upOn(dataDir: string, options: UpOptions): Promise<void> {
   }
   const startedAt = Date.now();
   const pid = await launchSupervisor(dataDir, settingsOf(options));
-  const { http, api, domain } = (await readJson(paths.config)) as PlatformConfig;
+  const { http, api, domain, accessLog } = (await readJson(paths.config)) as PlatformConfig;
   const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
   options.print(
     `Elafros serves since ${rfc3339(Date.now())} (${seconds} s): API https://${api}, gateway http://${http} for *.${domain}, kubeconfig ${paths.kubeconfig}`,
   );
   if (options.detach === true) return;
+  const unfollow =
+    accessLog === "-" ? followFile(accessLogPath(paths), (text) => process.stdout.write(text)) : () => {};
   await stayUntilStopped(dataDir, pid);
+  unfollow();
 }
 
 /** Waits until the supervisor has ended; signals go on to it. */

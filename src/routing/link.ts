@@ -19,14 +19,19 @@ export type GatewayMessage =
   | { type: "alive" }
   /** An instance holds a slot whose client was answered or has gone, for longer than allowed: replace it. */
   | { type: "hung"; revision: string; instance: string }
-  /** The first request waits for a Revision without instances. Said again on each connection, as long as one waits. */
-  | { type: "demand"; revision: string }
+  /**
+   * The first request waits for a Revision without instances. Said again on each connection, as long as one waits. `trace`: that request's
+   * span, as `traceparent` writes it, where it is traced.
+   */
+  | { type: "demand"; revision: string; trace?: string }
   /** Each second: what each Revision had to do in the `ms` before, over all threads. Those without a request are left out. */
   | { type: "load"; ms: number; revisions: RevisionLoad[] }
-  /** What became of the requests that ended since the last such message; not said where there were none. */
-  | { type: "outcomes"; outcomes: Outcome[] };
+  /** What became of the requests that ended since the last such message, and what is under way; not said where there is neither. */
+  | { type: "outcomes"; outcomes: Outcome[] }
+  /** Of the access log and of traces, since the last such message; not said where nothing was lost or sent. */
+  | { type: "seen"; linesDropped: number; spansSent: number; spansDropped: number };
 
-/** Requests of a Route that ended at a Revision; empty names where none was found. */
+/** Requests of a Route that go to a Revision; empty names where none was found. */
 export interface Outcome {
   route: string;
   revision: string;
@@ -36,6 +41,9 @@ export interface Outcome {
   steps: number[];
   /** How long all took together. */
   ms: number;
+  /** How many have begun and not ended, and how many of those wait for an instance. */
+  running: number;
+  waiting: number;
 }
 
 /** Seconds, from a request's arrival to the end of its answer. */

@@ -141,6 +141,10 @@ export interface InstanceState {
   /** Where it answers; known from `starting` on. */
   address?: { host: string; port: number };
   createdAt: number;
+  /** When all was made for its present run, but for the start of its program. */
+  madeAt?: number;
+  /** When what stood by was last wanted. */
+  wokenAt?: number;
   startedAt?: number;
   readyAt?: number;
   restarts: number;

@@ -1,6 +1,6 @@
 /** Runs real gateway processes on sockets that the test owns, as the supervisor does, against a real link server. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import net, { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -65,6 +65,8 @@ export interface Bench {
     threads?: number;
     limits?: Partial<GatewayLimits>;
     verboseErrors?: boolean;
+    accessLog?: { path: string; sampling: number };
+    tracing?: { endpoint: string; sampling: number };
   }): Promise<RunningGateway>;
   /** Starts control's end of the link. */
   control(): Promise<FakeControl>;
@@ -86,6 +88,8 @@ export interface FakeControl {
   /** What was to do, report by report. */
   loads: { ms: number; revisions: RevisionLoad[] }[];
   outcomes: Outcome[];
+  /** What was lost and sent of access logs and traces, report by report. */
+  seen: { linesDropped: number; spansSent: number; spansDropped: number }[];
   drained: string[];
   close(): Promise<void>;
 }
@@ -106,7 +110,8 @@ export async function createBench(): Promise<Bench> {
     dir,
     tablePath,
     linkPath,
-    async start({ threads = 2, ...more } = {}) {
+    async start({ threads = 2, accessLog, ...more } = {}) {
+      const log = accessLog === undefined ? undefined : await open(accessLog.path, "a");
       const fds = Array.from({ length: threads }, (_, i) => 3 + i);
       const options: GatewayOptions = {
         id: `gateway-${++names}`,
@@ -116,13 +121,12 @@ export async function createBench(): Promise<Bench> {
         table: tablePath,
         link: linkPath,
         handover: join(dir, "handover.sock"),
+        ...(accessLog === undefined ? {} : { accessLog: { fd: 3 + threads, sampling: accessLog.sampling } }),
         ...more,
       };
       parseGatewayOptions(JSON.stringify(options));
-      const running = await run(
-        options,
-        fds.map(() => socket.fd),
-      );
+      const running = await run(options, [...fds.map(() => socket.fd), ...(log === undefined ? [] : [log.fd])]);
+      await log?.close();
       started.push(running);
       return running;
     },
@@ -173,6 +177,7 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
   const demands: string[] = [];
   const loads: FakeControl["loads"] = [];
   const outcomes: Outcome[] = [];
+  const seen: FakeControl["seen"] = [];
   const drained: string[] = [];
   let table: RouteTable | undefined;
   const link = await createLinkServer({
@@ -180,7 +185,8 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
     clock: systemClock,
     log: silentLog,
     onHung: ({ revision, instance }) => hung.push({ revision, instance }),
-    onDemand: (revision) => demands.push(revision),
+    onDemand: ({ revision }) => demands.push(revision),
+    onSeen: (counts) => seen.push(counts),
     onLoad: (report) => loads.push(report),
     onOutcomes: (more) => outcomes.push(...more),
     publisher: {
@@ -215,6 +221,7 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
     demands,
     loads,
     outcomes,
+    seen,
     drained,
     close: () => link.close(),
   };

@@ -2,6 +2,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Core } from "../core.ts";
 import type { GatewayLimits } from "../options.ts";
+import type { Observer } from "../seen/observer.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Joined } from "./join.ts";
 import type { Upstreams } from "./upstreams.ts";
@@ -11,6 +12,7 @@ export interface FrontContext {
   clock: Clock;
   limits: GatewayLimits;
   verboseErrors: boolean;
+  observer: Observer | undefined;
   upstreams: Upstreams;
   /** A new request id. */
   newId(): string;

@@ -8,6 +8,8 @@ import { cookieName } from "../choice.ts";
 import { readTarget, type Target } from "../match.ts";
 import { Placement } from "../placement.ts";
 import { clientLeft } from "../outcomes.ts";
+import { fieldInList, traceList } from "../seen/fields.ts";
+import type { Sighting } from "../seen/sighting.ts";
 import type { Instance } from "../state.ts";
 import { Body } from "./body.ts";
 import type { FrontContext } from "./context.ts";
@@ -41,6 +43,8 @@ export class Exchange {
   readonly #requestId: string;
   readonly #hasBody: boolean;
   readonly #body: Body;
+  readonly #address: string;
+  #sighting: Sighting | undefined;
   #target: Target | undefined;
   #placement: Placement | undefined;
   #instance: Instance | undefined;
@@ -51,6 +55,8 @@ export class Exchange {
   #connected = false;
   #continued = false;
   #recorded = false;
+  /** Of the answer's body, for the client. */
+  #bytes = 0;
   #stopOutlasting: (() => void) | undefined;
   /** Since when the client has been taking nothing of the answer. */
   #stalledAt: number | undefined;
@@ -63,6 +69,7 @@ export class Exchange {
     this.#body = new Body(req, context.clock);
     const id = req.headers["x-request-id"];
     this.#requestId = isSaneRequestId(id) ? id : context.newId();
+    this.#address = req.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "unknown";
     const length = req.headers["content-length"];
     this.#hasBody = req.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
     // Errors of the client's side all show as `close`; without a listener they would end the thread.
@@ -73,10 +80,11 @@ export class Exchange {
 
   start(): void {
     const { req } = this.#in;
+    this.#target = readTarget(req.url ?? "/", req.headers.host);
+    this.#sighting = this.#see();
     const fault = fieldFault(req.rawHeaders, this.#context.limits.headerCount);
     if (fault !== undefined)
       return this.#refuse(fault === "TooManyFields" ? answers.fieldsTooLarge : answers.badRequest);
-    this.#target = readTarget(req.url ?? "/", req.headers.host);
     if (this.#target === undefined) return this.#refuse(answers.badHost);
     this.#placement = new Placement({
       core: this.#context.core,
@@ -85,6 +93,7 @@ export class Exchange {
       host: this.#target.host,
       bytes: this.#held(),
       field: (name) => fieldOf(req.rawHeaders, name),
+      sighting: this.#sighting,
       placed: (instance) => this.#send(instance, true),
       failed: (answer) => this.#fail(answer),
     });
@@ -104,6 +113,21 @@ export class Exchange {
   /** Ends an answer that began before `time`, if it has begun. */
   shed(time: number): void {
     if (this.began < time && this.#answer !== undefined) this.#in.res.destroy();
+  }
+
+  #see(): Sighting | undefined {
+    const { req } = this.#in;
+    return this.#context.observer?.see({
+      at: this.began,
+      method: req.method ?? "",
+      target: this.#target?.path ?? "",
+      host: this.#target?.host ?? "",
+      protocol: req.httpVersionMinor === 0 ? "HTTP/1.0" : "HTTP/1.1",
+      scheme: "http",
+      address: this.#address,
+      requestId: this.#requestId,
+      header: (name) => fieldInList(req.rawHeaders, name),
+    });
   }
 
   #send(instance: Instance, pooled: boolean): void {
@@ -156,11 +180,12 @@ export class Exchange {
   #fields(): string[] {
     const { req, expects, upgrade } = this.#in;
     const fields = requestFields(req.rawHeaders, {
-      address: req.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "unknown",
+      address: this.#address,
       authority: this.#target?.authority ?? "",
       protocol: "http",
       requestId: this.#requestId,
     });
+    if (this.#sighting !== undefined) traceList(fields, this.#sighting);
     const length = req.headers["content-length"];
     if (req.headers["transfer-encoding"] !== undefined) fields.push("Transfer-Encoding", "chunked");
     else if (length !== undefined) fields.push("Content-Length", length);
@@ -227,6 +252,7 @@ export class Exchange {
     let sent = false;
     answer.on("data", (piece: Buffer) => {
       sent = true;
+      this.#bytes += piece.length;
       if (this.#abandoned || res.write(piece)) return;
       answer.pause();
       this.#stalledAt = this.#context.clock.now();
@@ -320,6 +346,7 @@ export class Exchange {
     const { verboseErrors: verbose } = this.#context;
     const { fields, body } = renderAnswer(answer, { accept: req.headers.accept, requestId: this.#requestId, verbose });
     if (this.#context.draining() || (this.#in.expects && !this.#continued)) res.shouldKeepAlive = false;
+    if (req.method !== "HEAD") this.#bytes = Buffer.byteLength(body);
     res.writeHead(answer.status, fields);
     res.end(req.method === "HEAD" ? undefined : body);
     if (this.#hasBody) this.#body.drop();
@@ -362,10 +389,15 @@ export class Exchange {
 
   /** What became of the request; of an upgraded one, that it was. */
   #record(status: number): void {
-    if (this.#recorded || this.#placement === undefined) return;
+    if (this.#recorded) return;
     this.#recorded = true;
-    const { core, clock } = this.#context;
-    core.outcomes.record(this.#placement, status, clock.now() - this.began);
+    const ms = this.#context.clock.now() - this.began;
+    if (this.#placement !== undefined) {
+      this.#placement.ended(status, ms, this.#bytes);
+      return;
+    }
+    this.#context.core.outcomes.refused(status);
+    this.#sighting?.ended({ status, ms, bytes: this.#bytes, route: "", revision: "" });
   }
 
   #free(): void {

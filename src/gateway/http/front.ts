@@ -53,6 +53,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
     clock,
     limits,
     verboseErrors: options.verboseErrors,
+    observer: options.observer,
     upstreams,
     newId: randomUUID,
     draining: () => draining,
@@ -97,7 +98,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
   });
   server.on("connect", (_req: IncomingMessage, duplex: Duplex) => sayGoodbye(duplex, answers.noConnect));
   server.on("clientError", (error: NodeJS.ErrnoException, duplex: Duplex) =>
-    onClientError(error, duplex as Socket, connections),
+    onClientError(error, duplex as Socket, { connections, context }),
   );
   const endOld = (maxAgeMs: number): void => {
     const time = clock.now() - maxAgeMs;
@@ -194,7 +195,11 @@ function closeIfIdle(socket: Socket, connection: Connection, before: number): vo
 }
 
 /** What Node's parser refuses: a plain answer, unless another one is under way on the connection. */
-function onClientError(error: NodeJS.ErrnoException, socket: Socket, connections: Map<Socket, Connection>): void {
+function onClientError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  { connections, context }: { connections: Map<Socket, Connection>; context: FrontContext },
+): void {
   const { requests, last } = connections.get(socket) ?? { requests: 0, last: undefined };
   // A body may turn out malformed while the app has its beginning: as long as nothing was answered, this can be.
   const busy = requests > 1 || (requests === 1 && last?.headersSent !== false);
@@ -202,14 +207,27 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket, connections
     socket.destroy();
     return;
   }
-  if (error.code === "HPE_HEADER_OVERFLOW") sayGoodbye(socket, answers.fieldsTooLarge);
-  else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") sayGoodbye(socket, answers.slowRequest);
-  else sayGoodbye(socket, answers.badRequest);
+  const answer =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? answers.fieldsTooLarge
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? answers.slowRequest
+        : answers.badRequest;
+  const { requestId, bytes } = sayGoodbye(socket, answer);
+  // A request that is under way says for itself how it ended.
+  if (requests > 0) return;
+  const { core, observer, clock } = context;
+  core.outcomes.refused(answer.status);
+  const nothing = { method: "", target: "", host: "", protocol: "HTTP/1.1", header: () => undefined } as const;
+  const address = socket.remoteAddress?.replace(/^::ffff:/, "") ?? "";
+  const arrival = { ...nothing, at: clock.now(), scheme: "http" as const, address, requestId };
+  observer?.refused(arrival, { status: answer.status, bytes });
 }
 
-/** Answers on the bare connection and closes it. */
-function sayGoodbye(socket: Duplex, answer: Answer): void {
-  const { fields, body } = renderAnswer(answer, { accept: undefined, requestId: randomUUID(), verbose: false });
+/** Answers on the bare connection and closes it. Gives the answer's id, and the bytes of its body. */
+function sayGoodbye(socket: Duplex, answer: Answer): { requestId: string; bytes: number } {
+  const requestId = randomUUID();
+  const { fields, body } = renderAnswer(answer, { accept: undefined, requestId, verbose: false });
   let head = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\nConnection: close\r\n`;
   for (let i = 0; i < fields.length; i += 2) head += `${fields[i] ?? ""}: ${fields[i + 1] ?? ""}\r\n`;
   socket.on("error", () => {});
@@ -217,4 +235,5 @@ function sayGoodbye(socket: Duplex, answer: Answer): void {
   // What else the client sends is read and dropped, for a moment: closing on it would take the answer with it.
   socket.resume();
   setTimeout(() => socket.destroy(), 1_000).unref();
+  return { requestId, bytes: Buffer.byteLength(body) };
 }

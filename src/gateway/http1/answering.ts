@@ -27,6 +27,11 @@ export function informationText(head: AnswerHead, requestId: string): string {
   return `${head.start(false)}${requestId}\r\n\r\n`;
 }
 
+/** How many bytes of a whole answer are its body. */
+export function bodyBytes(answer: Buffer): number {
+  return answer.length - answer.indexOf("\r\n\r\n") - 4;
+}
+
 /** An answer of the gateway's own, whole. */
 export function ownAnswer(
   answer: Answer,

@@ -4,12 +4,14 @@
  * with what was read of it.
  */
 import { type Answer, answers } from "../answers.ts";
-import { ownAnswer } from "./answering.ts";
 import { AppHead } from "./app-head.ts";
 import { Chunks, type ChunkSink } from "./chunks.ts";
 import type { Context } from "./context.ts";
 import { Exchange } from "./exchange.ts";
-import type { Reading } from "./request-head.ts";
+import { bodyBytes, ownAnswer } from "./answering.ts";
+import type { Arrival, Sighting } from "../seen/sighting.ts";
+import { fieldInLines, tracedHead } from "../seen/fields.ts";
+import type { Reading, RequestHead } from "./request-head.ts";
 import { readBuffer, Wire, type WireUser } from "./wire.ts";
 
 /** Most bytes that are kept of what comes before it can be used; then the connection isn't read from. */
@@ -39,6 +41,7 @@ export class Client implements WireUser, ChunkSink {
   persists = true;
   readonly #context: Context;
   readonly #appHead: AppHead;
+  readonly #address: string;
   #exchange: Exchange | undefined;
   #body: Body | undefined;
   #kept: Buffer | undefined;
@@ -56,7 +59,8 @@ export class Client implements WireUser, ChunkSink {
   constructor(handle: object, context: Context) {
     this.#context = context;
     this.wire = new Wire(handle, this);
-    this.#appHead = new AppHead(this.wire.peer().replace(/^::ffff:/, ""));
+    this.#address = this.wire.peer().replace(/^::ffff:/, "");
+    this.#appHead = new AppHead(this.#address);
     this.#since = context.clock.now();
     this.wire.start();
   }
@@ -215,14 +219,37 @@ export class Client implements WireUser, ChunkSink {
     const requestId = givenId ?? this.#context.newId();
     const expects = framing.expect >= 0 && minor === 1;
     const body = framing.chunked ? "chunked" : framing.length > 0 ? "length" : "none";
-    const text = this.#appHead.text(head, requestId, expects);
+    const sighting = this.#see(head, host, requestId);
+    const plainText = this.#appHead.text(head, requestId, expects);
+    const text = sighting === undefined ? plainText : tracedHead(plainText, sighting);
     this.#body =
       body === "none" ? undefined : { left: framing.length, chunks: framing.chunked ? new Chunks() : undefined };
-    const bodyBytes = body === "none" ? 0 : body === "length" ? Math.min(framing.length, mostKept) : mostKept;
-    const request = { method, minor, host, requestId, text, body, bodyBytes, expects } as const;
+    const held = body === "none" ? 0 : body === "length" ? Math.min(framing.length, mostKept) : mostKept;
+    const request = { method, minor, host, requestId, text, body, bodyBytes: held, expects, sighting } as const;
     this.#exchange = new Exchange(this.#context, this, request);
     this.#exchange.start();
     return after;
+  }
+
+  #see(head: RequestHead, host: string, requestId: string): Sighting | undefined {
+    const { observer, clock } = this.#context;
+    if (observer === undefined) return undefined;
+    const { method, minor, target, fields } = head;
+    return observer.see({
+      ...this.#arrival(requestId),
+      at: clock.now(),
+      method,
+      target,
+      host,
+      protocol: minor === 0 ? "HTTP/1.0" : "HTTP/1.1",
+      header: (name) => fieldInLines(fields.lines, name),
+    });
+  }
+
+  /** A request of which only the connection is known. */
+  #arrival(requestId: string): Arrival {
+    const nothing = { method: "", target: "", host: "", header: () => undefined };
+    return { ...nothing, at: this.#since, protocol: "HTTP/1.1", scheme: "http", address: this.#address, requestId };
   }
 
   #handOver(bytes: Buffer): void {
@@ -285,8 +312,12 @@ export class Client implements WireUser, ChunkSink {
   #refuse(answer: Answer): void {
     this.persists = false;
     if (this.#exchange !== undefined) return this.#exchange.failed(answer);
+    const { core, observer, closeLine } = this.#context;
     const to = { method: "GET", accept: undefined, requestId: this.#context.newId(), verbose: false };
-    this.send(ownAnswer(answer, to, this.#context.closeLine));
+    const own = ownAnswer(answer, to, closeLine);
+    core.outcomes.refused(answer.status);
+    observer?.refused(this.#arrival(to.requestId), { status: answer.status, bytes: bodyBytes(own) });
+    this.send(own);
     this.#close();
   }
 

@@ -4,6 +4,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Core } from "../core.ts";
 import { normalizeHost } from "../match.ts";
 import type { GatewayLimits } from "../options.ts";
+import type { Observer } from "../seen/observer.ts";
 import { AnswerHead } from "./answer-head.ts";
 import type { Client } from "./client.ts";
 import { deadlineClock } from "./deadlines.ts";
@@ -20,6 +21,7 @@ export interface ContextOptions {
   clock: Clock;
   limits: GatewayLimits;
   verboseErrors: boolean;
+  observer: Observer | undefined;
   /** Serves a connection from its next request on; `bytes` of it were read already. */
   handOver: (wire: Wire, bytes: Buffer) => void;
 }
@@ -29,6 +31,7 @@ export class Context {
   readonly clock: Clock;
   readonly limits: GatewayLimits;
   readonly verboseErrors: boolean;
+  readonly observer: Observer | undefined;
   readonly handOver: (wire: Wire, bytes: Buffer) => void;
   readonly pool = new Pool();
   readonly out = new Out();
@@ -53,6 +56,7 @@ export class Context {
     this.clock = deadlineClock(options.clock);
     this.limits = options.limits;
     this.verboseErrors = options.verboseErrors;
+    this.observer = options.observer;
     this.handOver = options.handOver;
     const { headerBytes, headerCount, idleMs } = options.limits;
     this.requestHead = new RequestHead({ bytes: headerBytes, fields: headerCount });

@@ -11,9 +11,10 @@ import { outlast } from "../http/outlast.ts";
 import type { GatewayLimits } from "../options.ts";
 import { clientLeft } from "../outcomes.ts";
 import { Placement, type PlacementOptions } from "../placement.ts";
+import type { Sighting } from "../seen/sighting.ts";
 import type { Instance } from "../state.ts";
 import type { AnswerHead, Ending } from "./answer-head.ts";
-import { answerHeadText, type BodyMode, informationText, ownAnswer, withCookie } from "./answering.ts";
+import { answerHeadText, bodyBytes, type BodyMode, informationText, ownAnswer, withCookie } from "./answering.ts";
 import { AppRequest, passingTrailers } from "./app-request.ts";
 import type { Client } from "./client.ts";
 import type { Context } from "./context.ts";
@@ -37,6 +38,7 @@ export interface Request {
   bodyBytes: number;
   /** The client waits for `100 Continue` before it sends the body. */
   expects: boolean;
+  sighting: Sighting | undefined;
 }
 
 export class Exchange implements PlacementOptions, UpstreamUser {
@@ -47,6 +49,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   readonly clock: Clock;
   readonly limits: GatewayLimits;
   readonly began: number;
+  readonly sighting: Sighting | undefined;
   /** The client has its whole answer, or is gone. */
   over = false;
   /** The answer has begun. */
@@ -65,8 +68,9 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   /** Sent on a connection that the app may have been about to close. */
   #stale = false;
   #mode: BodyMode = "none";
-  /** Of the answer that has begun. */
+  /** Of the answer that has begun; bytes of its body for the client. */
   #status = 0;
+  #bytes = 0;
   #stopOutlasting: (() => void) | undefined;
   /** When the client said that it sends nothing more, or something last happened since. */
   #halfClosedAt: number | undefined;
@@ -82,6 +86,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.clock = context.clock;
     this.limits = context.limits;
     this.began = context.clock.now();
+    this.sighting = request.sighting;
     this.#toApp = new AppRequest(context.out, request.text, request.body);
     this.#placement = new Placement(this);
   }
@@ -170,13 +175,18 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.#placement.end();
     this.#abandon();
     if (this.over) return;
-    this.#finish(this.answered ? this.#status : answer.status);
-    if (this.answered) return this.#client.breakOff();
+    if (this.answered) {
+      this.#finish(this.#status);
+      return this.#client.breakOff();
+    }
     const { draining, verboseErrors: verbose } = this.#context;
     const persists = this.#client.persists && !draining && this.settled;
     const { method, minor, requestId } = this.#request;
     const to = { method, requestId, verbose, accept: this.field("accept") };
-    this.#client.send(ownAnswer(answer, to, this.#connectionLines(persists && minor === 1)));
+    const own = ownAnswer(answer, to, this.#connectionLines(persists && minor === 1));
+    this.#bytes = bodyBytes(own);
+    this.#finish(answer.status);
+    this.#client.send(own);
     this.#client.answered(persists && minor === 1);
   }
 
@@ -215,6 +225,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
 
   data(bytes: Buffer, start: number, end: number): void {
     if (this.#abandoned) return;
+    this.#bytes += end - start;
     if (this.#mode === "chunks") this.#context.out.chunk(bytes, start, end);
     else this.#context.out.bytes(bytes, start, end);
   }
@@ -270,7 +281,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   #finish(status: number): void {
     if (this.over) return;
     this.over = true;
-    this.core.outcomes.record(this.#placement, status, this.clock.now() - this.began);
+    this.#placement.ended(status, this.clock.now() - this.began, this.#bytes);
   }
 
   get #sendsBody(): boolean {

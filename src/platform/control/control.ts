@@ -19,6 +19,7 @@ import { inProcessClient } from "../../client/in-process.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { parseHostPort } from "../../lib/listening-socket.ts";
 import type { Log } from "../../lib/log.ts";
+import { Exporter } from "../../lib/otlp/exporter.ts";
 import { version } from "../../lib/version.ts";
 import { startControllers } from "../../reconcilers/start.ts";
 import { createPublisher } from "../../routing/publisher.ts";
@@ -34,6 +35,7 @@ import { networkOptions } from "../network-options.ts";
 import { startTemplates } from "../templates/start.ts";
 import { servingNames } from "../user-kubeconfig.ts";
 import { openSourceStore } from "../../runtime/source-store.ts";
+import { watchColdStarts } from "./cold-starts.ts";
 import { startImageHousekeeping } from "./image-housekeeping.ts";
 import { createLinkServer } from "./link-server.ts";
 import { createMetrics } from "./metrics.ts";
@@ -111,7 +113,14 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   const housekeeping = await startHousekeeping({ store, kinds: stored, clock, log });
   await authorizer.start(service);
 
-  const metrics = createMetrics({ workloads: driver, gateways: () => link.gateways().map(({ id }) => id) });
+  const exporter = exporterOf(config, log);
+  const coldStarts = watchColdStarts({ workloads: driver, clock, spans: exporter && ((spans) => exporter.add(spans)) });
+  const metrics = createMetrics({
+    workloads: driver,
+    gateways: () => link.gateways().map(({ id }) => id),
+    more: () => coldStarts.lines(),
+    spans: () => exporter?.take() ?? { sent: 0, dropped: 0 },
+  });
   const link = await createLinkServer({
     path: paths.gatewaySocket,
     owner: (await stat(paths.gatewayState)).uid,
@@ -119,12 +128,16 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     clock,
     log,
     onHung: ({ instance }) => driver.replace(instance, "it did not end work that nobody waits for any more"),
-    onDemand: (revision) => autoscaler.wake(revision),
+    onDemand: ({ revision, trace }) => {
+      autoscaler.wake(revision);
+      coldStarts.demanded(revision, trace);
+    },
     onLoad: (report, gateway) => {
       autoscaler.report(report);
       metrics.load(gateway, report.revisions);
     },
-    onOutcomes: (outcomes) => metrics.add(outcomes),
+    onOutcomes: (outcomes, gateway) => metrics.add(outcomes, gateway),
+    onSeen: (counts) => metrics.seen(counts),
   });
   const client = inProcessClient(service, {
     username: "system:elafros:controller",
@@ -202,6 +215,8 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
       await controllers.stop();
       await link.close();
       disconnect();
+      coldStarts.stop();
+      await exporter?.close(lastSpansMs);
       await driver.close();
       await network.close();
       launcher.close();
@@ -212,6 +227,15 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     },
   };
 }
+
+function exporterOf({ otlpEndpoint }: PlatformConfig, log: Log): Exporter | undefined {
+  if (otlpEndpoint === "none") return undefined;
+  const resource = { "service.name": "elafros-control", "service.version": version };
+  return new Exporter({ endpoint: otlpEndpoint, resource, clock: systemClock, log });
+}
+
+/** How long the last spans may take on their way. */
+const lastSpansMs = 1_000;
 
 /** What uploads leave free on the disk, which the store writes to as well. */
 const uploadReserveBytes = 1 << 30;

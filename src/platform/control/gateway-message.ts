@@ -24,11 +24,22 @@ export function parseGatewayMessage(line: string): GatewayMessage | undefined {
     case "hung":
       return { type: "hung", revision: text(m, "revision"), instance: text(m, "instance") };
     case "demand":
-      return { type: "demand", revision: text(m, "revision") };
+      return {
+        type: "demand",
+        revision: text(m, "revision"),
+        ...(m["trace"] === undefined ? {} : { trace: text(m, "trace") }),
+      };
     case "load":
       return { type: "load", ms: amount(m["ms"], "ms"), revisions: loads(m) };
     case "outcomes":
       return { type: "outcomes", outcomes: outcomes(m) };
+    case "seen":
+      return {
+        type: "seen",
+        linesDropped: count(m, "linesDropped"),
+        spansSent: count(m, "spansSent"),
+        spansDropped: count(m, "spansDropped"),
+      };
     default:
       return undefined;
   }
@@ -81,16 +92,25 @@ function outcomes(from: Record<string, unknown>): Outcome[] {
   const value = from["outcomes"];
   if (!Array.isArray(value)) throw wrong("outcomes", "a list");
   return value.map((item: unknown) => {
-    const { route, revision, codes, steps, ms } = (item ?? {}) as Record<string, unknown>;
+    // A gateway of an earlier version doesn't say what is under way.
+    const { route, revision, codes, steps, ms, running = 0, waiting = 0 } = (item ?? {}) as Record<string, unknown>;
     if (typeof route !== "string" || typeof revision !== "string") throw wrong("outcomes", "named by two texts each");
     if (typeof codes !== "object" || codes === null) throw wrong("outcomes", "counted by status");
     for (const [code, count] of Object.entries(codes)) {
-      if (!/^[1-5]\d\d$/.test(code)) throw wrong("outcomes", "counted by status");
+      if (!/^[1-9]\d\d$/.test(code)) throw wrong("outcomes", "counted by status");
       amount(count, "outcomes");
     }
     if (!Array.isArray(steps) || steps.length !== latencySteps.length + 1) throw wrong("outcomes", "counted by time");
     const counts = steps.map((count: unknown) => amount(count, "outcomes"));
-    return { route, revision, codes: codes as Record<string, number>, steps: counts, ms: amount(ms, "outcomes") };
+    return {
+      route,
+      revision,
+      codes: codes as Record<string, number>,
+      steps: counts,
+      ms: amount(ms, "outcomes"),
+      running: amount(running, "outcomes"),
+      waiting: amount(waiting, "outcomes"),
+    };
   });
 }
 

@@ -28,8 +28,9 @@ beforeEach(async () => {
     clock,
     log: silentLog,
     onHung: ({ revision, instance }) => said.push(`hung ${revision} ${instance}`),
-    onDemand: (revision) => said.push(`demand ${revision}`),
+    onDemand: ({ revision, trace }) => said.push(`demand ${revision}${trace === undefined ? "" : ` ${trace}`}`),
     onOutcomes: (outcomes) => said.push(`outcomes ${JSON.stringify(outcomes)}`),
+    onSeen: (counts) => said.push(`seen ${JSON.stringify(counts)}`),
     onLoad: ({ ms, revisions }) => said.push(`load ${ms} ${JSON.stringify(revisions)}`),
     publisher: {
       addMember(member, { serving, draining }) {

@@ -26,11 +26,13 @@ export interface LinkServerOptions {
   /** An instance holds a slot for work that nobody waits for, for longer than allowed: replace it. May be called again for the same. */
   onHung(report: { gateway: string; revision: string; instance: string }): void;
   /** A request waits for a Revision without instances. May be said again. */
-  onDemand(revision: string): void;
+  onDemand(demand: Extract<GatewayMessage, { type: "demand" }>): void;
   /** A gateway says what there was to do; each does so each second. */
   onLoad(report: Extract<GatewayMessage, { type: "load" }>, gateway: string): void;
-  /** A gateway says what became of requests since it last did. */
-  onOutcomes(outcomes: readonly Outcome[]): void;
+  /** A gateway says what became of requests since it last did, and what is under way. */
+  onOutcomes(outcomes: readonly Outcome[], gateway: string): void;
+  /** A gateway says what became of its access log and traces. */
+  onSeen(seen: Extract<GatewayMessage, { type: "seen" }>): void;
 }
 
 export interface LinkServer {
@@ -109,9 +111,10 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       else if (message.type === "drained") publisher.instanceDrained(gateway.id, message.instance);
       else if (message.type === "hung") {
         options.onHung({ gateway: gateway.id, revision: message.revision, instance: message.instance });
-      } else if (message.type === "demand") options.onDemand(message.revision);
+      } else if (message.type === "demand") options.onDemand(message);
       else if (message.type === "load") options.onLoad(message, gateway.id);
-      else if (message.type === "outcomes") options.onOutcomes(message.outcomes);
+      else if (message.type === "outcomes") options.onOutcomes(message.outcomes, gateway.id);
+      else if (message.type === "seen") options.onSeen(message);
     });
     socket.on("error", (error) => log.warn({ error, gateway: gateway?.id }, "Connection of a gateway failed"));
     socket.on("close", () => {

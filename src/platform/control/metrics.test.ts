@@ -3,18 +3,40 @@ import { manualClock } from "../../../test/support/manual-clock.ts";
 import { playWorkloads } from "../../../test/support/ports.ts";
 import { latencySteps, type Outcome } from "../../routing/link.ts";
 import { createMetrics } from "./metrics.ts";
+import { family } from "./metrics-text.ts";
 
 function outcome(more: Partial<Outcome> = {}): Outcome {
   const steps = Array.from({ length: latencySteps.length + 1 }, (_, i) =>
     i === 0 ? 2 : i === latencySteps.length ? 1 : 0,
   );
-  return { route: "x/a", revision: "x/a-00001", codes: { 200: 2, 503: 1 }, steps, ms: 20_500, ...more };
+  return {
+    route: "x/a",
+    revision: "x/a-00001",
+    codes: { 200: 2, 503: 1 },
+    steps,
+    ms: 20_500,
+    running: 0,
+    waiting: 0,
+    ...more,
+  };
+}
+
+function setup(gateways: readonly string[]) {
+  return createMetrics({
+    workloads: playWorkloads(manualClock()),
+    gateways: () => gateways,
+    more: () => [...family("elafros_more", "gauge", "More."), "elafros_more 7"],
+    spans: () => ({ sent: 5, dropped: 1 }),
+  });
 }
 
 test("text() adds up what gateways say, in Prometheus' format", () => {
-  const metrics = createMetrics({ workloads: playWorkloads(manualClock()), gateways: () => ["g1", "g2"] });
-  metrics.add([outcome(), outcome({ route: "", revision: "", codes: { 404: 3 } })]);
-  metrics.add([outcome()]);
+  const metrics = setup(["g1", "g2"]);
+  metrics.add([outcome({ running: 9 })], "g1");
+  metrics.add([outcome({ running: 2, waiting: 1 }), outcome({ route: "", revision: "", codes: { 404: 3 } })], "g1");
+  metrics.add([outcome({ codes: {}, steps: [], ms: 0, running: 4, waiting: 1 })], "g2");
+  metrics.add([outcome({ codes: {}, steps: [], ms: 0, running: 100, waiting: 1 })], "gone");
+  metrics.seen({ linesDropped: 3, spansSent: 10, spansDropped: 2 });
   metrics.load("g1", [["x/a-00001", 1.5, 10, 1]]);
   metrics.load("g2", [["x/a-00001", 0.5, 10, 2]]);
   metrics.load("gone", [["x/a-00001", 100, 10, 2]]);
@@ -30,15 +52,20 @@ test("text() adds up what gateways say, in Prometheus' format", () => {
   );
   expect(lines).toContain(`elafros_request_duration_seconds_sum{${labels}} 41`);
   expect(lines).toContain(`elafros_request_duration_seconds_count{${labels}} 6`);
-  expect(lines).toContain('elafros_requests_in_flight{revision="x/a-00001"} 2');
-  expect(lines).toContain('elafros_requests_waiting{revision="x/a-00001"} 3');
+  expect(lines).toContain(`elafros_requests_in_flight{${labels}} 4`);
+  expect(lines).toContain(`elafros_requests_waiting{${labels}} 2`);
+  expect(lines).toContain('elafros_concurrency{revision="x/a-00001"} 2');
+  expect(lines).toContain("elafros_access_log_dropped_total 3");
+  expect(lines).toContain("elafros_spans_exported_total 15");
+  expect(lines).toContain("elafros_spans_dropped_total 3");
+  expect(lines).toContain("elafros_more 7");
   expect(lines).toContain("elafros_gateways 2");
   expect(lines.at(-1)).toBe("");
 });
 
 test("text() is what Prometheus reads: each sample after the type of its family, names and values well-formed", () => {
-  const metrics = createMetrics({ workloads: playWorkloads(manualClock()), gateways: () => [] });
-  metrics.add([outcome({ route: 'a"b\\c\nd' })]);
+  const metrics = setup(["g1"]);
+  metrics.add([outcome({ route: 'a"b\\c\nd' })], "g1");
   let family = "";
   for (const line of metrics.text().trimEnd().split("\n")) {
     const type = /^# TYPE (\w+) (?:counter|gauge|histogram)$/.exec(line);

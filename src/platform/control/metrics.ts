@@ -2,8 +2,9 @@
  * What `/metrics` of the API server says, in Prometheus' text format: counts that gateways report, added up since control's start, and what
  * the driver and the gateways have now.
  */
-import { latencySteps, type Outcome, type RevisionLoad } from "../../routing/link.ts";
+import { type GatewayMessage, latencySteps, type Outcome, type RevisionLoad } from "../../routing/link.ts";
 import type { WorkloadsPort } from "../../runtime/workloads.ts";
+import { family, histogram, sample } from "./metrics-text.ts";
 
 interface Series {
   route: string;
@@ -13,11 +14,19 @@ interface Series {
   ms: number;
 }
 
+/** What one gateway has under way. */
+interface Now {
+  loads: readonly RevisionLoad[];
+  outcomes: readonly Outcome[];
+}
+
 export interface Metrics {
-  /** A gateway says what became of requests. */
-  add(outcomes: readonly Outcome[]): void;
+  /** A gateway says what became of requests, and what is under way. */
+  add(outcomes: readonly Outcome[], gateway: string): void;
   /** A gateway says what there is to do, as it does each second. */
   load(gateway: string, revisions: readonly RevisionLoad[]): void;
+  /** A gateway says what became of its access log and spans. */
+  seen(counts: Omit<Extract<GatewayMessage, { type: "seen" }>, "type">): void;
   text(): string;
 }
 
@@ -25,46 +34,81 @@ export interface MetricsOptions {
   workloads: Pick<WorkloadsPort, "list">;
   /** Ids of the gateways that are members. */
   gateways: () => readonly string[];
+  /** Further families' lines. */
+  more: () => readonly string[];
+  /** What control's own exporter of spans did since the last call. */
+  spans: () => { sent: number; dropped: number };
 }
 
-export function createMetrics({ workloads, gateways }: MetricsOptions): Metrics {
+export function createMetrics({ workloads, gateways, more, spans }: MetricsOptions): Metrics {
   const series = new Map<string, Series>();
-  const loads = new Map<string, readonly RevisionLoad[]>();
+  const present = new Map<string, Now>();
+  const seen = { linesDropped: 0, spansSent: 0, spansDropped: 0 };
+  const nowOf = (gateway: string): Now => {
+    let now = present.get(gateway);
+    if (now === undefined) present.set(gateway, (now = { loads: [], outcomes: [] }));
+    return now;
+  };
   return {
-    add(outcomes) {
+    add(outcomes, gateway) {
       for (const { route, revision, codes, steps, ms } of outcomes) {
-        const key = JSON.stringify([route, revision]);
-        let one = series.get(key);
-        if (one === undefined) {
-          one = {
-            route,
-            revision,
-            codes: new Map(),
-            steps: Array.from({ length: latencySteps.length + 1 }, () => 0),
-            ms: 0,
-          };
-          series.set(key, one);
-        }
+        const one = seriesOf(series, route, revision);
         for (const [code, count] of Object.entries(codes)) one.codes.set(code, (one.codes.get(code) ?? 0) + count);
         for (const [i, count] of steps.entries()) one.steps[i] = (one.steps[i] ?? 0) + count;
         one.ms += ms;
       }
+      nowOf(gateway).outcomes = outcomes;
     },
-    load: (gateway, revisions) => void loads.set(gateway, revisions),
+    load: (gateway, revisions) => void (nowOf(gateway).loads = revisions),
+    seen({ linesDropped, spansSent, spansDropped }) {
+      seen.linesDropped += linesDropped;
+      seen.spansSent += spansSent;
+      seen.spansDropped += spansDropped;
+    },
     text() {
       const members = new Set(gateways());
-      for (const gateway of loads.keys()) if (!members.has(gateway)) loads.delete(gateway);
+      for (const gateway of present.keys()) if (!members.has(gateway)) present.delete(gateway);
+      const own = spans();
+      seen.spansSent += own.sent;
+      seen.spansDropped += own.dropped;
       return [
         ...requestLines([...series.values()]),
         ...durationLines([...series.values()]),
-        ...loadLines([...loads.values()].flat()),
+        ...presentLines([...present.values()].flatMap(({ outcomes }) => outcomes)),
+        ...loadLines([...present.values()].flatMap(({ loads }) => loads)),
         ...instanceLines(workloads),
-        ...family("elafros_gateways", "gauge", "Gateways that serve."),
-        `elafros_gateways ${members.size}`,
+        ...more(),
+        ...single("elafros_access_log_dropped_total", {
+          type: "counter",
+          help: "Lines of access logs that were dropped.",
+          value: seen.linesDropped,
+        }),
+        ...single("elafros_spans_exported_total", {
+          type: "counter",
+          help: "Spans that the collector took.",
+          value: seen.spansSent,
+        }),
+        ...single("elafros_spans_dropped_total", {
+          type: "counter",
+          help: "Spans that were dropped.",
+          value: seen.spansDropped,
+        }),
+        ...single("elafros_gateways", { type: "gauge", help: "Gateways that serve.", value: members.size }),
         "",
       ].join("\n");
     },
   };
+}
+
+function seriesOf(all: Map<string, Series>, route: string, revision: string): Series {
+  const key = JSON.stringify([route, revision]);
+  let one = all.get(key);
+  if (one === undefined) {
+    const steps = Array.from({ length: latencySteps.length + 1 }, () => 0);
+    one = { route, revision, codes: new Map(), steps, ms: 0 };
+    all.set(key, one);
+  }
+  return one;
 }
 
 function requestLines(series: readonly Series[]): string[] {
@@ -83,34 +127,34 @@ function durationLines(series: readonly Series[]): string[] {
   const name = "elafros_request_duration_seconds";
   const lines = family(name, "histogram", "From a request's arrival at the gateway to the end of its answer.");
   for (const { route, revision, steps, ms } of series) {
-    let sum = 0;
-    for (const [i, count] of steps.entries()) {
-      sum += count;
-      lines.push(sample(`${name}_bucket`, { route, revision, le: String(latencySteps[i] ?? "+Inf") }, sum));
-    }
-    lines.push(
-      sample(`${name}_sum`, { route, revision }, ms / 1_000),
-      sample(`${name}_count`, { route, revision }, sum),
-    );
+    lines.push(...histogram(name, { route, revision }, { bounds: latencySteps, counts: steps, sum: ms / 1_000 }));
   }
   return lines;
 }
 
-function loadLines(loads: readonly RevisionLoad[]): string[] {
-  const sums = new Map<string, { concurrency: number; waiting: number }>();
-  for (const [revision, concurrency, , waiting] of loads) {
-    const sum = sums.get(revision) ?? { concurrency: 0, waiting: 0 };
-    sums.set(revision, { concurrency: sum.concurrency + concurrency, waiting: sum.waiting + waiting });
+function presentLines(outcomes: readonly Outcome[]): string[] {
+  const sums = new Map<string, { route: string; revision: string; running: number; waiting: number }>();
+  for (const { route, revision, running, waiting } of outcomes) {
+    const key = JSON.stringify([route, revision]);
+    const sum = sums.get(key) ?? { route, revision, running: 0, waiting: 0 };
+    sums.set(key, { route, revision, running: sum.running + running, waiting: sum.waiting + waiting });
   }
+  const each = (name: string, value: (sum: { running: number; waiting: number }) => number): string[] =>
+    [...sums.values()].map((sum) => sample(name, { route: sum.route, revision: sum.revision }, value(sum)));
   return [
-    ...family(
-      "elafros_requests_in_flight",
-      "gauge",
-      "Requests in flight and waiting, on average over the last second.",
-    ),
-    ...[...sums].map(([revision, { concurrency }]) => sample("elafros_requests_in_flight", { revision }, concurrency)),
+    ...family("elafros_requests_in_flight", "gauge", "Requests at an instance or on their way there or back."),
+    ...each("elafros_requests_in_flight", ({ running, waiting }) => running - waiting),
     ...family("elafros_requests_waiting", "gauge", "Requests that wait for an instance."),
-    ...[...sums].map(([revision, { waiting }]) => sample("elafros_requests_waiting", { revision }, waiting)),
+    ...each("elafros_requests_waiting", ({ waiting }) => waiting),
+  ];
+}
+
+function loadLines(loads: readonly RevisionLoad[]): string[] {
+  const sums = new Map<string, number>();
+  for (const [revision, concurrency] of loads) sums.set(revision, (sums.get(revision) ?? 0) + concurrency);
+  return [
+    ...family("elafros_concurrency", "gauge", "Requests in flight and waiting, on average over the last second."),
+    ...[...sums].map(([revision, concurrency]) => sample("elafros_concurrency", { revision }, concurrency)),
   ];
 }
 
@@ -125,15 +169,9 @@ function instanceLines(workloads: Pick<WorkloadsPort, "list">): string[] {
   return lines;
 }
 
-function family(name: string, type: "counter" | "gauge" | "histogram", help: string): string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
-}
-
-function sample(name: string, labels: Record<string, string>, value: number): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${text.replaceAll(/[\\"\n]/g, escaped)}"`);
-  return `${name}{${pairs.join(",")}} ${value}`;
-}
-
-function escaped(char: string): string {
-  return char === "\n" ? "\\n" : `\\${char}`;
+function single(
+  name: string,
+  { type, help, value }: { type: "counter" | "gauge"; help: string; value: number },
+): string[] {
+  return [...family(name, type, help), sample(name, {}, value)];
 }

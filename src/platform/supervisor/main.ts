@@ -14,6 +14,7 @@ import { createLog } from "../../lib/log.ts";
 import { identifyProcess } from "../../lib/process.ts";
 import { version } from "../../lib/version.ts";
 import { type PlatformConfig, type PlatformPaths, platformPaths } from "../config.ts";
+import { openAccessLog } from "./access-log.ts";
 import { keepLogsBounded } from "./bounded-logs.ts";
 import { serveCommands } from "./commands.ts";
 import { confinement, gatewayFiles, prepareGatewayDirectory } from "./confinement.ts";
@@ -57,8 +58,8 @@ async function start(
   const takingOver =
     (await runningRecord(paths, "control")) !== undefined || (await runningRecord(paths, "gateway")) !== undefined;
   // Sockets that live on keep their addresses: settings that changed meanwhile count from the next whole start on.
-  const config =
-    takingOver && last !== undefined ? ({ ...last, dataDir } as PlatformConfig) : merge(dataDir, last, settings);
+  const config = takingOver && last !== undefined ? merge(dataDir, last, {}) : merge(dataDir, last, settings);
+  const accessLog = openAccessLog(config);
   const confining = confinement({ dataDir, program: process.execPath, files: gatewayFiles(gatewayProgram) }, log);
   const { sockets, prepared } =
     takingOver && process.channel !== undefined ? await takeSockets(config) : await bindAll(config);
@@ -69,7 +70,7 @@ async function start(
     dns: prepared.dns === undefined ? undefined : new ManagedProcess(dnsProcess(config, prepared.dns), paths, log),
     control: new ManagedProcess(controlProcess(config, sockets), paths, log),
     gateway: new ManagedProcess(
-      gatewayProcess(config, sockets, { threads: availableParallelism(), prefix }),
+      gatewayProcess(config, sockets, { threads: availableParallelism(), prefix, accessLog: accessLog?.fd }),
       paths,
       log,
     ),
@@ -129,7 +130,7 @@ async function start(
     },
     log,
   );
-  keepLogsBounded(paths.logs, log);
+  keepLogsBounded(paths.logs, { log, more: accessLog === undefined ? [] : [accessLog.path] });
   await writeRecord(paths, self);
 
   async function takeSockets(settled: PlatformConfig): Promise<{ sockets: Sockets; prepared: Prepared }> {
@@ -168,6 +169,10 @@ function merge(
     maxSourceBytes: 512 * 1024 * 1024,
     buildRetentionSeconds: 7 * 24 * 3600,
     fileSources: [],
+    accessLog: "none",
+    accessLogSampling: 1,
+    otlpEndpoint: "none",
+    traceSampling: 0.1,
     ...last,
     ...settings,
     dataDir,

@@ -46,11 +46,11 @@ export const gatewayProgram = programPath("../../gateway/main");
 /** The only variables that a gateway gets: whatever else the environment of `up` holds is none of its business. */
 const gatewayVariables = ["PATH", "ELAFROS_LOG", "NODE_OPTIONS"];
 
-/** A confined gateway with `threads` threads, each with descriptors of its own. */
+/** A confined gateway with `threads` threads, each with descriptors of its own. `accessLog`: the descriptor of that file, where there is one. */
 export function gatewayProcess(
   config: PlatformConfig,
   sockets: Sockets,
-  { threads, prefix }: { threads: number; prefix: readonly string[] },
+  { threads, prefix, accessLog }: { threads: number; prefix: readonly string[]; accessLog: number | undefined },
 ): ProcessSpec {
   const paths = platformPaths(config.dataDir);
   // It can't enter the data directory: its working directory is where it starts from, by whatever name.
@@ -73,6 +73,10 @@ export function gatewayProcess(
     verboseErrors: config.verboseErrors,
     handover: own(join(paths.gatewayState, "limits.sock")),
     sockets: { path: own(paths.handoverSockets.gateway), fds: handover },
+    ...(accessLog === undefined ? {} : { accessLog: { fd: take(accessLog), sampling: config.accessLogSampling } }),
+    ...(config.otlpEndpoint === "none"
+      ? {}
+      : { tracing: { endpoint: config.otlpEndpoint, sampling: config.traceSampling } }),
   };
   const [command, ...args] = [...prefix, process.execPath, ...nodeFlags, gatewayProgram, JSON.stringify(options)];
   return {

@@ -110,6 +110,7 @@ export class Instance {
 
   /** Starts what was prepared, or lets what was frozen go on. */
   wake(): void {
+    if (this.resting) this.record.wokenAt = this.#ctx.clock.now();
     this.#standingBy.wanted = false;
   }
 
@@ -129,7 +130,7 @@ export class Instance {
 
   state(): InstanceState {
     const { record } = this;
-    const { lastExit, nextStartAt, startedAt, readyAt, imageId } = record;
+    const { lastExit, nextStartAt, madeAt, wokenAt, startedAt, readyAt, imageId } = record;
     return {
       id: this.id,
       phase: this.#phase,
@@ -138,6 +139,8 @@ export class Instance {
       image: record.spec.image,
       labels: record.spec.labels,
       ...(this.#address === undefined ? {} : { address: { host: this.#address, port: record.spec.port } }),
+      ...(madeAt === undefined ? {} : { madeAt }),
+      ...(wokenAt === undefined ? {} : { wokenAt }),
       ...(startedAt === undefined ? {} : { startedAt }),
       ...(readyAt === undefined ? {} : { readyAt }),
       ...(lastExit === undefined ? {} : { lastExit }),
@@ -238,6 +241,7 @@ export class Instance {
         began = true;
         await beginRun(this.#ctx, record);
         const made = await launch(this.#ctx, record, image);
+        record.madeAt = this.#ctx.clock.now();
         if (this.resting) held = made;
         else await this.#begin(made);
       });

@@ -47,6 +47,7 @@ export function checkResources(ctx: DriverContext, { cpuMilli = 0, memoryBytes =
 export async function beginRun(ctx: DriverContext, record: InstanceRecord): Promise<void> {
   record.attempt++;
   delete record.nextStartAt;
+  delete record.madeAt;
   delete record.startedAt;
   delete record.readyAt;
   const paths = instancePaths(ctx.places, record.id);

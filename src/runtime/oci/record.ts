@@ -21,6 +21,10 @@ export interface InstanceRecord {
   restarts: number;
   /** Runs and starts that failed since it last ran well; the back-off's step. */
   failures: number;
+  /** When all was made for its present run, but for the start of its program. */
+  madeAt?: number;
+  /** When it was last wanted, having stood by. */
+  wokenAt?: number;
   startedAt?: number;
   /** When it became ready in this run. */
   readyAt?: number;

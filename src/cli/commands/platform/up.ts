@@ -1,4 +1,4 @@
-import { isAbsolute } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { memoryBytes } from "../../../api/meta/quantity.ts";
 import type { Factory } from "../../factory.ts";
@@ -18,6 +18,10 @@ export interface UpCommandOptions {
   maxSourceSize?: number;
   buildRetention?: number;
   allowFileSources?: string[];
+  accessLog?: string;
+  accessLogSampling?: number;
+  otlpEndpoint?: string;
+  traceSampling?: number;
   detach: boolean;
   install: boolean;
 }
@@ -58,6 +62,22 @@ export function upCommand(
       "a directory whose git repositories anyone who may build can clone as file:///… (repeatable; none: no directory)",
       orNone(directory),
     )
+    .option(
+      "--access-log <file>",
+      "a line of JSON per request goes there (-: DATA_DIR/logs/access.log, in the foreground also to standard output; none: nowhere, the default)",
+      logFile,
+    )
+    .option("--access-log-sampling <ratio>", "the share of requests that it has, from 0 to 1 (default: 1)", ratio)
+    .option(
+      "--otlp-endpoint <url>",
+      "spans of requests and cold starts go to this OpenTelemetry collector, such as http://127.0.0.1:4318 (none: nowhere, the default)",
+      collector,
+    )
+    .option(
+      "--trace-sampling <ratio>",
+      "the share of requests of which a trace is begun where they bring none, from 0 to 1 (default: 0.1)",
+      ratio,
+    )
     .option("--detach", "return once it serves, instead of staying in the foreground", false)
     .option("--install", "write and start a systemd unit that runs this at each boot", false);
   examples(command, [
@@ -71,6 +91,7 @@ export function upCommand(
 async function runUp(options: UpCommandOptions, factory: Factory): Promise<void> {
   const { api, http, domain, apiSan, region, allowHost, verboseErrors } = options;
   const { maxBuilds, maxSourceSize, buildRetention, allowFileSources } = options;
+  const { accessLog, accessLogSampling, otlpEndpoint, traceSampling } = options;
   await factory.platform.up({
     dataDir: dataDirOf(options, factory),
     detach: options.detach,
@@ -87,6 +108,10 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
     ...(maxSourceSize === undefined ? {} : { maxSourceBytes: maxSourceSize }),
     ...(buildRetention === undefined ? {} : { buildRetentionSeconds: buildRetention }),
     ...(allowFileSources === undefined ? {} : { fileSources: allowFileSources }),
+    ...(accessLog === undefined ? {} : { accessLog }),
+    ...(accessLogSampling === undefined ? {} : { accessLogSampling }),
+    ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }),
+    ...(traceSampling === undefined ? {} : { traceSampling }),
   });
 }
 
@@ -114,6 +139,28 @@ function bytes(text: string): number {
 /** Collects a list, which the word `none` empties: a list that isn't given is that of the last `up`. */
 function orNone<Value>(add: (text: string, before?: Value[]) => Value[]): (text: string, before?: Value[]) => Value[] {
   return (text, before) => (text === "none" ? [] : add(text, before));
+}
+
+function logFile(text: string): string {
+  return text === "-" || text === "none" ? text : resolve(text);
+}
+
+function ratio(text: string): number {
+  const value = /^(?:\d+(?:\.\d+)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError("Give a number from 0 to 1, such as 0.05.");
+  return value;
+}
+
+function collector(text: string): string {
+  if (text === "none") return text;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
+  if (url === undefined || !isHttp || url.username !== "" || url.search !== "" || url.hash !== "") {
+    throw new InvalidArgumentError(
+      "Give the base URL of a collector that takes OTLP over HTTP, without credentials or query, such as http://127.0.0.1:4318.",
+    );
+  }
+  return text;
 }
 
 function directory(text: string, before: string[] = []): string[] {
