@@ -54,11 +54,25 @@ export const answers = {
   },
   broken: { status: 502, reason: "InstanceBrokeOff", sentence: "The service broke off before it answered." },
   badAnswer: { status: 502, reason: "BadAnswer", sentence: "The service's answer is not valid HTTP." },
-  unsupported: {
+  wrongProtocol: {
     status: 502,
-    reason: "ProtocolUnsupported",
-    sentence: "The service speaks a protocol that is not supported yet.",
+    reason: "ProtocolMismatch",
+    sentence: "The service does not speak HTTP/2, though its port is named h2c.",
   },
+  protocolChanged: {
+    status: 503,
+    reason: "ProtocolChanged",
+    sentence: "The service changed its protocol while the request waited for it.",
+    retryAfter: 1,
+  },
+  noUpgrade: {
+    status: 501,
+    reason: "UpgradeUnsupported",
+    sentence:
+      "The service is reached over HTTP/2, where a connection can not be upgraded (WebSocket): ask without Upgrade.",
+  },
+  /** Only told where an answer that has begun can still say something (gRPC). */
+  tooOld: { status: 503, reason: "Draining", sentence: "The gateway ends connections that have become too old." },
   timeout: { status: 504, reason: "ResponseTimeout", sentence: "The service did not begin to answer in time." },
 } as const satisfies Record<string, Answer>;
 

@@ -97,6 +97,14 @@ export class Core {
     return this.#table.hosts.get(host);
   }
 
+  /** Whether a request for the host may go to an app that speaks HTTP/2. Costs nothing as long as there is no such app. */
+  speaksHttp2(host: string): boolean {
+    const { anyHttp2, hosts, revisions } = this.#table;
+    if (!anyHttp2) return false;
+    const { targets = [], match = [] } = hosts.get(host)?.entry ?? {};
+    return [...targets, ...match].some(({ revision }) => revisions.get(revision)?.entry.protocol === "h2c");
+  }
+
   /** The Revision for the host's next request; undefined if the host has no target, or the table not that Revision. */
   pick(host: HostState): RevisionState | undefined {
     const targets = host.entry.targets;

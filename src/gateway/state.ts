@@ -63,9 +63,11 @@ export interface ThreadTable {
   readonly version: number;
   readonly hosts: ReadonlyMap<string, HostState>;
   readonly revisions: ReadonlyMap<string, RevisionState>;
+  /** Some Revision's app speaks HTTP/2. */
+  readonly anyHttp2: boolean;
 }
 
-export const noTable: ThreadTable = { version: 0, hosts: new Map(), revisions: new Map() };
+export const noTable: ThreadTable = { version: 0, hosts: new Map(), revisions: new Map(), anyHttp2: false };
 
 /**
  * Makes the next table. Revisions that stay are the same objects with their new entry; `gone` are the instances that the new table doesn't
@@ -76,10 +78,12 @@ export function nextTable(update: TableUpdate, before: ThreadTable): NextTable {
   const gone: Instance[] = [];
   const revisions = new Map<string, RevisionState>();
   let next = 0;
+  let anyHttp2 = false;
   for (const [i, [name, entry]] of Object.entries(source.revisions).entries()) {
     const index = update.revisions[i] ?? 0;
     const revision = before.revisions.get(name) ?? makeRevision(name, index, entry);
     revision.entry = entry;
+    anyHttp2 ||= entry.protocol === "h2c";
     const numbers = update.instances.subarray(next, next + entry.instances.length);
     next += entry.instances.length;
     gone.push(...replaceInstances(revision, numbers));
@@ -93,7 +97,7 @@ export function nextTable(update: TableUpdate, before: ThreadTable): NextTable {
     revision.instances = [];
     revision.present = false;
   }
-  return { table: { version: update.version, hosts: makeHosts(source, update), revisions }, gone, left };
+  return { table: { version: update.version, hosts: makeHosts(source, update), revisions, anyHttp2 }, gone, left };
 }
 
 export interface NextTable {

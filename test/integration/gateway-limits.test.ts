@@ -193,7 +193,7 @@ test("a request that can't be sent to its instance gives the slot back", async (
   const { app } = await startBusyApp("one");
   await bench.start();
   await control.settle(simpleTable(host, [app], { concurrency: 1, protocol: "h2c" }));
-  for (let i = 0; i < 3; i++) expect((await send(client())).reason).toBe("ProtocolUnsupported");
+  for (let i = 0; i < 3; i++) expect((await send(client())).reason).toBe("ProtocolMismatch");
   await control.settle(simpleTable(host, [app], { concurrency: 1 }));
   for (const odd of ["X-A: a\x01b", "X-A: a\x7fb", "X-\x80: a"]) {
     const socket = net.connect(bench.port, "127.0.0.1");

@@ -576,7 +576,7 @@ test("what two servers could read differently is refused", async () => {
     "host list": `GET / HTTP/1.1\r\nHost: ${host}, other\r\n\r\n`,
     "NUL in a field": `GET / HTTP/1.1\r\nHost: ${host}\r\nX-A: b\0c\r\n\r\n`,
     "bad chunk size": `POST / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n`,
-    "HTTP/2 preface": `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`,
+    "almost the preface of HTTP/2": `PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n`,
     "no HTTP": `\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03`,
   };
   for (const [name, bytes] of Object.entries(bad)) {

@@ -1,54 +1,109 @@
 /** A request's body on its way to the app, with back-pressure; knows when it is the client that doesn't go on. */
-import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Clock } from "../../lib/clock.ts";
+import type { AppCall } from "./call.ts";
 import { trailerFields } from "./headers.ts";
+import type { Incoming } from "./incoming.ts";
+
+/** What of a body is kept for an app that may yet say that it did nothing for the request. */
+const mostKept = 64 * 1024;
 
 export class Body {
-  readonly #req: IncomingMessage;
+  readonly #incoming: Incoming;
   readonly #clock: Clock;
+  #app: AppCall | undefined;
+  #listening = false;
+  #dropped = false;
+  /** Sent pieces; undefined once they can't be sent again. */
+  #kept: Buffer[] | undefined = [];
+  #keptBytes = 0;
   /** When the client last sent a piece, or began to be waited for; undefined while it isn't waited for. */
   #waitsSince: number | undefined;
 
-  constructor(req: IncomingMessage, clock: Clock) {
-    this.#req = req;
+  constructor(incoming: Incoming, clock: Clock) {
+    this.#incoming = incoming;
     this.#clock = clock;
   }
 
   /** Milliseconds for which the client has been sending nothing though it could. */
   stalledFor(now: number): number {
-    return this.#waitsSince === undefined || this.#req.complete ? 0 : now - this.#waitsSince;
+    return this.#waitsSince === undefined || this.#incoming.complete ? 0 : now - this.#waitsSince;
   }
 
-  /** Sends it on, trailers and all, and ends the app's request with it. */
-  sendTo(app: ClientRequest): void {
-    const req = this.#req;
-    app.flushHeaders();
+  /** Whether it can go to another app from its first byte. */
+  get isRepeatable(): boolean {
+    return this.#kept !== undefined;
+  }
+
+  /** Reads no more until it is sent to the next app. */
+  hold(): void {
+    this.#app = undefined;
+    this.#wait();
+  }
+
+  /** The app has answered: what was sent needn't be kept. */
+  settle(): void {
+    this.#kept = undefined;
+  }
+
+  /** Sends it on, trailers and all, and ends the app's request with it. What an app before was sent is sent again. */
+  sendTo(app: AppCall): void {
+    this.#app = app;
+    app.flush();
+    let free = true;
+    for (const piece of this.#kept ?? []) free = app.write(piece);
+    if (!app.mayReturn) this.#kept = undefined;
+    if (this.#listening && this.#incoming.complete && this.#incoming.body.readableEnded) return this.#end();
+    this.#listen();
+    if (free) this.drained();
+    else this.#wait();
+  }
+
+  /** The app has taken what was written. */
+  drained(): void {
+    if (this.#dropped) return;
     this.#waitsSince = this.#clock.now();
-    req.on("data", (piece: Buffer) => {
-      if (app.destroyed || app.writableEnded) return;
-      this.#waitsSince = this.#clock.now();
-      if (app.write(piece)) return;
-      req.pause();
-      this.#waitsSince = undefined;
-    });
-    app.on("drain", () => {
-      this.#waitsSince = this.#clock.now();
-      req.resume();
-    });
-    req.on("end", () => {
-      if (app.destroyed || app.writableEnded) return;
-      const trailers = trailerFields(req.rawTrailers);
-      if (trailers.length > 0) app.addTrailers(trailers);
-      app.end();
-    });
+    this.#incoming.body.resume();
   }
 
-  /** Reads and drops the rest: nobody wants it, but the next request on the connection stands behind it. */
+  /** Reads and drops the rest: nobody wants it. */
   drop(): void {
-    if (this.#req.complete) return;
+    if (this.#incoming.complete || this.#dropped) return;
+    this.#dropped = true;
+    this.#kept = undefined;
     this.#waitsSince = this.#clock.now();
-    this.#req.removeAllListeners("data");
-    this.#req.on("data", () => (this.#waitsSince = this.#clock.now()));
-    this.#req.resume();
+    this.#listen();
+    this.#incoming.dropBody();
+  }
+
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    const { body } = this.#incoming;
+    body.on("data", (piece: Buffer) => this.#piece(piece));
+    body.on("end", () => this.#end());
+  }
+
+  #piece(piece: Buffer): void {
+    this.#waitsSince = this.#clock.now();
+    if (this.#dropped) return;
+    this.#keep(piece);
+    if (this.#app?.writable === true && !this.#app.write(piece)) this.#wait();
+  }
+
+  #keep(piece: Buffer): void {
+    if (this.#kept === undefined) return;
+    this.#keptBytes += piece.length;
+    if (this.#keptBytes > mostKept) this.#kept = undefined;
+    else this.#kept.push(piece);
+  }
+
+  #wait(): void {
+    this.#incoming.body.pause();
+    this.#waitsSince = undefined;
+  }
+
+  #end(): void {
+    if (this.#dropped || this.#app?.writable !== true || !this.#incoming.complete) return;
+    this.#app.end(trailerFields(this.#incoming.trailers));
   }
 }

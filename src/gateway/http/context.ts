@@ -1,6 +1,7 @@
 /** What exchanges of one front share. */
 import type { Clock } from "../../lib/clock.ts";
 import type { Core } from "../core.ts";
+import type { AppSessions } from "../http2/sessions.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Observer } from "../seen/observer.ts";
 import type { Exchange } from "./exchange.ts";
@@ -13,7 +14,9 @@ export interface FrontContext {
   limits: GatewayLimits;
   verboseErrors: boolean;
   observer: Observer | undefined;
+  /** Connections to apps: of HTTP/1.1, and of HTTP/2. */
   upstreams: Upstreams;
+  sessions: AppSessions;
   /** A new request id. */
   newId(): string;
   /** Whether clients should be told to close their connections. */

@@ -1,9 +1,11 @@
 /**
- * One request and its answer: from the client's connection to the instance's and back, both ways as streams with back-pressure.
+ * One request and its answer: from the client's connection to the instance's and back, both ways as streams with back-pressure. It knows
+ * neither version of HTTP: incoming.ts has the client's side of it, call.ts the app's.
  */
-import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { type Answer, answers, renderAnswer } from "../answers.ts";
+import { type Answer, answers } from "../answers.ts";
+import { Http2Call } from "../http2/call.ts";
 import { cookieName } from "../choice.ts";
 import { readTarget, type Target } from "../match.ts";
 import { Placement } from "../placement.ts";
@@ -12,6 +14,7 @@ import { fieldInList, traceList } from "../seen/fields.ts";
 import type { Sighting } from "../seen/sighting.ts";
 import type { Instance } from "../state.ts";
 import { Body } from "./body.ts";
+import { type AppAnswer, type AppCall, type CallOptions, type CallUser, type Failure, Http1Call } from "./call.ts";
 import type { FrontContext } from "./context.ts";
 import {
   answerFields,
@@ -22,34 +25,24 @@ import {
   setsCookie,
   trailerFields,
 } from "./headers.ts";
+import { Http1Incoming, type Incoming } from "./incoming.ts";
 import { joinSockets } from "./join.ts";
 import { outlast } from "./outlast.ts";
 
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
-
-export interface Incoming {
-  req: IncomingMessage;
-  res: ServerResponse;
-  /** The client waits for `100 Continue` before it sends the body. */
-  expects: boolean;
-  /** The client asks for another protocol on its connection; `early` collects what it has sent already. */
-  upgrade?: { socket: Socket; early: Buffer[] };
-}
 
 export class Exchange {
   readonly began: number;
   readonly #context: FrontContext;
   readonly #in: Incoming;
   readonly #requestId: string;
-  readonly #hasBody: boolean;
   readonly #body: Body;
-  readonly #address: string;
   #sighting: Sighting | undefined;
   #target: Target | undefined;
   #placement: Placement | undefined;
   #instance: Instance | undefined;
-  #upstream: ClientRequest | undefined;
-  #answer: IncomingMessage | undefined;
+  #call: AppCall | undefined;
+  #answer: AppAnswer | undefined;
   /** Nobody takes the answer any more. */
   #abandoned = false;
   #connected = false;
@@ -57,6 +50,8 @@ export class Exchange {
   #recorded = false;
   /** Of the answer's body, for the client. */
   #bytes = 0;
+  /** An app has said that it did nothing for the request. */
+  #returned = false;
   #stopOutlasting: (() => void) | undefined;
   /** Since when the client has been taking nothing of the answer. */
   #stalledAt: number | undefined;
@@ -65,24 +60,25 @@ export class Exchange {
     this.#context = context;
     this.#in = incoming;
     this.began = context.clock.now();
-    const { req, res } = incoming;
-    this.#body = new Body(req, context.clock);
-    const id = req.headers["x-request-id"];
-    this.#requestId = isSaneRequestId(id) ? id : context.newId();
-    this.#address = req.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "unknown";
-    const length = req.headers["content-length"];
-    this.#hasBody = req.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
-    // Errors of the client's side all show as `close`; without a listener they would end the thread.
-    req.on("error", () => {});
-    res.on("error", () => {});
-    res.on("close", () => this.#closed());
+    this.#body = new Body(incoming, context.clock);
+    this.#requestId = isSaneRequestId(incoming.givenId) ? incoming.givenId : context.newId();
+    incoming.watch({
+      drained: () => {
+        this.#stalledAt = undefined;
+        this.#answer?.body.resume();
+      },
+      closed: () => this.#closed(),
+      over: () => this.#context.done(this),
+    });
   }
 
-  start(): void {
-    const { req } = this.#in;
-    this.#target = readTarget(req.url ?? "/", req.headers.host);
+  /** @param refusal the answer for a request that its front doesn't let pass, whatever it asks for */
+  start(refusal?: Answer): void {
+    const { raw, url, authority } = this.#in;
+    this.#target = readTarget(url, authority);
     this.#sighting = this.#see();
-    const fault = fieldFault(req.rawHeaders, this.#context.limits.headerCount);
+    if (refusal !== undefined) return this.#refuse(refusal);
+    const fault = fieldFault(raw, this.#context.limits.headerCount);
     if (fault !== undefined)
       return this.#refuse(fault === "TooManyFields" ? answers.fieldsTooLarge : answers.badRequest);
     if (this.#target === undefined) return this.#refuse(answers.badHost);
@@ -92,9 +88,9 @@ export class Exchange {
       limits: this.#context.limits,
       host: this.#target.host,
       bytes: this.#held(),
-      field: (name) => fieldOf(req.rawHeaders, name),
+      field: (name) => fieldOf(raw, name),
       sighting: this.#sighting,
-      placed: (instance) => this.#send(instance, true),
+      placed: (instance) => this.#send(instance, false),
       failed: (answer) => this.#fail(answer),
     });
     this.#placement.start();
@@ -103,265 +99,256 @@ export class Exchange {
   /** Ends what goes on for too long without the client doing its part; called now and then. */
   check(now: number): void {
     const { stallMs } = this.#context.limits;
-    const { req, res } = this.#in;
-    if (this.#stalledAt !== undefined && now - this.#stalledAt > stallMs) res.destroy();
+    if (this.#stalledAt !== undefined && now - this.#stalledAt > stallMs) this.#in.breakOff();
     if (this.#body.stalledFor(now) <= stallMs) return;
-    if (res.headersSent) req.destroy();
+    if (this.#in.begun) this.#in.breakOff();
     else this.#refuse(answers.slowRequest);
   }
 
   /** Ends an answer that began before `time`, if it has begun. */
   shed(time: number): void {
-    if (this.began < time && this.#answer !== undefined) this.#in.res.destroy();
+    if (this.began < time && this.#answer !== undefined) this.#in.breakOff(answers.tooOld);
   }
 
   #see(): Sighting | undefined {
-    const { req } = this.#in;
+    const { method, version, protocol, address, raw } = this.#in;
     return this.#context.observer?.see({
       at: this.began,
-      method: req.method ?? "",
+      method,
       target: this.#target?.path ?? "",
       host: this.#target?.host ?? "",
-      protocol: req.httpVersionMinor === 0 ? "HTTP/1.0" : "HTTP/1.1",
-      scheme: "http",
-      address: this.#address,
+      protocol: version,
+      scheme: protocol,
+      address,
       requestId: this.#requestId,
-      header: (name) => fieldInList(req.rawHeaders, name),
+      header: (name) => fieldInList(raw, name),
     });
   }
 
-  #send(instance: Instance, pooled: boolean): void {
-    const { req } = this.#in;
-    const method = req.method ?? "GET";
-    const canRepeat = !this.#hasBody && repeatable.has(method);
-    const special = !pooled || this.#in.upgrade !== undefined;
+  #send(instance: Instance, fresh: boolean): void {
+    const { method, hasBody, length, upgrade } = this.#in;
     this.#instance = instance;
     this.#connected = false;
-    if (instance.revision.entry.protocol === "h2c") return this.#unsent(answers.unsupported);
-    let upstream: ClientRequest;
+    const http2 = instance.revision.entry.protocol === "h2c";
+    if (http2 && upgrade !== undefined) return this.#unsent(answers.noUpgrade);
+    const options: CallOptions = {
+      instance,
+      method,
+      path: this.#target?.path ?? "/",
+      fields: this.#fields(),
+      hasBody,
+      length,
+      repeatable: !hasBody && repeatable.has(method),
+      fresh,
+      upgrade: upgrade?.protocol,
+    };
+    let call: AppCall;
     try {
-      upstream = request({
-        agent: special ? false : this.#context.upstreams.agent(instance, canRepeat),
-        host: instance.host,
-        port: instance.port,
-        method,
-        path: this.#target?.path ?? "/",
-        headers: this.#fields(),
-        setHost: false,
-        maxHeaderSize: this.#context.limits.headerBytes,
-      });
+      // What it tells is about the newest one; one that was given up says nothing.
+      const user = this.#callUser(() => this.#call === call);
+      call = http2 ? new Http2Call(this.#context, options, user) : new Http1Call(this.#context, options, user);
     } catch {
-      // A field or path that Node's parser lets in but its writer doesn't let out.
+      // A field or path that a parser lets in but the app's protocol doesn't let out.
       return this.#unsent(answers.badRequest);
     }
-    upstream.maxHeadersCount = 0;
-    this.#upstream = upstream;
-    upstream.on("socket", (socket) => this.#onSocket(upstream, socket));
-    upstream.on("response", (answer) => this.#onAnswer(answer));
-    upstream.on("continue", () => this.#onContinue());
-    upstream.on("information", (info) => this.#onInformation(info.statusCode, info.rawHeaders));
-    upstream.on("upgrade", (answer, socket, head) => this.#onUpgrade(answer, socket, head));
-    upstream.on("error", (error: NodeJS.ErrnoException) => {
-      if (this.#upstream === upstream) this.#onError(error, { stale: upstream.reusedSocket && canRepeat });
-    });
-    upstream.on("close", () => {
-      if (this.#upstream === upstream) this.#free();
-    });
-    if (!this.#hasBody) upstream.end();
+    this.#call = call;
+    call.start();
   }
 
-  /** What the request holds in memory while it waits: Node reads ahead of a body as much as fits into its buffer. */
+  #callUser(isCurrent: () => boolean): CallUser {
+    const whenCurrent =
+      <Args extends unknown[]>(act: (...args: Args) => void) =>
+      (...args: Args): void => {
+        if (isCurrent()) act(...args);
+      };
+    return {
+      connected: whenCurrent(() => this.#onConnected()),
+      continued: whenCurrent(() => this.#onContinue()),
+      informed: whenCurrent((status: number, raw: readonly string[]) => this.#onInformation(status, raw)),
+      answered: whenCurrent((answer: AppAnswer) => this.#onAnswer(answer)),
+      upgraded: (answer, socket, head) => this.#onUpgrade(answer, socket, head),
+      failed: whenCurrent((why: Failure) => this.#onFailure(why)),
+      drained: whenCurrent(() => this.#body.drained()),
+      closed: whenCurrent(() => this.#free()),
+    };
+  }
+
+  /** What the request holds in memory while it waits: of a body as much as is read ahead of it. */
   #held(): number {
-    const { req } = this.#in;
-    const fields = req.rawHeaders.reduce((sum, text) => sum + text.length, req.url?.length ?? 0);
-    return this.#hasBody ? fields + req.readableHighWaterMark : fields;
+    const { raw, url, hasBody, readAhead } = this.#in;
+    const fields = raw.reduce((sum, text) => sum + text.length, url.length);
+    return hasBody ? fields + readAhead : fields;
   }
 
   #fields(): string[] {
-    const { req, expects, upgrade } = this.#in;
-    const fields = requestFields(req.rawHeaders, {
-      address: this.#address,
-      authority: this.#target?.authority ?? "",
-      protocol: "http",
-      requestId: this.#requestId,
-    });
+    const { raw, address, protocol, expects } = this.#in;
+    const authority = this.#target?.authority ?? "";
+    const fields = requestFields(raw, { address, authority, protocol, requestId: this.#requestId });
     if (this.#sighting !== undefined) traceList(fields, this.#sighting);
-    const length = req.headers["content-length"];
-    if (req.headers["transfer-encoding"] !== undefined) fields.push("Transfer-Encoding", "chunked");
-    else if (length !== undefined) fields.push("Content-Length", length);
-    else if (req.method === "POST" || req.method === "PUT" || req.method === "PATCH")
-      fields.push("Content-Length", "0");
     if (!expects) dropField(fields, "expect");
-    if (upgrade !== undefined) fields.push("Connection", "Upgrade", "Upgrade", req.headers.upgrade ?? "");
     return fields;
   }
 
-  #onSocket(upstream: ClientRequest, socket: Socket): void {
-    const ready = (): void => {
-      if (this.#upstream !== upstream) return;
-      this.#connected = true;
-      if (this.#instance !== undefined) this.#context.core.reached(this.#instance);
-      // The body only begins to flow now, so a connection that can't be made costs none of it.
-      if (this.#hasBody && !this.#abandoned) this.#body.sendTo(upstream);
-    };
-    if (!socket.connecting) return ready();
-    const { clock, limits } = this.#context;
-    const cancel = clock.after(limits.connectMs, () =>
-      socket.destroy(new Error("Connection to the instance timed out")),
-    );
-    socket.once("connect", ready);
-    socket.once("connect", cancel);
-    socket.once("close", cancel);
+  #onConnected(): void {
+    this.#connected = true;
+    if (this.#instance !== undefined) this.#context.core.reached(this.#instance);
+    // The body only begins to flow now, so a connection that can't be made costs none of it.
+    if (this.#in.hasBody && !this.#abandoned && this.#call !== undefined) this.#body.sendTo(this.#call);
   }
 
   #onContinue(): void {
-    const { res, expects } = this.#in;
-    if (!expects || this.#abandoned || res.headersSent || this.#continued) return;
+    const incoming = this.#in;
+    if (!incoming.expects || this.#abandoned || incoming.begun || this.#continued) return;
     this.#continued = true;
-    res.writeContinue();
+    incoming.continue();
   }
 
   #onInformation(status: number, raw: readonly string[]): void {
-    const { res, req } = this.#in;
-    if (status === 100 || status === 101 || this.#abandoned || res.headersSent || req.httpVersionMinor === 0) return;
-    // Node 24 has no `writeInformation`; there, these optional answers are left out.
-    if (typeof res.writeInformation === "function") res.writeInformation(status, answerFields(raw, this.#requestId));
+    const incoming = this.#in;
+    if (status === 100 || status === 101 || this.#abandoned || incoming.begun || !incoming.takesInterim) return;
+    incoming.inform(status, answerFields(raw, this.#requestId));
   }
 
-  #onAnswer(answer: IncomingMessage): void {
-    const { req, res } = this.#in;
+  #onAnswer(answer: AppAnswer): void {
+    const incoming = this.#in;
+    const { body, status, message, empty, trailing } = answer;
     this.#answer = answer;
     this.#placement?.end();
-    answer.on("error", () => {});
-    answer.on("close", () => {
+    this.#body.settle();
+    body.on("close", () => {
       // Broken off in the middle: so is the client's copy, or it would look whole.
-      if (!answer.complete && !this.#abandoned) res.destroy();
+      if (!answer.isComplete() && !this.#abandoned) incoming.breakOff(answers.broken);
     });
-    answer.on("end", () => this.#onAnswerEnd(answer));
+    body.on("end", () => this.#onAnswerEnd(answer));
     if (this.#abandoned) {
-      answer.resume();
+      body.resume();
       return;
     }
-    // The client may or may not send the body that it was not told to send: only a new connection is clear again.
-    if (this.#context.draining() || (this.#in.expects && !this.#continued)) res.shouldKeepAlive = false;
+    this.#endKeepAlive();
     try {
-      res.writeHead(answer.statusCode ?? 502, answer.statusMessage, this.#answerFields(answer));
+      const fields = this.#answerFields(answer.raw);
+      incoming.begin({ status, message, fields, empty, trailing });
     } catch {
       return this.#fail(answers.badAnswer);
     }
     let sent = false;
-    answer.on("data", (piece: Buffer) => {
+    let over = false;
+    body.on("data", (piece: Buffer) => {
       sent = true;
       this.#bytes += piece.length;
-      if (this.#abandoned || res.write(piece)) return;
-      answer.pause();
+      if (this.#abandoned || incoming.write(piece)) return;
+      body.pause();
       this.#stalledAt = this.#context.clock.now();
     });
-    res.on("drain", () => {
-      this.#stalledAt = undefined;
-      answer.resume();
-    });
+    body.on("end", () => (over = true));
     // Fields go out with the first piece where it came along, else now: a stream may have nothing to say for long.
-    if (req.method !== "HEAD") setImmediate(() => !sent && !res.writableEnded && res.flushHeaders());
+    if (incoming.method !== "HEAD") setImmediate(() => !sent && !over && incoming.flush());
   }
 
   /** The final answer's fields, with the cookie by which the client stays with its Revision. */
-  #answerFields(answer: IncomingMessage): string[] {
-    const fields = answerFields(answer.rawHeaders, this.#requestId);
+  #answerFields(raw: readonly string[]): string[] {
+    const fields = answerFields(raw, this.#requestId);
     const cookie = this.#placement?.setCookie;
     if (cookie !== undefined && !setsCookie(fields, cookieName(cookie))) fields.push("Set-Cookie", cookie);
     return fields;
   }
 
-  #onAnswerEnd(answer: IncomingMessage): void {
-    const { req, res } = this.#in;
+  #onAnswerEnd(answer: AppAnswer): void {
+    // An end that the app didn't mean: `close` follows.
+    if (!answer.isComplete()) return;
     this.#free();
-    if (!this.#abandoned) {
-      const trailers = trailerFields(answer.rawTrailers);
-      if (trailers.length > 0) res.addTrailers(trailers);
-      res.end();
-    }
+    if (!this.#abandoned) this.#in.end(trailerFields(answer.trailers()));
     // The app answered without the whole body: it gets no more of it, and the client's connection is read on to the next request.
-    if (this.#hasBody && !req.complete) {
-      this.#upstream?.destroy();
+    if (this.#in.hasBody && !this.#in.complete) {
+      this.#call?.destroy();
       this.#body.drop();
     }
   }
 
-  #onUpgrade(answer: IncomingMessage, socket: Socket, head: Buffer): void {
-    const { upgrade, res } = this.#in;
+  #onUpgrade(answer: IncomingMessage, app: Socket, head: Buffer): void {
     this.#placement?.end();
+    const incoming = this.#in;
     const instance = this.#instance;
-    if (upgrade === undefined || this.#abandoned || instance === undefined) {
-      socket.destroy();
-      return;
+    const { upgrade } = incoming;
+    if (upgrade === undefined || !(incoming instanceof Http1Incoming) || this.#abandoned || instance === undefined) {
+      app.destroy();
+      return this.#free();
     }
-    this.#upstream = undefined;
+    this.#call = undefined;
     this.#instance = undefined;
-    res.detachSocket(upgrade.socket);
-    const fields = this.#answerFields(answer);
+    incoming.detach();
+    const fields = this.#answerFields(answer.rawHeaders);
     fields.push("Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? "");
     this.#context.done(this);
     this.#record(101);
-    joinSockets(this.#context, { client: upgrade.socket, early: upgrade.early, app: socket, head, fields, instance });
+    joinSockets(this.#context, { client: upgrade.socket, early: upgrade.early, app, head, fields, instance });
   }
 
-  #onError(error: NodeJS.ErrnoException, { stale }: { stale: boolean }): void {
+  #onFailure(why: Failure): void {
     const instance = this.#instance;
-    if (instance === undefined || this.#answer !== undefined) return;
-    if (!this.#connected) {
-      this.#upstream = undefined;
+    if (instance === undefined) return;
+    if (why === "refused") {
+      this.#call = undefined;
       this.#free();
       this.#placement?.refused(instance);
       return;
     }
     if (this.#abandoned) return;
-    if (stale && isReset(error)) {
-      // The app closed the idle connection as the request was on its way: it keeps its slot and goes on a new one.
-      this.#send(instance, false);
-      return;
+    // It keeps its slot and goes on a new connection.
+    if (why === "stale") return this.#send(instance, true);
+    if (why === "untouched") return this.#again(instance);
+    if (why === "foreign") return this.#unsent(answers.wrongProtocol);
+    if (why === "unsendable") return this.#unsent(answers.badRequest);
+    this.#fail(why === "malformed" ? answers.badAnswer : answers.broken);
+  }
+
+  /** The app did nothing for the request: it may be sent again, whatever it is, if its body is still there. */
+  #again(instance: Instance): void {
+    if (this.#in.hasBody && !this.#body.isRepeatable) return this.#unsent(answers.unreachable);
+    this.#body.hold();
+    // An app that closes its connections in turn takes it on the next; one that refuses twice is left alone for a moment.
+    if (!this.#returned) {
+      this.#returned = true;
+      return this.#send(instance, true);
     }
-    this.#fail(error.code?.startsWith("HPE_") === true ? answers.badAnswer : answers.broken);
+    this.#call = undefined;
+    this.#free();
+    this.#placement?.refused(instance);
   }
 
   /** The client's side is over: answered, or gone. */
   #closed(): void {
-    const { req, res } = this.#in;
     this.#stalledAt = undefined;
     this.#placement?.end();
-    if (!res.writableFinished) this.#abandon();
-    this.#record(res.headersSent ? res.statusCode : clientLeft);
-    if (req.complete || req.destroyed) this.#context.done(this);
-    else req.once("close", () => this.#context.done(this));
+    if (!this.#in.finished) this.#abandon();
+    this.#record(this.#in.begun ? this.#in.status : clientLeft);
   }
 
   #fail(answer: Answer): void {
-    const { req, res } = this.#in;
+    const incoming = this.#in;
     this.#placement?.end();
     this.#abandon();
-    if (res.headersSent || res.destroyed) {
-      res.destroy();
-      return;
-    }
-    const { verboseErrors: verbose } = this.#context;
-    const { fields, body } = renderAnswer(answer, { accept: req.headers.accept, requestId: this.#requestId, verbose });
-    if (this.#context.draining() || (this.#in.expects && !this.#continued)) res.shouldKeepAlive = false;
-    if (req.method !== "HEAD") this.#bytes = Buffer.byteLength(body);
-    res.writeHead(answer.status, fields);
-    res.end(req.method === "HEAD" ? undefined : body);
-    if (this.#hasBody) this.#body.drop();
+    if (incoming.begun || incoming.gone) return incoming.breakOff(answer);
+    this.#endKeepAlive();
+    this.#bytes = incoming.reply(answer, { requestId: this.#requestId, verbose: this.#context.verboseErrors });
+    if (incoming.hasBody) this.#body.drop();
+  }
+
+  /** The client may or may not send the body that it was not told to send: only a new connection is clear again. */
+  #endKeepAlive(): void {
+    if (this.#context.draining() || (this.#in.expects && !this.#continued)) this.#in.isLast();
   }
 
   /** As `#fail`, for a request of which the app gets nothing though it has a slot. */
   #unsent(answer: Answer): void {
-    this.#upstream = undefined;
+    this.#call = undefined;
     this.#free();
     this.#fail(answer);
   }
 
   /** As `#fail`, for a request that the gateway doesn't want to read on from. */
   #refuse(answer: Answer): void {
-    this.#in.res.shouldKeepAlive = false;
+    this.#in.isLast();
     this.#fail(answer);
   }
 
@@ -369,17 +356,17 @@ export class Exchange {
   #abandon(): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
-    const upstream = this.#upstream;
+    const call = this.#call;
     const instance = this.#instance;
-    if (upstream === undefined || instance === undefined) return;
+    if (call === undefined || instance === undefined) return;
     if (instance.revision.entry.concurrency === 0 || !this.#connected) {
-      upstream.destroy();
+      call.destroy();
       return;
     }
     this.#stopOutlasting = outlast(this.#context, {
-      upstream,
-      answer: this.#answer,
-      whole: !this.#hasBody || this.#in.req.complete,
+      upstream: { socket: { end: () => call.tell() }, destroy: () => call.destroy() },
+      answer: this.#answer?.body,
+      whole: !this.#in.hasBody || this.#in.complete,
       lost: () => {
         this.#instance = undefined;
         this.#context.core.lose(instance);
@@ -407,10 +394,6 @@ export class Exchange {
     this.#stopOutlasting?.();
     this.#context.core.release(instance);
   }
-}
-
-function isReset(error: NodeJS.ErrnoException): boolean {
-  return error.code === "ECONNRESET" || error.code === "EPIPE";
 }
 
 function dropField(fields: string[], name: string): void {

@@ -9,8 +9,11 @@ import { type Socket, Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Answer, answers, renderAnswer } from "../answers.ts";
 import type { Front, FrontOptions } from "../front.ts";
+import { createHttp2Connections } from "../http2/front.ts";
+import { AppSessions } from "../http2/sessions.ts";
 import type { FrontContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
+import { Http1Incoming } from "./incoming.ts";
 import { Upstreams } from "./upstreams.ts";
 
 /** How often clients that don't do their part are looked for. */
@@ -36,6 +39,11 @@ export interface HttpFront extends Front {
   readonly connections: number;
   /** Serves a connection that another front accepted; what that one read of it was put back by `unshift`. */
   take(socket: Socket): void;
+  /**
+   * Serves an accepted connection of a client that speaks HTTP/2: one that began with the preface (RFC 9113 §3.4), or of TLS with ALPN `h2`, after its
+   * handshake. What was read of it was put back by `unshift`.
+   */
+  takeHttp2(socket: Duplex): void;
   /** Starts to accept on a descriptor. Rejects with the system's error when that isn't a usable socket. */
   listen(fd: number): Promise<void>;
 }
@@ -46,8 +54,12 @@ export function createHttpFront(options: FrontOptions): HttpFront {
   const connections = new Map<Socket, Connection>();
   const exchanges = new Set<Exchange>();
   const upstreams = new Upstreams();
+  const sessions = new AppSessions({ clock, limits });
   let draining = false;
   let drained: (() => void) | undefined;
+  const emptied = (): void => {
+    if (connections.size + http2.size === 0) drained?.();
+  };
   const context: FrontContext = {
     core: options.core,
     clock,
@@ -55,6 +67,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
     verboseErrors: options.verboseErrors,
     observer: options.observer,
     upstreams,
+    sessions,
     newId: randomUUID,
     draining: () => draining,
     done: (exchange) => exchanges.delete(exchange),
@@ -73,28 +86,36 @@ export function createHttpFront(options: FrontOptions): HttpFront {
     });
     exchange.start();
   };
+  const http2 = createHttp2Connections(context, {
+    begin: (exchange, refusal) => {
+      exchanges.add(exchange);
+      exchange.start(refusal);
+    },
+    emptied,
+  });
   const server = makeServer(options);
   server.on("connection", (socket: Socket) => {
     connections.set(socket, { requests: 0, last: undefined, idleSince: clock.now(), ended: false });
     socket.once("close", () => {
       connections.delete(socket);
-      if (connections.size === 0) drained?.();
+      emptied();
     });
   });
   server.on("request", (req, res) => {
-    begin(new Exchange(context, { req, res, expects: false }), connections.get(req.socket), res);
+    begin(new Exchange(context, new Http1Incoming(req, res, { expects: false })), connections.get(req.socket), res);
   });
   server.on("checkContinue", (req, res) => {
-    begin(new Exchange(context, { req, res, expects: true }), connections.get(req.socket), res);
+    begin(new Exchange(context, new Http1Incoming(req, res, { expects: true })), connections.get(req.socket), res);
   });
   server.on("upgrade", (req: IncomingMessage, duplex: Duplex, head: Buffer) => {
     const socket = duplex as Socket;
     const res = new ServerResponse(req);
-    const upgrade = { socket, early: collectEarly(socket, head) };
+    const upgrade = { protocol: req.headers.upgrade ?? "", socket, early: collectEarly(socket, head) };
     res.shouldKeepAlive = false;
     res.assignSocket(socket);
     res.once("finish", () => socket.end());
-    begin(new Exchange(context, { req, res, expects: false, upgrade }), connections.get(socket), res);
+    const incoming = new Http1Incoming(req, res, { expects: false, upgrade });
+    begin(new Exchange(context, incoming), connections.get(socket), res);
   });
   server.on("connect", (_req: IncomingMessage, duplex: Duplex) => sayGoodbye(duplex, answers.noConnect));
   server.on("clientError", (error: NodeJS.ErrnoException, duplex: Duplex) =>
@@ -108,6 +129,8 @@ export function createHttpFront(options: FrontOptions): HttpFront {
   const check = setInterval(() => {
     const now = clock.now();
     for (const exchange of exchanges) exchange.check(now);
+    http2.check(now);
+    sessions.sweep(now);
     if (!draining) return;
     endOld(limits.maxConnectionAgeMs);
     // After the sockets were read: what arrived while this thread was busy is a request, and its connection not idle.
@@ -120,8 +143,9 @@ export function createHttpFront(options: FrontOptions): HttpFront {
   let watching = false;
   return {
     get connections() {
-      return connections.size;
+      return connections.size + http2.size;
     },
+    takeHttp2: (socket) => http2.take(socket),
     take: (socket) => {
       // Which is when Node's server begins to look for slow clients.
       if (!watching && !server.listening) server.emit("listening");
@@ -142,12 +166,18 @@ export function createHttpFront(options: FrontOptions): HttpFront {
         drained = resolve;
         // Not http's own close: that one closes idle connections at once, and loses the request that is on its way on one of them.
         if (server.listening) NetServer.prototype.close.call(server);
-        if (connections.size === 0) drained();
+        http2.drain();
+        emptied();
       }),
     shed: endOld,
-    gone: (instance) => upstreams.drop(instance),
+    gone: (instance) => {
+      upstreams.drop(instance);
+      sessions.drop(instance);
+    },
     close: () => {
       for (const socket of connections.keys()) socket.destroy();
+      http2.close();
+      sessions.close();
     },
   };
 }

@@ -1,7 +1,7 @@
 /**
  * A client's connection: reads one request after the other, the next one when the last is answered (what came early is kept, up to a bound).
- * Phases: waiting for a request, reading its head, an exchange under way, closing. A connection with a request that isn't plain is handed over
- * with what was read of it.
+ * Phases: waiting for a request, reading its head, an exchange under way, closing. A connection that begins with the preface of HTTP/2, or with a
+ * request that isn't plain or is for an app that speaks HTTP/2, is handed over with what was read of it.
  */
 import { type Answer, answers } from "../answers.ts";
 import { AppHead } from "./app-head.ts";
@@ -12,6 +12,7 @@ import { bodyBytes, ownAnswer } from "./answering.ts";
 import type { Arrival, Sighting } from "../seen/sighting.ts";
 import { fieldInLines, tracedHead } from "../seen/fields.ts";
 import type { Reading, RequestHead } from "./request-head.ts";
+import { readPreface } from "./preface.ts";
 import { readBuffer, Wire, type WireUser } from "./wire.ts";
 
 /** Most bytes that are kept of what comes before it can be used; then the connection isn't read from. */
@@ -199,13 +200,15 @@ export class Client implements WireUser, ChunkSink {
 
   /** Begins the exchange for the request at `from`. Returns where what comes after its head begins, or -1 without one. */
   #begin(bytes: Buffer, from: number, end: number): number {
+    if (this.#fresh) {
+      const preface = readPreface(bytes, from, end);
+      if (preface === "incomplete") return -1;
+      if (preface === "preface") return this.#handOver(bytes.subarray(from, end), 2);
+    }
     const head = this.#context.requestHead;
     const reading = head.read(bytes, from, end);
     if (reading === "incomplete") return -1;
-    if (reading === "other") {
-      this.#handOver(Buffer.from(bytes.subarray(from, end)));
-      return -1;
-    }
+    if (reading === "other") return this.#handOver(bytes.subarray(from, end), 1);
     const after = head.end;
     const { authority, framing, givenId } = head.fields;
     const host = this.#context.hostOf(authority);
@@ -213,6 +216,7 @@ export class Client implements WireUser, ChunkSink {
       this.#refuse(refusals[reading] ?? answers.badHost);
       return -1;
     }
+    if (this.#context.core.speaksHttp2(host)) return this.#handOver(bytes.subarray(from, end), 1);
     this.#fresh = false;
     const { minor, method } = head;
     this.persists = minor === 1 ? !framing.close : framing.keepAlive && !framing.close;
@@ -252,11 +256,15 @@ export class Client implements WireUser, ChunkSink {
     return { ...nothing, at: this.#since, protocol: "HTTP/1.1", scheme: "http", address: this.#address, requestId };
   }
 
-  #handOver(bytes: Buffer): void {
+  /** Returns -1, as `#begin` without an exchange. */
+  #handOver(bytes: Buffer, http: 1 | 2): number {
     // Node's socket would wait for an end that has come already.
-    if (this.#ended) return this.#leave();
-    this.#context.handOver(this.wire, bytes);
-    this.#context.remove(this);
+    if (this.#ended) this.#leave();
+    else {
+      this.#context.handOver(this.wire, Buffer.from(bytes), http);
+      this.#context.remove(this);
+    }
+    return -1;
   }
 
   /** Gives what there is of the body to the exchange. Returns where the next request begins, or `end`. */

@@ -22,9 +22,11 @@ export interface ContextOptions {
   limits: GatewayLimits;
   verboseErrors: boolean;
   observer: Observer | undefined;
-  /** Serves a connection from its next request on; `bytes` of it were read already. */
-  handOver: (wire: Wire, bytes: Buffer) => void;
+  /** Serves a connection from its next request on, or from its preface if it is one of HTTP/2; `bytes` of it were read already. */
+  handOver: HandOver;
 }
+
+export type HandOver = (wire: Wire, bytes: Buffer, http: 1 | 2) => void;
 
 export class Context {
   readonly core: Core;
@@ -32,7 +34,7 @@ export class Context {
   readonly limits: GatewayLimits;
   readonly verboseErrors: boolean;
   readonly observer: Observer | undefined;
-  readonly handOver: (wire: Wire, bytes: Buffer) => void;
+  readonly handOver: HandOver;
   readonly pool = new Pool();
   readonly out = new Out();
   readonly requestHead: RequestHead;

@@ -158,9 +158,10 @@ export class Exchange implements PlacementOptions, UpstreamUser {
 
   placed(instance: Instance): void {
     this.#instance = instance;
+    // Such requests are handed over before they come here; but the table may have changed while this one waited.
     if (instance.revision.entry.protocol === "h2c") {
       this.#free();
-      return this.failed(answers.unsupported);
+      return this.failed(answers.protocolChanged);
     }
     const canRepeat = this.#request.body === "none" && repeatable.has(this.method);
     const upstream = this.#context.pool.take(instance, this.clock.now(), canRepeat);

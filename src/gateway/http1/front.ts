@@ -1,6 +1,6 @@
 /**
  * The gateway's front for HTTP/1.1: plain requests on raw connections, everything else by Node's HTTP server on the same connection
- * (http/front.ts). Where Node.js lacks what raw connections are made of, that server accepts and serves all.
+ * (http/front.ts), which has HTTP/2, too: that of clients that begin with its preface, and that of apps. Where Node.js lacks what raw connections are made of, that server accepts and serves all.
  */
 import type { Front, FrontOptions } from "../front.ts";
 import { createHttpFront } from "../http/front.ts";
@@ -22,10 +22,11 @@ export async function createHttp1Front(fd: number, options: FrontOptions): Promi
   const { limits, clock } = options;
   const context = new Context({
     ...options,
-    handOver: (wire, bytes) => {
+    handOver: (wire, bytes, http) => {
       const socket = wire.toSocket();
       if (bytes.length > 0) socket.unshift(bytes);
-      rest.take(socket);
+      if (http === 2) rest.takeHttp2(socket);
+      else rest.take(socket);
     },
   });
   const { clients, pool } = context;

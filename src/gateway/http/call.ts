@@ -1,0 +1,219 @@
+/**
+ * A request on its way to an instance, as an exchange sees it, whatever version of HTTP the app speaks. The one for HTTP/1.1 is here, on
+ * Node's client; http2/call.ts has the one for a stream of HTTP/2.
+ */
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
+import type { Clock } from "../../lib/clock.ts";
+import type { GatewayLimits } from "../options.ts";
+import type { Instance } from "../state.ts";
+import type { Upstreams } from "./upstreams.ts";
+
+export interface CallOptions {
+  instance: Instance;
+  method: string;
+  path: string;
+  /** For the app, flat, beginning with `Host` and without framing. */
+  fields: string[];
+  hasBody: boolean;
+  /** `Content-Length`, where the request has one. */
+  length: string | undefined;
+  /** The request may be sent twice. */
+  repeatable: boolean;
+  /** Not on a connection that was used before. */
+  fresh: boolean;
+  /** The protocol that an upgrading client asks for. */
+  upgrade: string | undefined;
+}
+
+/**
+ * Why there is no answer. `refused`: no connection, so the app saw nothing. `untouched`: the app says that it has done nothing for the
+ * request. `stale`: the connection was closed as the request was on its way on it, and the request may be sent twice. `foreign`: the app doesn't
+ * speak the protocol at all. `unsendable`: the app's protocol doesn't let the request out. `malformed`: what came is no valid answer.
+ * `broken`: anything else.
+ */
+export type Failure = "refused" | "untouched" | "stale" | "foreign" | "unsendable" | "malformed" | "broken";
+
+export interface CallUser {
+  /** The app has the request's fields, or gets them now. */
+  connected(): void;
+  /** The app says `100 Continue`. */
+  continued(): void;
+  /** Another interim answer. */
+  informed(status: number, raw: readonly string[]): void;
+  answered(answer: AppAnswer): void;
+  /** The app's connection speaks another protocol from now on; `head` is what came of it. */
+  upgraded(answer: IncomingMessage, socket: Socket, head: Buffer): void;
+  /** No answer comes. Not called once it has begun, nor after `destroy`. */
+  failed(why: Failure): void;
+  /** The app has taken what was written. */
+  drained(): void;
+  /** The app is done with the request. */
+  closed(): void;
+}
+
+export interface AppAnswer {
+  readonly status: number;
+  readonly message: string | undefined;
+  readonly raw: readonly string[];
+  /** Emits nothing but `data`, `end` and `close` that an exchange needs. */
+  readonly body: Readable;
+  /** Nothing follows the fields. */
+  readonly empty: boolean;
+  /** Trailers may follow. */
+  readonly trailing: boolean;
+  /** The body has come whole. */
+  isComplete(): boolean;
+  /** Those that followed the body, flat. */
+  trailers(): readonly string[];
+}
+
+export interface AppCall {
+  readonly instance: Instance;
+  /** Pieces of the body can be written. */
+  readonly writable: boolean;
+  /** Whether the answer, should it turn out `untouched`, is worth keeping pieces of the body for. */
+  readonly mayReturn: boolean;
+  /** Begins to send; its user is told nothing before. */
+  start(): void;
+  /** Sends the fields without waiting for the body. */
+  flush(): void;
+  /** False: write no more until `drained`. */
+  write(piece: Buffer): boolean;
+  end(trailers: [string, string][]): void;
+  /** Tells the app that nobody waits for its answer any more; what it still sends is read (outlast.ts). */
+  tell(): void;
+  /** Ends it at once, on both sides. */
+  destroy(): void;
+}
+
+interface Http1CallContext {
+  clock: Clock;
+  limits: GatewayLimits;
+  upstreams: Upstreams;
+}
+
+/** A request of Node's client. */
+export class Http1Call implements AppCall {
+  readonly instance: Instance;
+  readonly mayReturn = false;
+  readonly #request: ClientRequest;
+  readonly #hasBody: boolean;
+  #connected = false;
+  #answered = false;
+  #over = false;
+
+  /** Throws when Node's client doesn't let the method, path or a field out. */
+  constructor({ clock, limits, upstreams }: Http1CallContext, options: CallOptions, user: CallUser) {
+    const { instance, method, path, repeatable, fresh, upgrade } = options;
+    this.instance = instance;
+    const upstream = request({
+      agent: fresh || upgrade !== undefined ? false : upstreams.agent(instance, repeatable),
+      host: instance.host,
+      port: instance.port,
+      method,
+      path,
+      headers: framedFields(options),
+      setHost: false,
+      maxHeaderSize: limits.headerBytes,
+    });
+    this.#request = upstream;
+    upstream.maxHeadersCount = 0;
+    const ready = (): void => {
+      if (this.#over) return;
+      this.#connected = true;
+      user.connected();
+    };
+    upstream.on("socket", (socket) => {
+      if (!socket.connecting) return ready();
+      const cancel = clock.after(limits.connectMs, () =>
+        socket.destroy(new Error("Connection to the instance timed out")),
+      );
+      socket.once("connect", ready);
+      socket.once("connect", cancel);
+      socket.once("close", cancel);
+    });
+    upstream.on("response", (answer) => {
+      this.#answered = true;
+      answer.on("error", () => {});
+      user.answered(answerOf(answer));
+    });
+    upstream.on("continue", () => user.continued());
+    upstream.on("information", (info) => user.informed(info.statusCode, info.rawHeaders));
+    upstream.on("upgrade", (answer, socket, head) => {
+      // From here on the connection is the user's.
+      this.#over = true;
+      user.upgraded(answer, socket, head);
+    });
+    upstream.on("drain", () => user.drained());
+    upstream.on("error", (error: NodeJS.ErrnoException) => {
+      if (this.#over || this.#answered) return;
+      user.failed(this.#failure(error, upstream.reusedSocket && repeatable));
+    });
+    upstream.on("close", () => {
+      if (this.#over) return;
+      this.#over = true;
+      user.closed();
+    });
+    this.#hasBody = options.hasBody;
+  }
+
+  start(): void {
+    if (!this.#hasBody) this.#request.end();
+  }
+
+  get writable(): boolean {
+    return !this.#request.destroyed && !this.#request.writableEnded;
+  }
+
+  flush(): void {
+    this.#request.flushHeaders();
+  }
+
+  write(piece: Buffer): boolean {
+    return this.#request.write(piece);
+  }
+
+  end(trailers: [string, string][]): void {
+    if (trailers.length > 0) this.#request.addTrailers(trailers);
+    this.#request.end();
+  }
+
+  tell(): void {
+    this.#request.socket?.end();
+  }
+
+  destroy(): void {
+    this.#request.destroy();
+  }
+
+  #failure(error: NodeJS.ErrnoException, stale: boolean): Failure {
+    if (!this.#connected) return "refused";
+    // The app closed the idle connection as the request was on its way.
+    if (stale && (error.code === "ECONNRESET" || error.code === "EPIPE")) return "stale";
+    return error.code?.startsWith("HPE_") === true ? "malformed" : "broken";
+  }
+}
+
+function answerOf(answer: IncomingMessage): AppAnswer {
+  return {
+    status: answer.statusCode ?? 502,
+    message: answer.statusMessage,
+    raw: answer.rawHeaders,
+    body: answer,
+    empty: false,
+    trailing: answer.headers["transfer-encoding"] !== undefined,
+    isComplete: () => answer.complete,
+    trailers: () => answer.rawTrailers,
+  };
+}
+
+function framedFields({ method, fields, hasBody, length, upgrade }: CallOptions): string[] {
+  const framed = [...fields];
+  if (length !== undefined) framed.push("Content-Length", length);
+  else if (hasBody) framed.push("Transfer-Encoding", "chunked");
+  else if (method === "POST" || method === "PUT" || method === "PATCH") framed.push("Content-Length", "0");
+  if (upgrade !== undefined) framed.push("Connection", "Upgrade", "Upgrade", upgrade);
+  return framed;
+}

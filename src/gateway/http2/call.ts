@@ -1,0 +1,156 @@
+/** A request on its way to an instance as a stream of HTTP/2. */
+import { type ClientHttp2Stream, constants, type IncomingHttpStatusHeader } from "node:http2";
+import type { AppAnswer, AppCall, CallOptions, CallUser, Failure } from "../http/call.ts";
+import type { Instance } from "../state.ts";
+import type { AppSession } from "./app-session.ts";
+import { resetStream, watchWhole } from "./endings.ts";
+import { answerList, headersOf } from "./fields.ts";
+import type { AppSessions } from "./sessions.ts";
+
+const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
+
+/** Connections on which others took all the places, one after the other, before the app counts as one that has none. */
+const mostTries = 16;
+
+export class Http2Call implements AppCall {
+  readonly instance: Instance;
+  readonly mayReturn = true;
+  readonly #options: CallOptions;
+  readonly #user: CallUser;
+  readonly #sessions: AppSessions;
+  #session: AppSession | undefined;
+  #stream: ClientHttp2Stream | undefined;
+  #stopWaiting = (): void => {};
+  #answered = false;
+  #over = false;
+  /** Connections that had no room. */
+  #tries = 0;
+  /** The app was told that nobody waits for its answer. */
+  #told = false;
+  #trailers: [string, string][] = [];
+
+  constructor({ sessions }: { sessions: AppSessions }, options: CallOptions, user: CallUser) {
+    this.instance = options.instance;
+    this.#sessions = sessions;
+    this.#options = options;
+    this.#user = user;
+  }
+
+  start(): void {
+    const session = this.#sessions.take(this.instance, this.#options.fresh);
+    this.#session = session;
+    if (session.ready) return this.#open(session, true);
+    this.#stopWaiting = session.whenReady((how) => {
+      if (this.#over) return;
+      if (how !== "ready") return this.#end(how);
+      // Others that waited, too, may have taken all the places.
+      if (session.hasRoom) return this.#open(session, false);
+      this.#tries += 1;
+      if (this.#tries < mostTries) this.start();
+      else this.#end("refused");
+    });
+  }
+
+  get writable(): boolean {
+    return this.#stream?.writable === true && !this.#stream.closed;
+  }
+
+  /** Nothing to do: the header section went out with the stream's opening. */
+  flush(): void {}
+
+  write(piece: Buffer): boolean {
+    return this.#stream?.write(piece) ?? true;
+  }
+
+  end(trailers: [string, string][]): void {
+    this.#trailers = trailers;
+    this.#stream?.end();
+  }
+
+  /** Resets the stream: an END_STREAM would make a whole request of what may be half of one. The app is done once it has read of it. */
+  tell(): void {
+    if (this.#stream === undefined) return;
+    this.#told = true;
+    resetStream(this.#stream, NGHTTP2_CANCEL);
+  }
+
+  destroy(): void {
+    if (this.#stream !== undefined) {
+      resetStream(this.#stream, NGHTTP2_CANCEL);
+      if (!this.#answered) this.#session?.verify();
+      return;
+    }
+    this.#stopWaiting();
+    if (this.#over) return;
+    this.#over = true;
+    setImmediate(() => this.#user.closed());
+  }
+
+  #open(session: AppSession, used: boolean): void {
+    const { method, path, fields, hasBody, length } = this.#options;
+    const [, authority = "", ...rest] = fields;
+    if (length !== undefined) rest.push("content-length", length);
+    const pseudo = { ":method": method, ":scheme": "http", ":authority": authority, ":path": path };
+    const headers = headersOf(pseudo, rest);
+    let stream: ClientHttp2Stream;
+    try {
+      stream = session.session.request(headers, { endStream: !hasBody, waitForTrailers: hasBody });
+    } catch {
+      return this.#end("unsendable");
+    }
+    session.streamBegan();
+    this.#stream = stream;
+    const seen = watchWhole(stream);
+    stream.on("error", () => {});
+    stream.on("continue", () => this.#user.continued());
+    stream.on("headers", (headers: IncomingHttpStatusHeader, _flags: number, raw?: string[]) => {
+      const status = headers[":status"] ?? 0;
+      if (status !== 100) this.#user.informed(status, answerList(raw ?? []));
+    });
+    stream.on("wantTrailers", () => {
+      if (!stream.closed && !stream.destroyed) stream.sendTrailers(headersOf({}, this.#trailers.flat()));
+    });
+    stream.on("drain", () => this.#user.drained());
+    let trailers: readonly string[] = [];
+    stream.on("trailers", (_headers, _flags: number, raw?: string[]) => (trailers = answerList(raw ?? [])));
+    stream.on("response", (response, flags, raw) => {
+      this.#answered = true;
+      const empty = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+      const answer: AppAnswer = {
+        status: response[":status"] ?? 502,
+        message: undefined,
+        raw: answerList(raw),
+        body: stream,
+        empty,
+        trailing: !empty,
+        isComplete: () => empty || seen.whole,
+        trailers: () => trailers,
+      };
+      this.#user.answered(answer);
+    });
+    stream.once("close", () => this.#closed(stream, session, used));
+    this.#user.connected();
+  }
+
+  #closed(stream: ClientHttp2Stream, session: AppSession, used: boolean): void {
+    session.streamEnded();
+    this.#sessions.settle(session, this.instance);
+    if (this.#over) return;
+    this.#over = true;
+    if (!this.#answered) this.#user.failed(this.#failure(stream, session, used));
+    if (this.#told) session.whenRead(() => this.#user.closed());
+    else this.#user.closed();
+  }
+
+  #failure(stream: ClientHttp2Stream, session: AppSession, used: boolean): Failure {
+    if (stream.rstCode === NGHTTP2_REFUSED_STREAM || (stream.id ?? Infinity) > session.lastStream) return "untouched";
+    // The connection, which had been there before, is gone with the stream.
+    const { closed, destroyed } = session.session;
+    return used && (session.over || closed || destroyed) && this.#options.repeatable ? "stale" : "broken";
+  }
+
+  #end(why: Failure): void {
+    this.#over = true;
+    this.#user.failed(why);
+  }
+}
