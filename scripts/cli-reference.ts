@@ -16,7 +16,15 @@ const factory: Factory = {
   cwd: "/",
   signal: new AbortController().signal,
   connect: unused,
-  platform: { up: unused, down: unused, status: unused, doctor: unused, makeStandIns: unused, userKubeconfig: unused },
+  platform: {
+    up: unused,
+    down: unused,
+    status: unused,
+    trust: unused,
+    doctor: unused,
+    makeStandIns: unused,
+    userKubeconfig: unused,
+  },
 };
 
 const program = await createProgram(factory, () => true);

@@ -49,6 +49,7 @@ const ports = [
   "runtime/builds.ts",
   "runtime/sources.ts",
   "routing/traffic.ts",
+  "routing/certificates.ts",
   "client/client.ts",
   "autoscaler/port.ts",
 ];

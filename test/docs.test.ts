@@ -122,6 +122,7 @@ describe("commands in fenced code", async () => {
         up: unused,
         down: unused,
         status: unused,
+        trust: unused,
         doctor: unused,
         makeStandIns: unused,
         userKubeconfig: unused,

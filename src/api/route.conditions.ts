@@ -2,13 +2,15 @@
  * The conditions of a Route.
  *
  * `AllTrafficAssigned`: every target of the spec can take its share. `RolloutComplete`: every gateway serves what the spec
- * asks for, and no shift is under way. `Ready`: some split is served, and AllTrafficAssigned; a shift doesn't lower it.
+ * asks for, and no shift is under way. `Ready`: some split is served, and AllTrafficAssigned; a shift doesn't lower it, and neither do
+ * the two that are there where they say something: `DomainsClaimed`, the Route has all the domains of its spec, and `CertificateReady`,
+ * every gateway has a certificate for each of its hosts.
  */
 import { conditionSet } from "./meta/conditions.ts";
 import type { Condition } from "./meta/types.ts";
 
 /** Every condition type of a Route. */
-type RouteConditionType = "Ready" | "RolloutComplete" | "AllTrafficAssigned";
+type RouteConditionType = "Ready" | "RolloutComplete" | "AllTrafficAssigned" | "DomainsClaimed" | "CertificateReady";
 
 /**
  * The reasons of a Route's conditions.
@@ -25,6 +27,22 @@ export const routeReasons = {
   Publishing: "Publishing",
   /** The split has not become what the spec asks for in time. */
   ProgressDeadlineExceeded: "ProgressDeadlineExceeded",
+  /** Another Route has claimed a domain before. */
+  DomainConflict: "DomainConflict",
+  /** A certificate is being made or fetched, or brought to the gateways. */
+  Issuing: "Issuing",
+  /** The spec names certificates, and the platform has no listener for HTTPS. */
+  HttpsOff: "HttpsOff",
+  /** A Secret with a certificate does not exist, or has another type. */
+  SecretMissing: "SecretMissing",
+  /** What a Secret holds is no certificate, or not the key to it. */
+  CertificateInvalid: "CertificateInvalid",
+  /** A certificate isn't for the host that is to have it. */
+  CertificateMismatch: "CertificateMismatch",
+  /** A certificate has ended. */
+  CertificateExpired: "CertificateExpired",
+  /** The local authority could not make a certificate. */
+  CertificateAuthorityFailed: "CertificateAuthorityFailed",
 } as const;
 
 /** A target that can't take its share. */
@@ -91,4 +109,48 @@ export function markRouteStuck(conditions: Conditions, seconds: number, now: num
   const message = `Unable to update traffic split for more than ${seconds} seconds.`;
   const finding = { status: "False", reason: routeReasons.ProgressDeadlineExceeded, message } as const;
   return set.mark(conditions, "RolloutComplete", finding, now);
+}
+
+/** The Route has all its domains, or says which it hasn't; without domains there is nothing to say. */
+export function markDomains(
+  conditions: Conditions,
+  claim: { wanted: boolean; settled: boolean; conflict?: { domain: string; holder: string } },
+  now: number,
+): Condition[] {
+  const { wanted, settled, conflict } = claim;
+  if (!wanted) return without(conditions, "DomainsClaimed");
+  if (conflict === undefined) {
+    return set.mark(conditions, "DomainsClaimed", { status: settled ? "True" : "Unknown" }, now);
+  }
+  const { domain, holder } = conflict;
+  const message = `Domain "${domain}" is claimed by ${holder}: take it out of spec.domains there, or here`;
+  const finding = { status: "False", reason: routeReasons.DomainConflict, message } as const;
+  return set.mark(conditions, "DomainsClaimed", finding, now);
+}
+
+/** What is said of a Route's certificates together. */
+export type CertificateFinding =
+  | { status: "ready" }
+  | { status: "working"; names: readonly string[] }
+  | { status: "failed"; reason: string; message: string };
+
+/** Whether every host of the Route can be called over HTTPS; undefined where the platform serves none. */
+export function markCertificate(
+  conditions: Conditions,
+  finding: CertificateFinding | undefined,
+  now: number,
+): Condition[] {
+  if (finding === undefined) return without(conditions, "CertificateReady");
+  if (finding.status === "ready") return set.mark(conditions, "CertificateReady", { status: "True" }, now);
+  if (finding.status === "failed") {
+    const { reason, message } = finding;
+    return set.mark(conditions, "CertificateReady", { status: "False", reason, message }, now);
+  }
+  const message = `Getting a certificate for ${finding.names.join(", ")}`;
+  const found = { status: "Unknown", reason: routeReasons.Issuing, message } as const;
+  return set.mark(conditions, "CertificateReady", found, now);
+}
+
+function without(conditions: Conditions, type: RouteConditionType): Condition[] {
+  return (conditions ?? []).filter((condition) => condition.type !== type);
 }

@@ -173,7 +173,6 @@ describe("Route", () => {
       kind: "Route",
       metadata: { name: "My_Service", namespace: "default", labels: { "a b": "c" } },
       spec: {
-        domains: ["www.example.com"],
         rollout: {
           traffic: [
             { configurationName: "a", revisionName: "b", percent: 50 },
@@ -188,7 +187,6 @@ describe("Route", () => {
       "metadata.name",
       "metadata.labels",
       "spec.rollout.traffic[2].percent",
-      "spec.domains",
       "spec.rollout.traffic[0]",
       "spec.rollout.traffic[1].name",
       "spec.rollout.traffic[2]",

@@ -2,7 +2,7 @@
  * Route: a network address, and how its requests are split over Revisions.
  *
  * Users write `spec`: up to 32 targets, each either a Revision (pinned) or a Configuration (its newest ready Revision is
- * followed), with percentages that total 100. The Route controller writes `status`: the split that every gateway serves now,
+ * followed), with percentages that total 100; and further hosts, with certificates of their own where they want. The Route controller writes `status`: the split that every gateway serves now,
  * in which no Configuration appears any more, and the conditions of `route.conditions.ts`.
  */
 import type { Static } from "typebox";
@@ -40,7 +40,26 @@ const rolloutSchema = object("How traffic is split, and how fast the split chang
   guard: refused(notYet),
 });
 
-const specSchema = object("Where requests go.", { rollout: rolloutSchema, domains: refused(notYet) });
+const tlsSchema = object("Hosts that are served over HTTPS with a certificate of one's own.", {
+  secretName: text(
+    "The Secret of type kubernetes.io/tls in the Route's namespace with the certificate and its key.",
+    253,
+  ),
+  hosts: list("Which of the Route's hosts and domains it is for.", 64, text("A host.", 253), { minItems: 1 }),
+});
+export type RouteTls = Static<typeof tlsSchema>;
+
+const specSchema = object("Where requests go.", {
+  rollout: rolloutSchema,
+  domains: optional(
+    list(
+      "Further hosts: www.example.com, or *.example.com for all that are one label below. The first Route to claim one has it.",
+      32,
+      text("A DNS name that isn't under the platform's own domain.", 253),
+    ),
+  ),
+  tls: optional(list("Certificates of one's own; without one, the platform gets it.", 32, tlsSchema)),
+});
 
 const servedSchema = object("A share of the traffic, as the gateways serve it.", {
   revisionName: text("The Revision.", 63),
@@ -63,6 +82,7 @@ const statusSchema = object("What the gateways do now.", {
       }),
     ),
   ),
+  domains: optional(list("The domains of the spec that the Route has.", 32, text("A domain.", 253))),
   rollout: optional(
     object("The shift that is under way.", {
       from: text("The Revision that traffic leaves.", 63),

@@ -1,10 +1,10 @@
 /** Faults of a Route beyond its schema. */
 import { durationWords, parseDuration } from "./meta/duration.ts";
 import type { Cause } from "./meta/errors.ts";
-import { at, checked, duplicate, index, invalid } from "./meta/faults.ts";
-import { dns1035Label, dns1123Label } from "./meta/names.ts";
+import { at, checked, duplicate, index, invalid, required } from "./meta/faults.ts";
+import { type Check, dns1035Label, dns1123Label, dns1123Subdomain } from "./meta/names.ts";
 import { affinityFaults, matchFaults } from "./route-match.validation.ts";
-import type { Route, RouteTarget } from "./route.ts";
+import type { Route, RouteTarget, RouteTls } from "./route.ts";
 
 /** The longest shift: a week. */
 const maxDurationMs = 7 * 24 * 3_600_000;
@@ -19,7 +19,46 @@ export function validateRoute(route: Route): Cause[] {
     ...sumFaults(traffic, path),
     ...durationFaults(duration, "spec.rollout.duration"),
     ...affinityFaults(affinity, "spec.rollout.affinity"),
+    ...hostFaults(route.spec.domains ?? [], "spec.domains"),
+    ...tlsFaults(route.spec.tls ?? [], "spec.tls"),
   ];
+}
+
+/** A host that is no address: clients ask for those without a name, and no authority signs for them. */
+const domain: Check = (value) => {
+  const plain = value.startsWith("*.") ? value.slice(2) : value;
+  const faults = dns1123Subdomain(plain);
+  if (faults.length > 0 || value.length > 253)
+    return faults.length > 0 ? faults : ["must be no more than 253 characters"];
+  const labels = plain.split(".");
+  if (labels.some((label) => label.length > 63)) return ["each label must be no more than 63 characters"];
+  if (labels.length < 2) return ["must have at least two labels, as www.example.com; after *. as well"];
+  return /^\d+$/.test(labels.at(-1) ?? "") ? ["must be a DNS name, not an address"] : [];
+};
+
+function hostFaults(hosts: readonly string[], path: string): Cause[] {
+  return hosts.flatMap((host, position) => {
+    const field = index(path, position);
+    if (host === "") return [required(field)];
+    return hosts.indexOf(host) < position ? [duplicate(field, host)] : checked(domain, host, field);
+  });
+}
+
+/** A host has one certificate. */
+function tlsFaults(entries: readonly RouteTls[], path: string): Cause[] {
+  const seen = new Set<string>();
+  return entries.flatMap(({ secretName, hosts }, position) => {
+    const entry = index(path, position);
+    const field = at(entry, "hosts");
+    const again = hosts.flatMap((host, i) => (seen.has(host) ? [duplicate(index(field, i), host)] : []));
+    for (const host of hosts) seen.add(host);
+    const name = at(entry, "secretName");
+    return [
+      ...(secretName === "" ? [required(name)] : checked(dns1123Subdomain, secretName, name)),
+      ...hostFaults(hosts, field),
+      ...again,
+    ];
+  });
 }
 
 function targetFaults(target: RouteTarget, path: string): Cause[] {

@@ -12,7 +12,7 @@ import type { KeyPair } from "./pki.ts";
 
 /** What is to be made: an authority, or a certificate that one signs, for a server where `names` is given, else for a client. */
 export type CertificateRequest =
-  | { make: "authority"; days: number; now: number }
+  | { make: "authority"; name: string; days: number; now: number }
   | {
       make: "certificate";
       authority: KeyPair;
@@ -34,11 +34,12 @@ export function makeCertificate(request: CertificateRequest): Promise<KeyPair> {
   return request.make === "authority" ? makeAuthority(request) : issue(request);
 }
 
-async function makeAuthority({ days, now }: { days: number; now: number }): Promise<KeyPair> {
+async function makeAuthority(request: Extract<CertificateRequest, { make: "authority" }>): Promise<KeyPair> {
+  const { name, days, now } = request;
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
-    name: new x509.Name([{ CN: ["elafros-ca"] }]),
+    name: new x509.Name([{ CN: [name] }]),
     notBefore: new Date(now - skewMs),
     notAfter: new Date(now + days * dayMs),
     signingAlgorithm: algorithm,

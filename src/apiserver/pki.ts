@@ -121,7 +121,7 @@ async function openAuthority(
     }
     return stored;
   }
-  const made = await make({ make: "authority", days: caDays, now: clock.now() });
+  const made = await make({ make: "authority", name: "elafros-ca", days: caDays, now: clock.now() });
   await writePair(dir, "ca", made);
   return made;
 }

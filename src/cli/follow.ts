@@ -79,7 +79,9 @@ export async function followTraffic(
       check: (route) => {
         if (route === undefined) throw deletedMeanwhile(`Route "${follow.service}"`);
         if ((route.status?.observedGeneration ?? 0) < options.generation) return undefined;
-        if (options.served(route) && isTrue(route, "RolloutComplete")) return route;
+        // Where HTTPS is served, the address only works with the certificate; one that can't be had is told, and not waited for.
+        const certified = conditionOf(route, "CertificateReady")?.status !== "Unknown";
+        if (options.served(route) && certified && isTrue(route, "RolloutComplete")) return route;
         const stuck = conditionOf(route, "RolloutComplete");
         if (stuck?.status === "False" && stuck.reason === "ProgressDeadlineExceeded") {
           throw new FailureError(`Cannot move the traffic of service "${follow.service}": ${explain(stuck)}`);

@@ -1,12 +1,13 @@
 /**
  * What the commands that act on this machine call: the platform's modules, each loaded when it is first called.
  */
-import type { DownOptions, Finding, StatusReport, UpOptions } from "../platform/types.ts";
+import type { DownOptions, Finding, StatusReport, TrustOptions, UpOptions } from "../platform/types.ts";
 
 export interface Platform {
   up(options: UpOptions): Promise<void>;
   down(options: DownOptions): Promise<void>;
   status(options: { dataDir: string }): Promise<StatusReport>;
+  trust(options: TrustOptions): Promise<void>;
   doctor(options: { dataDir: string }): Promise<Finding[]>;
   /** Makes stand-ins of the base images; gives their names by what they stand in for. */
   makeStandIns(options: {
@@ -22,6 +23,7 @@ export const thisMachine: Platform = {
   up: async (options) => (await import("../platform/up.ts")).up(options),
   down: async (options) => (await import("../platform/down.ts")).down(options),
   status: async (options) => (await import("../platform/status.ts")).status(options),
+  trust: async (options) => (await import("../platform/trust/trust.ts")).trust(options),
   doctor: async (options) => (await import("../platform/doctor.ts")).doctor(options),
   makeStandIns: async ({ dataDir, only, print }) => {
     const { makeStandIns } = await import("../platform/stand-ins/stand-ins.ts");

@@ -104,6 +104,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/platform/status.ts")).statusCommand,
   },
   {
+    name: "trust",
+    summary: "make this machine trust the local CA of its HTTPS",
+    load: async () => (await import("./commands/platform/trust.ts")).trustCommand,
+  },
+  {
     name: "doctor",
     summary: "check that this machine has what it needs",
     load: async () => (await import("./commands/platform/doctor.ts")).doctorCommand,

@@ -11,6 +11,10 @@ export interface Answer {
   retryAfter?: number;
   /** Only shown with verbose errors. */
   detail?: string;
+  /** For `Location`. */
+  location?: string;
+  /** The body is the sentence and nothing else. */
+  bare?: boolean;
 }
 
 export const answers = {
@@ -88,6 +92,7 @@ export function renderAnswer(
   to: { accept: string | undefined; requestId: string; verbose: boolean },
 ): { fields: string[]; body: string } {
   const detail = to.verbose ? answer.detail : undefined;
+  if (answer.bare === true) return { fields: bareFields(answer.sentence, to.requestId), body: answer.sentence };
   const json = wantsJson(to.accept);
   const body = json
     ? `${JSON.stringify({
@@ -110,8 +115,14 @@ export function renderAnswer(
     "X-Request-Id",
     to.requestId,
   ];
+  if (answer.location !== undefined) fields.push("Location", answer.location);
   if (answer.retryAfter !== undefined) fields.push("Retry-After", String(answer.retryAfter));
   return { fields, body };
+}
+
+function bareFields(body: string, requestId: string): string[] {
+  const length = String(Buffer.byteLength(body));
+  return ["Content-Type", "application/octet-stream", "Content-Length", length, "X-Request-Id", requestId];
 }
 
 function wantsJson(accept: string | undefined): boolean {

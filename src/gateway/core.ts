@@ -94,7 +94,11 @@ export class Core {
 
   /** The entry of a host in the table's form; undefined if no Route has it. */
   match(host: string): HostState | undefined {
-    return this.#table.hosts.get(host);
+    const { hosts, wildcards } = this.#table;
+    const exact = hosts.get(host);
+    if (exact !== undefined || !wildcards) return exact;
+    const dot = host.indexOf(".");
+    return dot < 0 ? undefined : hosts.get(`*${host.slice(dot)}`);
   }
 
   /** Whether a request for the host may go to an app that speaks HTTP/2. Costs nothing as long as there is no such app. */

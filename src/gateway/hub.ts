@@ -87,7 +87,7 @@ export class Hub {
       this.#options.toControl({ type: "hung", revision, instance });
   }
 
-  fromControl(message: ControlMessage, json: string): void {
+  fromControl(message: Exclude<ControlMessage, { type: "certificates" }>, json: string): void {
     if (message.type === "shed") {
       this.#tellAll({ type: "shed", maxAgeMs: message.maxConnectionAgeMs });
       return;
@@ -123,11 +123,12 @@ export class Hub {
         break;
       case "load":
       case "spans":
+      case "certified":
       case "look":
       case "asking":
       case "want":
       case "returned":
-        // About load: reports.ts. About spans: main.ts. About slots: handover.ts.
+        // About load: reports.ts. About spans: main.ts. About certificates: certificate-hub.ts. About slots: handover.ts.
         break;
       case "empty":
         this.#full -= 1;

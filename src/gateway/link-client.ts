@@ -6,6 +6,7 @@ import { connect, type Socket } from "node:net";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { type ControlMessage, type GatewayMessage, leaseRenewMs } from "../routing/link.ts";
+import { checkCertificates } from "./check-certificates.ts";
 import { checkTable } from "./check-table.ts";
 import { readLines, writeLine } from "./lines.ts";
 
@@ -86,6 +87,10 @@ export class LinkClient {
       const asWritten = line.startsWith(tableHead) && Object.keys(message).length === 2;
       const json = asWritten ? line.slice(tableHead.length, -1) : JSON.stringify(message["table"]);
       this.#options.received({ type: "table", table }, json);
+      return;
+    }
+    if (message?.["type"] === "certificates") {
+      this.#options.received({ type: "certificates", update: checkCertificates(message["update"]) }, "");
       return;
     }
     const age = message?.["maxConnectionAgeMs"];

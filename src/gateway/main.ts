@@ -6,6 +6,7 @@ import { serveHandover } from "../lib/listening-socket.ts";
 import { createLog } from "../lib/log.ts";
 import { Exporter } from "../lib/otlp/exporter.ts";
 import { emptyTable, type RouteTable } from "../routing/table.ts";
+import { CertificateHub } from "./certificate-hub.ts";
 import { Core } from "./core.ts";
 import { Handover } from "./handover.ts";
 import { Hub } from "./hub.ts";
@@ -74,6 +75,15 @@ async function run(options: FullGatewayOptions): Promise<void> {
     empty: () => void Promise.all([saving, exporter?.close(lastSpansMs)]).then(() => process.exit(0)),
   });
   const exporter = exporterOf(options);
+  const certificates = new CertificateHub({
+    threads,
+    path: options.certificates,
+    log,
+    tellAll: (update) => {
+      for (let thread = 0; thread < threads; thread++) toThread(thread, { type: "certificates", update });
+    },
+    confirm: (version) => link.send({ type: "certified", version }),
+  });
   const reports = new LoadReports({
     threads,
     clock: systemClock,
@@ -87,15 +97,21 @@ async function run(options: FullGatewayOptions): Promise<void> {
     log,
     hello: () => hub.hello(),
     connected: () => hub.connected(),
-    received: (message, json) => hub.fromControl(message, json),
+    received: (message, json) => {
+      if (message.type === "certificates") certificates.fromControl(message.update);
+      else hub.fromControl(message, json);
+    },
   });
-  removeLeftovers(options.table).catch((error: unknown) => log.warn({ error }, "Old tables not removed"));
+  for (const file of [options.table, options.certificates ?? []].flat()) {
+    removeLeftovers(file).catch((error: unknown) => log.warn({ error, file }, "Old files not removed"));
+  }
   const table = hub.begin(startingTable(options.table));
+  const firstCertificates = certificates.begin();
   await handover?.follow();
   const ports = connectAll(threads);
   for (let thread = 0; thread < threads; thread++) {
     const own = ports[thread] ?? [];
-    const data: ThreadData = { thread, options, memory, table, ports: own };
+    const data: ThreadData = { thread, options, memory, table, certificates: firstCertificates, ports: own };
     const transferList = own.filter((port) => port !== null);
     const worker = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), {
       workerData: data,
@@ -103,6 +119,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
     });
     worker.on("message", (message: FromThread) => {
       if (message.type === "look") core.look();
+      if (message.type === "certified") certificates.fromThread(message.version);
       if (message.type === "load") reports.fromThread(message);
       if (message.type === "spans") exporter?.add(message.spans, message.dropped);
       handover?.fromThread(thread, message);
@@ -123,6 +140,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
   process.once("SIGTERM", () => {
     log.info({}, "Draining");
     hub.drain();
+    certificates.drain();
     process.once("SIGTERM", () => process.exit(0));
   });
   // Of the terminal's group; the supervisor decides.

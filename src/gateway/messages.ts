@@ -1,6 +1,7 @@
 /** What the hub (the process's first thread) and its serving threads tell each other, and what a thread is started with. */
 import type { MessagePort } from "node:worker_threads";
 import type { Span } from "../lib/otlp/span.ts";
+import type { CertificateUpdate } from "../routing/certificates.ts";
 import type { Outcome } from "../routing/link.ts";
 import type { SharedMemory } from "./memory.ts";
 import type { FullGatewayOptions } from "./options.ts";
@@ -33,12 +34,15 @@ export interface ThreadData {
   options: FullGatewayOptions;
   memory: SharedMemory;
   table: TableUpdate;
+  /** Absent before the first. */
+  certificates: CertificateUpdate | undefined;
   /** To each other thread, by number; its own place is null. A message is "look at your queues". */
   ports: (MessagePort | null)[];
 }
 
 export type ToThread =
   | { type: "table"; table: TableUpdate }
+  | { type: "certificates"; update: CertificateUpdate }
   /** Stop accepting; finish what there is; then say `empty`. */
   | { type: "drain" }
   /** End streaming and upgraded connections that are older. */
@@ -59,6 +63,8 @@ export type FromThread =
   | { type: "serving" }
   /** This version is in force, for new requests and for those that waited. */
   | { type: "swapped"; version: number }
+  /** The certificates of this version are in force. */
+  | { type: "certified"; version: number }
   /** The last slot of an instance that left the table was given back. */
   | { type: "idle"; instance: string }
   | { type: "hung"; revision: string; instance: string }

@@ -21,7 +21,11 @@ export interface GatewayOptions {
   /** Threads that serve; one per core. 1 to 64. */
   threads: number;
   /** Sockets that listen or are bound. `fds` has one descriptor per thread, and no descriptor stands twice. */
-  listeners: { name: string; fds: number[] }[];
+  listeners: GatewayListener[];
+  /** Absolute path of the file with the last certificates and their keys; needed with a listener for HTTPS. */
+  certificates?: string;
+  /** Sends plain requests for hosts with a certificate to this port, where clients reach the listener for HTTPS; absent: serves them. */
+  redirectPort?: number;
   /** Absolute path of the file with the last table. Read at the start, replaced with each new table; need not exist. */
   table: string;
   /** Absolute path of control's socket. Need not exist: the gateway tries for ever. */
@@ -38,6 +42,13 @@ export interface GatewayOptions {
   tracing?: { endpoint: string; sampling: number };
   /** Limits of its own; those left out have the values of `defaultLimits`. Milliseconds, bytes, counts. */
   limits?: Partial<GatewayLimits>;
+}
+
+interface GatewayListener {
+  name: string;
+  fds: number[];
+  /** For HTTPS. */
+  tls?: boolean;
 }
 
 /** What bounds a gateway, whatever its table says. */
@@ -119,6 +130,10 @@ export function parseGatewayOptions(argument: string | undefined): FullGatewayOp
     listeners,
     table: asPath(o["table"], "table"),
     link: asPath(o["link"], "link"),
+    ...(o["certificates"] === undefined ? {} : { certificates: asPath(o["certificates"], "certificates") }),
+    ...(o["redirectPort"] === undefined
+      ? {}
+      : { redirectPort: asInteger(o["redirectPort"], "redirectPort", [1, 65_535]) }),
     ...(handover === undefined ? {} : { handover: asPath(handover, "handover") }),
     ...(o["sockets"] === undefined ? {} : { sockets: asSockets(o["sockets"]) }),
     ...(o["accessLog"] === undefined ? {} : { accessLog: asAccessLog(o["accessLog"]) }),
@@ -171,7 +186,8 @@ function asListeners(value: unknown, threads: number): GatewayOptions["listeners
       seen.add(number);
       return number;
     });
-    return { name: asText(entry["name"], `listeners[${i}].name`), fds: numbers };
+    const name = asText(entry["name"], `listeners[${i}].name`);
+    return { name, fds: numbers, ...(entry["tls"] === true ? { tls: true } : {}) };
   });
 }
 

@@ -62,12 +62,20 @@ export interface HostState {
 export interface ThreadTable {
   readonly version: number;
   readonly hosts: ReadonlyMap<string, HostState>;
+  /** Whether some host begins with `*.`. */
+  readonly wildcards: boolean;
   readonly revisions: ReadonlyMap<string, RevisionState>;
   /** Some Revision's app speaks HTTP/2. */
   readonly anyHttp2: boolean;
 }
 
-export const noTable: ThreadTable = { version: 0, hosts: new Map(), revisions: new Map(), anyHttp2: false };
+export const noTable: ThreadTable = {
+  version: 0,
+  hosts: new Map(),
+  wildcards: false,
+  revisions: new Map(),
+  anyHttp2: false,
+};
 
 /**
  * Makes the next table. Revisions that stay are the same objects with their new entry; `gone` are the instances that the new table doesn't
@@ -97,7 +105,9 @@ export function nextTable(update: TableUpdate, before: ThreadTable): NextTable {
     revision.instances = [];
     revision.present = false;
   }
-  return { table: { version: update.version, hosts: makeHosts(source, update), revisions, anyHttp2 }, gone, left };
+  const hosts = makeHosts(source, update);
+  const wildcards = [...hosts.keys()].some((name) => name.startsWith("*."));
+  return { table: { version: update.version, hosts, wildcards, revisions, anyHttp2 }, gone, left };
 }
 
 export interface NextTable {

@@ -1,4 +1,4 @@
-/** The file with the last table: a gateway starts from it when control is away. */
+/** The file with the last table: a gateway starts from it when control is away. Certificates are kept in the same way. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { open, readdir, rename, rm } from "node:fs/promises";

@@ -11,8 +11,11 @@ import type { FromThread, ThreadData, ToThread } from "./messages.ts";
 import type { FullGatewayOptions } from "./options.ts";
 import { AccessLog } from "./seen/access-log.ts";
 import { Observer } from "./seen/observer.ts";
+import { Certificates } from "./tls/certificates.ts";
+import { createTlsFront } from "./tls/front.ts";
 
-async function serve(hub: MessagePort, { thread, options, memory, table, ports }: ThreadData): Promise<void> {
+async function serve(hub: MessagePort, data: ThreadData): Promise<void> {
+  const { thread, options, memory, table, ports } = data;
   const log = createLog("gateway").child({ thread });
   const say = (message: FromThread): void => hub.postMessage(message);
   const fronts: Front[] = [];
@@ -35,6 +38,8 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
   });
   const { accessLog, observer } = makeObserver(options, (message) => say(message));
   core.swap(table);
+  const certificates = new Certificates(log);
+  if (data.certificates !== undefined) certificates.apply(data.certificates);
   for (const port of ports) {
     port?.on("message", () => core.look());
     port?.unref();
@@ -44,6 +49,10 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
       case "table":
         core.swap(message.table);
         say({ type: "swapped", version: message.table.version });
+        break;
+      case "certificates":
+        certificates.apply(message.update);
+        say({ type: "certified", version: message.update.version });
         break;
       case "drain":
         void Promise.all(fronts.map((front) => front.drain())).then(async () => {
@@ -80,11 +89,18 @@ async function serve(hub: MessagePort, { thread, options, memory, table, ports }
         break;
     }
   });
-  for (const { fds } of options.listeners) {
+  const { limits, verboseErrors, redirectPort } = options;
+  const secured = options.listeners.some(({ tls }) => tls === true);
+  for (const { fds, tls } of options.listeners) {
     const fd = fds[thread];
     if (fd === undefined) continue;
-    const { limits, verboseErrors } = options;
-    fronts.push(await createHttp1Front(fd, { core, clock, log, limits, verboseErrors, observer }));
+    const common = { core, clock, log, limits, verboseErrors, observer };
+    const divert = secured ? { divert: { certificates, redirectPort } } : {};
+    fronts.push(
+      await (tls === true
+        ? createTlsFront(fd, { ...common, certificates })
+        : createHttp1Front(fd, { ...common, ...divert })),
+    );
   }
   say({ type: "serving" });
 }

@@ -9,6 +9,10 @@ export interface PlatformConfig {
   api: string;
   /** `host:port` of the gateway. */
   http: string;
+  /** `host:port` of the gateway for HTTPS; `none` or absent: it serves none. */
+  https?: string;
+  /** Whether plain requests for hosts with a certificate are sent to HTTPS. */
+  httpsRedirect?: boolean;
   /** Hosts are `{route}.{namespace}.{domain}`. */
   domain: string;
   /** Further names and addresses in the API server's certificate. */
@@ -37,6 +41,11 @@ export interface PlatformConfig {
   traceSampling: number;
 }
 
+/** Where HTTPS is served, `host:port`; undefined where it isn't. */
+export function httpsAddress({ https = "none" }: Pick<PlatformConfig, "https">): string | undefined {
+  return https === "none" ? undefined : https;
+}
+
 /** The files and sockets below a data directory. */
 export function platformPaths(dataDir: string) {
   const run = join(dataDir, "run");
@@ -57,6 +66,10 @@ export function platformPaths(dataDir: string) {
     gatewayState,
     /** The gateway's last route table. */
     table: join(gatewayState, "table.json"),
+    /** The gateway's last certificates, with their keys. */
+    servedCertificates: join(gatewayState, "certificates.json"),
+    /** The authority for HTTPS, and what it made, 0700. */
+    certificates: join(dataDir, "certificates"),
     /** containers-storage: graph root. */
     images: join(dataDir, "images"),
     /** One directory per instance. */

@@ -8,6 +8,8 @@ import { lockDirectory } from "./supervisor/lock.ts";
 import { runProgram } from "./supervisor/programs.ts";
 import { type ProcessRecord, removeRecord, runningRecord, runningUnder } from "./supervisor/records.ts";
 import { removeUnit } from "./systemd.ts";
+import { personAsking } from "./trust/browsers.ts";
+import { distrust } from "./trust/trust.ts";
 import type { DownOptions } from "./types.ts";
 import { requireRoot } from "./settings.ts";
 
@@ -50,10 +52,21 @@ export async function down(options: DownOptions): Promise<void> {
     return;
   }
   await removeUnit(dataDir);
+  await stopTrusting(dataDir, options);
   const emptied = await removeDirectory(dataDir);
   options.print(
     `Elafros is stopped and ${dataDir} is ${emptied ? "empty: a file system is mounted there" : "removed"}`,
   );
+}
+
+/** A trusted authority whose key is gone is of no use to anyone; one that can't be removed doesn't keep the rest. */
+async function stopTrusting(dataDir: string, { print }: DownOptions): Promise<void> {
+  try {
+    for (const place of await distrust(dataDir, await personAsking(process.env)))
+      print(`Local CA removed from ${place}`);
+  } catch (error) {
+    print(`The local CA could not be removed from this machine's stores: ${(error as Error).message}`);
+  }
 }
 
 /** A file system may be mounted there: then the directory stays, and is empty. True for that. */

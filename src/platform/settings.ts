@@ -3,11 +3,11 @@ import type { UpOptions } from "./types.ts";
 
 /** The settings among the options that were given, without what only the command itself uses. */
 export function settingsOf(options: UpOptions): Partial<PlatformConfig> {
-  const { api, http, domain, apiSans, region, allowHostPorts, verboseErrors } = options;
+  const { api, http, https, httpsRedirect, domain, apiSans, region, allowHostPorts, verboseErrors } = options;
   const { maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources } = options;
   const { accessLog, accessLogSampling, otlpEndpoint, traceSampling } = options;
   const seen = { accessLog, accessLogSampling, otlpEndpoint, traceSampling };
-  const network = { api, http, domain, apiSans, region, allowHostPorts, verboseErrors };
+  const network = { api, http, https, httpsRedirect, domain, apiSans, region, allowHostPorts, verboseErrors };
   const settings = { ...network, ...seen, maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }

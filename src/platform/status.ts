@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { readJson } from "../lib/files.ts";
-import { type PlatformConfig, platformPaths } from "./config.ts";
+import { httpsAddress, type PlatformConfig, platformPaths } from "./config.ts";
 import { processStatuses } from "./supervisor/records.ts";
 import { readControlStatus } from "./control/status-file.ts";
 import type { StatusReport } from "./types.ts";
@@ -29,6 +29,8 @@ export async function status(options: { dataDir: string }): Promise<StatusReport
   }
   report.api = `https://${config.api}`;
   report.url = `http://${config.http}`;
+  const secure = httpsAddress(config);
+  if (secure !== undefined) report.https = `https://${secure}`;
   const alive = (name: string) => processes.some((each) => each.name === name && each.running);
   const up = `run "elafros up --data-dir ${dataDir}"`;
   if (!processes.some((each) => each.running)) {

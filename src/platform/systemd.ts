@@ -45,6 +45,8 @@ function flagOf(name: string, value: unknown): string[] {
   const flag = {
     api: "--api",
     http: "--http",
+    https: "--https",
+    httpsRedirect: "--https-redirect",
     domain: "--domain",
     apiSans: "--api-san",
     region: "--region",

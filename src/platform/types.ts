@@ -9,6 +9,10 @@ export interface UpOptions {
   api?: string;
   /** `host:port`; default `127.0.0.1:8080`. */
   http?: string;
+  /** `host:port`, or `none`, the default. */
+  https?: string;
+  /** Sends plain requests for hosts with a certificate to HTTPS. */
+  httpsRedirect?: boolean;
   /** Default `localhost`. */
   domain?: string;
   /** Further names and addresses in the API server's certificate. */
@@ -42,11 +46,20 @@ export interface UpOptions {
   print(line: string): void;
 }
 
+export interface TrustOptions {
+  dataDir: string;
+  /** Takes it back. */
+  remove?: boolean;
+  /** Gives the certificate to `print`, and changes nothing. */
+  printCertificate?: boolean;
+  print: (line: string) => void;
+}
+
 export interface DownOptions {
   dataDir: string;
   /** Also removes every trace: services, images, files. */
   purge?: boolean;
-  print(line: string): void;
+  print: (line: string) => void;
 }
 
 /** One process of an installation. */
@@ -73,6 +86,8 @@ export interface StatusReport {
   /** Whether all processes run. */
   running: boolean;
   url?: string;
+  /** The gateway's, for HTTPS. */
+  https?: string;
   api?: string;
   processes: ProcessStatus[];
   instances: InstanceStatus[];

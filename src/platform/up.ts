@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { rfc3339 } from "../lib/clock.ts";
 import { readJson } from "../lib/files.ts";
 import { signalProcess, waitForEnd } from "../lib/process.ts";
-import { type PlatformConfig, checkDataDir, platformPaths } from "./config.ts";
+import { type PlatformConfig, checkDataDir, httpsAddress, platformPaths } from "./config.ts";
 import { doctor } from "./doctor.ts";
 import { followFile } from "./follow-file.ts";
 import { requireRoot, settingsOf } from "./settings.ts";
@@ -45,9 +45,9 @@ async function upOn(dataDir: string, options: UpOptions): Promise<void> {
   const paths = platformPaths(dataDir);
   const running = await runningRecord(paths, "supervisor");
   if (running !== undefined && running.starting !== true) {
-    const { http, api } = (await readJson(paths.config)) as PlatformConfig;
+    const config = (await readJson(paths.config)) as PlatformConfig;
     options.print(
-      `Elafros already runs on ${dataDir} (pid ${running.pid}): API https://${api}, gateway http://${http}. Nothing was changed`,
+      `Elafros already runs on ${dataDir} (pid ${running.pid}): API https://${config.api}, gateway ${gatewayUrls(config)}. Nothing was changed`,
     );
     return;
   }
@@ -64,16 +64,22 @@ async function upOn(dataDir: string, options: UpOptions): Promise<void> {
   }
   const startedAt = Date.now();
   const pid = await launchSupervisor(dataDir, settingsOf(options));
-  const { http, api, domain, accessLog } = (await readJson(paths.config)) as PlatformConfig;
+  const config = (await readJson(paths.config)) as PlatformConfig;
+  const { api, domain, accessLog } = config;
   const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
   options.print(
-    `Elafros serves since ${rfc3339(Date.now())} (${seconds} s): API https://${api}, gateway http://${http} for *.${domain}, kubeconfig ${paths.kubeconfig}`,
+    `Elafros serves since ${rfc3339(Date.now())} (${seconds} s): API https://${api}, gateway ${gatewayUrls(config)} for *.${domain}, kubeconfig ${paths.kubeconfig}`,
   );
   if (options.detach === true) return;
   const unfollow =
     accessLog === "-" ? followFile(accessLogPath(paths), (text) => process.stdout.write(text)) : () => {};
   await stayUntilStopped(dataDir, pid);
   unfollow();
+}
+
+function gatewayUrls(config: PlatformConfig): string {
+  const secure = httpsAddress(config);
+  return `http://${config.http}${secure === undefined ? "" : ` and https://${secure}`}`;
 }
 
 /** Waits until the supervisor has ended; signals go on to it. */

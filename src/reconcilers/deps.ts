@@ -12,6 +12,7 @@ import type { ControllerDeps, Informer } from "../controller/index.ts";
 import type { ScalingPort } from "../autoscaler/port.ts";
 import type { BuildsPort } from "../runtime/builds.ts";
 import type { ImagesPort } from "../runtime/images.ts";
+import type { CertificatesPort } from "../routing/certificates.ts";
 import type { TrafficPort } from "../routing/traffic.ts";
 import type { WorkloadsPort } from "../runtime/workloads.ts";
 import type { Ledger } from "./route/ledger.ts";
@@ -35,6 +36,8 @@ export interface ReconcilerDeps extends ControllerDeps {
   builds: BuildsPort;
   traffic: TrafficPort;
   ledger: Ledger;
+  /** Absent: the platform serves no HTTPS. */
+  certificates: CertificatesPort | undefined;
   /** Hosts are `{route}.{namespace}.{domain}`. */
   domain: string;
   /** The URL that clients call for a host. */

@@ -37,6 +37,11 @@ export function startInformers(deps: { client: Client; clock: Clock; log: Log })
     routes: follow(Route, {
       configuration: (route) => inNamespace(route, followedBy(route)),
       revision: (route) => inNamespace(route, namedBy(route)),
+      secret: (route) =>
+        inNamespace(
+          route,
+          (route.spec.tls ?? []).map(({ secretName }) => secretName),
+        ),
     }),
     builds: follow(Build, {
       configuration: (build) => inNamespace(build, [build.metadata.labels?.[configurationLabel] ?? ""]),

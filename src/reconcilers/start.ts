@@ -10,6 +10,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { BuildsPort } from "../runtime/builds.ts";
 import type { ImagesPort } from "../runtime/images.ts";
+import type { CertificatesPort } from "../routing/certificates.ts";
 import type { TrafficPort } from "../routing/traffic.ts";
 import type { WorkloadsPort } from "../runtime/workloads.ts";
 import { defaultBuildRetentionMs } from "./build/plan.ts";
@@ -29,6 +30,8 @@ export interface ControllersOptions {
   images: ImagesPort;
   builds: BuildsPort;
   traffic: TrafficPort;
+  /** Absent: the platform serves no HTTPS. */
+  certificates?: CertificatesPort;
   clock: Clock;
   log: Log;
   /** Hosts are `{route}.{namespace}.{domain}`. */
@@ -69,6 +72,7 @@ export function startControllers(options: ControllersOptions): Controllers {
     images: options.images,
     builds: options.builds,
     traffic: options.traffic,
+    certificates: options.certificates,
     domain: options.domain,
     urlOf: options.urlOf,
     scaling: options.scaling,

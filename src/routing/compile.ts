@@ -21,11 +21,12 @@ export interface CompileInput {
 
 /**
  * The table. It holds the Revisions that some host leads to, and no others. Where two Routes claim one host, hosts that split win
- * over named addresses, then the Route whose name sorts first: the same input always gives the same table.
+ * over named addresses, these over domains, then the Route whose name sorts first: the same input always gives the same table.
  */
 export function compile(input: CompileInput): RouteTable {
   const hosts = new Map<string, HostEntry>();
   const named: [string, HostEntry][] = [];
+  const domains: [string, HostEntry][] = [];
   const used = new Set<string>();
   const assignments = [...input.assignments.values()].toSorted((a, b) => (a.route < b.route ? -1 : 1));
 
@@ -42,12 +43,13 @@ export function compile(input: CompileInput): RouteTable {
       ...(assignment.affinity === undefined ? {} : { affinity: assignment.affinity }),
     };
     for (const host of assignment.hosts) claim(hosts, host, entry);
+    for (const domain of assignment.domains ?? []) domains.push([domain, entry]);
     for (const { host, revision } of assignment.named) {
       used.add(prefix + revision);
       named.push([host, { route: assignment.route, targets: [{ revision: prefix + revision, percent: 100 }] }]);
     }
   }
-  for (const [host, entry] of named) claim(hosts, host, entry);
+  for (const [host, entry] of [...named, ...domains]) claim(hosts, host, entry);
 
   const revisions: Record<string, RevisionEntry> = {};
   for (const key of used) {

@@ -2,6 +2,7 @@
  * What control and a gateway say to each other: one stream per gateway over a local socket, one JSON message a line (NDJSON).
  * The gateway connects, says hello, and reconnects for ever; control answers with its table and then with each new one.
  */
+import type { CertificateUpdate } from "./certificates.ts";
 import type { RouteTable } from "./table.ts";
 
 /** The lease of a member, renewed by each message; a gateway says something at least every `leaseRenewMs`. */
@@ -13,6 +14,8 @@ export type GatewayMessage =
   | { type: "hello"; gateway: string; pid: number; serving: number; draining: string[] }
   /** All threads serve this version. `draining`: instances that left the table and still have requests. */
   | { type: "ack"; version: number; draining: string[] }
+  /** All threads have the certificates of this version. */
+  | { type: "certified"; version: number }
   /** An instance that left the table has no request any more. */
   | { type: "drained"; instance: string }
   /** Renews the lease. */
@@ -54,5 +57,7 @@ export type RevisionLoad = [revision: string, concurrency: number, requests: num
 
 export type ControlMessage =
   | { type: "table"; table: RouteTable }
+  /** The first on a connection is whole. */
+  | { type: "certificates"; update: CertificateUpdate }
   /** Control is about to end the gateway: end streaming and upgraded connections that are older than this. */
   | { type: "shed"; maxConnectionAgeMs: number };

@@ -7,7 +7,10 @@ import type { Affinity, RequestTest } from "./traffic.ts";
 export interface RouteTable {
   /** Grows with every table of this installation, also over restarts of control. */
   version: number;
-  /** By host name in lower case without port: `my-service.default.localhost`, `next.my-service.default.localhost`, `my-service.default`. */
+  /**
+   * By host name in lower case without port: `my-service.default.localhost`, `next.my-service.default.localhost`, `my-service.default`,
+   * `www.example.com`; `*.example.com` stands for the hosts one label below that have no entry.
+   */
   hosts: Record<string, HostEntry>;
   /** By `namespace/name` of the Revision. */
   revisions: Record<string, RevisionEntry>;

@@ -27,6 +27,8 @@ export interface RouteAssignment {
   route: string;
   /** The hosts that split by percent. */
   hosts: string[];
+  /** Further hosts that split by percent, and `*.` hosts; they never take one that a Route has by its name. */
+  domains?: string[];
   /** Revisions by name in the Route's namespace; percents total 100, or no target at all (the hosts then answer 503). */
   targets: { revision: string; percent: number }[];
   /** Hosts that go to one Revision alone. */

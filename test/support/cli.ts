@@ -56,6 +56,7 @@ export const noPlatform: Platform = {
   up: notHere,
   down: notHere,
   status: notHere,
+  trust: notHere,
   doctor: notHere,
   makeStandIns: notHere,
   userKubeconfig: notHere,

@@ -1,5 +1,6 @@
 /** Runs real gateway processes on sockets that the test owns, as the supervisor does, against a real link server. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import net, { type AddressInfo } from "node:net";
@@ -14,6 +15,7 @@ import {
 } from "../../src/gateway/options.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
+import { type CertificateFeed, createFeed } from "../../src/platform/certificates/feed.ts";
 import { createLinkServer, type LinkServer } from "../../src/platform/control/link-server.ts";
 import type { Outcome, RevisionLoad } from "../../src/routing/link.ts";
 import type { RevisionEntry, RouteTable } from "../../src/routing/table.ts";
@@ -57,6 +59,8 @@ export interface RunningGateway {
 
 export interface Bench {
   port: number;
+  /** Of the listener for HTTPS; 0 where the bench has none. */
+  tlsPort: number;
   dir: string;
   tablePath: string;
   linkPath: string;
@@ -67,6 +71,7 @@ export interface Bench {
     verboseErrors?: boolean;
     accessLog?: { path: string; sampling: number };
     tracing?: { endpoint: string; sampling: number };
+    redirectPort?: number;
   }): Promise<RunningGateway>;
   /** Starts control's end of the link. */
   control(): Promise<FakeControl>;
@@ -76,6 +81,8 @@ export interface Bench {
 /** Control as far as the gateway sees it: the real link server before a publisher that only writes down. */
 export interface FakeControl {
   link: LinkServer;
+  /** What it tells of certificates. */
+  feed: CertificateFeed;
   /** Publishes the table with the next version; returns the version. */
   publish(table: Omit<RouteTable, "version">): number;
   /** Publishes and waits until `gateways` of them serve it. */
@@ -97,9 +104,10 @@ export interface FakeControl {
 let names = 0;
 
 /** A directory, a socket, and what runs on them; `close` ends it all. */
-export async function createBench(): Promise<Bench> {
+export async function createBench({ tls = false }: { tls?: boolean } = {}): Promise<Bench> {
   const dir = await mkdtemp(join(tmpdir(), "elafros-gateway-"));
   const socket = bindSocket();
+  const secure = tls ? bindSocket() : undefined;
   const started: RunningGateway[] = [];
   const controls: FakeControl[] = [];
   const tablePath = join(dir, "table.json");
@@ -107,25 +115,37 @@ export async function createBench(): Promise<Bench> {
   let version = 0;
   return {
     port: socket.port,
+    tlsPort: secure?.port ?? 0,
     dir,
     tablePath,
     linkPath,
     async start({ threads = 2, accessLog, ...more } = {}) {
       const log = accessLog === undefined ? undefined : await open(accessLog.path, "a");
       const fds = Array.from({ length: threads }, (_, i) => 3 + i);
+      const secureFds = secure === undefined ? [] : fds.map((fd) => fd + threads);
       const options: GatewayOptions = {
         id: `gateway-${++names}`,
         version: "test",
         threads,
-        listeners: [{ name: "http", fds }],
+        listeners: [
+          { name: "http", fds },
+          ...(secure === undefined ? [] : [{ name: "https", fds: secureFds, tls: true }]),
+        ],
+        ...(secure === undefined ? {} : { certificates: join(dir, "certificates.json") }),
         table: tablePath,
         link: linkPath,
         handover: join(dir, "handover.sock"),
-        ...(accessLog === undefined ? {} : { accessLog: { fd: 3 + threads, sampling: accessLog.sampling } }),
+        ...(accessLog === undefined
+          ? {}
+          : { accessLog: { fd: 3 + threads + secureFds.length, sampling: accessLog.sampling } }),
         ...more,
       };
       parseGatewayOptions(JSON.stringify(options));
-      const running = await run(options, [...fds.map(() => socket.fd), ...(log === undefined ? [] : [log.fd])]);
+      const running = await run(options, [
+        ...fds.map(() => socket.fd),
+        ...(secure === undefined ? [] : fds.map(() => secure.fd)),
+        ...(log === undefined ? [] : [log.fd]),
+      ]);
       await log?.close();
       started.push(running);
       return running;
@@ -140,6 +160,7 @@ export async function createBench(): Promise<Bench> {
       await Promise.all(started.map(({ exited }) => exited));
       for (const control of controls) await control.close();
       socket.close();
+      secure?.close();
       await rm(dir, { recursive: true, force: true });
     },
   };
@@ -180,8 +201,11 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
   const seen: FakeControl["seen"] = [];
   const drained: string[] = [];
   let table: RouteTable | undefined;
+  const feed = createFeed({ startVersion: Date.now(), ticketKeys: randomBytes(48).toString("base64") });
+  feed.start();
   const link = await createLinkServer({
     path,
+    certificates: feed,
     clock: systemClock,
     log: silentLog,
     onHung: ({ revision, instance }) => hung.push({ revision, instance }),
@@ -211,6 +235,7 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
   };
   return {
     link,
+    feed,
     publish,
     async settle(content, gateways = 1) {
       const version = publish(content);

@@ -1,6 +1,7 @@
 /** What exchanges of one front share. */
 import type { Clock } from "../../lib/clock.ts";
 import type { Core } from "../core.ts";
+import type { DivertOptions } from "../divert.ts";
 import type { AppSessions } from "../http2/sessions.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Observer } from "../seen/observer.ts";
@@ -13,6 +14,7 @@ export interface FrontContext {
   clock: Clock;
   limits: GatewayLimits;
   verboseErrors: boolean;
+  divert: DivertOptions | undefined;
   observer: Observer | undefined;
   /** Connections to apps: of HTTP/1.1, and of HTTP/2. */
   upstreams: Upstreams;

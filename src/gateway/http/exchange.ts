@@ -5,6 +5,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { type Answer, answers } from "../answers.ts";
+import { divert } from "../divert.ts";
 import { Http2Call } from "../http2/call.ts";
 import { cookieName } from "../choice.ts";
 import { readTarget, type Target } from "../match.ts";
@@ -82,6 +83,9 @@ export class Exchange {
     if (fault !== undefined)
       return this.#refuse(fault === "TooManyFields" ? answers.fieldsTooLarge : answers.badRequest);
     if (this.#target === undefined) return this.#refuse(answers.badHost);
+    const diverting = this.#context.divert;
+    const diverted = diverting === undefined ? undefined : divert(diverting, this.#target);
+    if (diverted !== undefined) return this.#fail(diverted);
     this.#placement = new Placement({
       core: this.#context.core,
       clock: this.#context.clock,

@@ -66,6 +66,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
     limits,
     verboseErrors: options.verboseErrors,
     observer: options.observer,
+    divert: options.divert,
     upstreams,
     sessions,
     newId: randomUUID,
@@ -250,7 +251,8 @@ function onClientError(
   core.outcomes.refused(answer.status);
   const nothing = { method: "", target: "", host: "", protocol: "HTTP/1.1", header: () => undefined } as const;
   const address = socket.remoteAddress?.replace(/^::ffff:/, "") ?? "";
-  const arrival = { ...nothing, at: clock.now(), scheme: "http" as const, address, requestId };
+  const scheme = "encrypted" in socket ? "https" : "http";
+  const arrival = { ...nothing, at: clock.now(), scheme, address, requestId } as const;
   observer?.refused(arrival, { status: answer.status, bytes });
 }
 

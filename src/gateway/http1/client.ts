@@ -4,6 +4,7 @@
  * request that isn't plain or is for an app that speaks HTTP/2, is handed over with what was read of it.
  */
 import { type Answer, answers } from "../answers.ts";
+import { mayDivert } from "../divert.ts";
 import { AppHead } from "./app-head.ts";
 import { Chunks, type ChunkSink } from "./chunks.ts";
 import type { Context } from "./context.ts";
@@ -217,6 +218,8 @@ export class Client implements WireUser, ChunkSink {
       return -1;
     }
     if (this.#context.core.speaksHttp2(host)) return this.#handOver(bytes.subarray(from, end), 1);
+    const { divert } = this.#context;
+    if (divert !== undefined && mayDivert(divert, host)) return this.#handOver(bytes.subarray(from, end), 1);
     this.#fresh = false;
     const { minor, method } = head;
     this.persists = minor === 1 ? !framing.close : framing.keepAlive && !framing.close;

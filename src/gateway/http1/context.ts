@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { Core } from "../core.ts";
+import type { DivertOptions } from "../divert.ts";
 import { normalizeHost } from "../match.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Observer } from "../seen/observer.ts";
@@ -21,6 +22,7 @@ export interface ContextOptions {
   clock: Clock;
   limits: GatewayLimits;
   verboseErrors: boolean;
+  divert?: DivertOptions;
   observer: Observer | undefined;
   /** Serves a connection from its next request on, or from its preface if it is one of HTTP/2; `bytes` of it were read already. */
   handOver: HandOver;
@@ -33,6 +35,7 @@ export class Context {
   readonly clock: Clock;
   readonly limits: GatewayLimits;
   readonly verboseErrors: boolean;
+  readonly divert: DivertOptions | undefined;
   readonly observer: Observer | undefined;
   readonly handOver: HandOver;
   readonly pool = new Pool();
@@ -59,6 +62,7 @@ export class Context {
     this.limits = options.limits;
     this.verboseErrors = options.verboseErrors;
     this.observer = options.observer;
+    this.divert = options.divert;
     this.handOver = options.handOver;
     const { headerBytes, headerCount, idleMs } = options.limits;
     this.requestHead = new RequestHead({ bytes: headerBytes, fields: headerCount });

@@ -30,7 +30,8 @@ import { createLauncher } from "../../runtime/oci/launcher.ts";
 import { createImageStore } from "../../runtime/oci/images.ts";
 import { createNetwork } from "../../runtime/oci/network.ts";
 import { openStore } from "../../store/open.ts";
-import { type PlatformConfig, platformPaths } from "../config.ts";
+import { openCertificates } from "../certificates/start.ts";
+import { httpsAddress, type PlatformConfig, platformPaths } from "../config.ts";
 import { networkOptions } from "../network-options.ts";
 import { startTemplates } from "../templates/start.ts";
 import { servingNames } from "../user-kubeconfig.ts";
@@ -41,6 +42,7 @@ import { createLinkServer } from "./link-server.ts";
 import { createMetrics } from "./metrics.ts";
 import { podLogs } from "./pod-logs.ts";
 import { podView } from "./pods.ts";
+import { refuseReservedDomains } from "./reserved-domains.ts";
 import { startSourceHousekeeping } from "./source-housekeeping.ts";
 import { keepStatusFile } from "./status-file.ts";
 import { connectWorkloads } from "./traffic.ts";
@@ -54,12 +56,11 @@ export interface Control {
 export async function startControl(config: PlatformConfig, listen: ListenOptions, log: Log): Promise<Control> {
   const clock = systemClock;
   const paths = platformPaths(config.dataDir);
-  const { port } = parseHostPort(config.http);
   const retentionMs = config.buildRetentionSeconds * 1000;
-  const hostPort = port === 80 ? "" : `:${port}`;
+  const secure = httpsAddress(config);
 
   const launcher = createLauncher();
-  const [store, pki, images, network] = await Promise.all([
+  const [store, pki, images, network, certificates] = await Promise.all([
     openStore({
       path: paths.store,
       log,
@@ -70,6 +71,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     openPki({ dir: paths.pki, names: servingNames(config), clock }),
     createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), launcher, log }),
     createNetwork({ ...networkOptions(config, log), launcher }),
+    secure === undefined ? undefined : openCertificates(paths.certificates, { clock, log }),
   ]);
 
   const sources = await openSourceStore({
@@ -106,7 +108,10 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     clock,
     log,
     authorize: authorizer.authorize,
-    admit: authorizer.admit,
+    admit: async (admission) => {
+      refuseReservedDomains(config.domain, admission);
+      await authorizer.admit(admission);
+    },
     virtual: [podView(driver)],
   });
   const stored = allKinds.filter((kind) => kind.kind !== Pod.kind);
@@ -125,6 +130,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     path: paths.gatewaySocket,
     owner: (await stat(paths.gatewayState)).uid,
     publisher,
+    ...(certificates === undefined ? {} : { certificates: certificates.feed }),
     clock,
     log,
     onHung: ({ instance }) => driver.replace(instance, "it did not end work that nobody waits for any more"),
@@ -149,18 +155,20 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     images,
     builds: driver.builds,
     traffic: publisher,
+    ...(certificates === undefined ? {} : { certificates: certificates.manager }),
     clock,
     log,
     domain: config.domain,
-    urlOf: (host) => `http://${host}${hostPort}`,
+    urlOf: urlMaker(config),
     buildRetentionMs: retentionMs,
     scaling: autoscaler,
   });
   const templates = startTemplates({ client, clock, log });
   await controllers.synced;
+  certificates?.start();
   publisher.start();
   const unsubscribeDns = publisher.subscribe(() => {
-    const names = Object.keys(publisher.table().hosts).filter((host) => !host.endsWith(`.${config.domain}`));
+    const names = internalNames(publisher.table());
     publishDnsNames({ dataDir: config.dataDir, gateway: network.gateway }, names).catch((error: unknown) =>
       log.warn({ error }, "names for the instances' DNS server can't be published"),
     );
@@ -214,6 +222,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
       await Promise.all([imageHousekeeping.stop(), sourceHousekeeping.stop(), templates.stop()]);
       await controllers.stop();
       await link.close();
+      certificates?.stop();
       disconnect();
       coldStarts.stop();
       await exporter?.close(lastSpansMs);
@@ -248,6 +257,26 @@ function mostInstances(): number {
 /** A reload of the machine's firewall, or a moved default route, is mended within this time. */
 const networkCheckMs = 60_000;
 const certificateCheckMs = 12 * 3_600_000;
+
+/** What a client calls for a host. */
+function urlMaker(config: PlatformConfig): (host: string) => string {
+  const secure = httpsAddress(config);
+  const { port } = parseHostPort(secure ?? config.http);
+  const suffix = port === (secure === undefined ? 80 : 443) ? "" : `:${port}`;
+  return (host) => `${secure === undefined ? "http" : "https"}://${host}${suffix}`;
+}
+
+/**
+ * The names that instances call Routes by, `{route}.{namespace}` and what is below. Not domains: whoever may write a Route could else lead the
+ * instances of all others astray.
+ */
+function internalNames({ hosts }: RouteTable): string[] {
+  return Object.entries(hosts).flatMap(([host, { route }]) => {
+    const [namespace = "", name = ""] = route.split("/");
+    const own = `${name}.${namespace}`;
+    return host === own || host.endsWith(`.${own}`) ? [host] : [];
+  });
+}
 
 /** The address to call where the server listens on all of them. */
 function reachable(api: string): string {

@@ -17,6 +17,8 @@ export function parseGatewayMessage(line: string): GatewayMessage | undefined {
       };
     case "ack":
       return { type: "ack", version: count(m, "version"), draining: texts(m, "draining") };
+    case "certified":
+      return { type: "certified", version: count(m, "version") };
     case "drained":
       return { type: "drained", instance: text(m, "instance") };
     case "alive":

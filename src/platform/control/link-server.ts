@@ -8,6 +8,7 @@ import { readLines, writeLine } from "../../gateway/lines.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { type ControlMessage, type GatewayMessage, leaseMs, type Outcome } from "../../routing/link.ts";
+import type { CertificateUpdate } from "../../routing/certificates.ts";
 import type { Publisher } from "../../routing/publisher.ts";
 import type { RouteTable } from "../../routing/table.ts";
 import { parseGatewayMessage } from "./gateway-message.ts";
@@ -21,6 +22,12 @@ export interface LinkServerOptions {
   /** The account of the gateways; root unless given. The directory of `path` must be root's alone. */
   owner?: number;
   publisher: Pick<Publisher, "addMember" | "removeMember" | "leaseExpired" | "ack" | "instanceDrained">;
+  /** Absent: gateways are told nothing of certificates. */
+  certificates?: {
+    join(gateway: string, send: (update: CertificateUpdate) => void): void;
+    certified(gateway: string, version: number): void;
+    leave(gateway: string): void;
+  };
   clock: Clock;
   log: Log;
   /** An instance holds a slot for work that nobody waits for, for longer than allowed: replace it. May be called again for the same. */
@@ -64,6 +71,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       gateways.delete(gateway.id);
       gateway.socket?.destroy();
       publisher.leaseExpired(gateway.id);
+      options.certificates?.leave(gateway.id);
     });
   };
   /** Without a connection: a member until its lease is over, since it may serve on, or until its process has ended. */
@@ -78,6 +86,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       gateway.cancelLease();
       gateways.delete(gateway.id);
       publisher.removeMember(gateway.id);
+      options.certificates?.leave(gateway.id);
       log.info({ gateway: gateway.id }, "Gateway ended");
     });
   };
@@ -100,6 +109,10 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       if (message.type === "hello") {
         gateway = join(socket, message.gateway, message.pid);
         renew(gateway);
+        // First, so that a host is in no table before its certificate, where there is one.
+        options.certificates?.join(gateway.id, (update) =>
+          writeLine(socket, { type: "certificates", update } satisfies ControlMessage),
+        );
         publisher.addMember({ id: gateway.id, send: sendTable }, message);
         return;
       }
@@ -108,6 +121,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       if (gateways.get(gateway.id) !== gateway) return;
       renew(gateway);
       if (message.type === "ack") publisher.ack(gateway.id, message.version, message.draining);
+      else if (message.type === "certified") options.certificates?.certified(gateway.id, message.version);
       else if (message.type === "drained") publisher.instanceDrained(gateway.id, message.instance);
       else if (message.type === "hung") {
         options.onHung({ gateway: gateway.id, revision: message.revision, instance: message.instance });

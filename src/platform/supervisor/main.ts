@@ -146,6 +146,7 @@ async function start(
     } catch (error) {
       open.api.close();
       open.http.close();
+      open.https?.close();
       await runProgram("teardown", settled).catch(() => {});
       throw error;
     }
@@ -161,6 +162,8 @@ function merge(
   return {
     api: "127.0.0.1:6443",
     http: "127.0.0.1:8080",
+    https: "none",
+    httpsRedirect: false,
     domain: "localhost",
     apiSans: [],
     region: "local",

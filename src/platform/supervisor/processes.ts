@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { join, relative } from "node:path";
 import { version } from "../../lib/version.ts";
-import { type PlatformConfig, platformPaths } from "../config.ts";
+import { parseHostPort } from "../../lib/listening-socket.ts";
+import { httpsAddress, type PlatformConfig, platformPaths } from "../config.ts";
 import type { ControlOptions } from "../control/options.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import type { ProcessSpec } from "./managed-process.ts";
@@ -60,9 +61,11 @@ export function gatewayProcess(
   const perThread = (fd: number) => Array.from({ length: threads }, () => take(fd));
   const listeners = [
     { name: "http", fds: perThread(sockets.http.fd) },
+    ...(sockets.https === undefined ? [] : [{ name: "https", fds: perThread(sockets.https.fd), tls: true }]),
     ...sockets.instances.map((socket) => ({ name: "instances", fds: perThread(socket.fd) })),
   ];
   const handover = Object.fromEntries(Object.entries(socketFds(sockets)).map(([name, fd]) => [name, take(fd)]));
+  const secure = sockets.https === undefined ? undefined : httpsAddress(config);
   const options: GatewayOptions = {
     id: `gateway-${randomBytes(4).toString("hex")}`,
     version,
@@ -70,6 +73,8 @@ export function gatewayProcess(
     listeners,
     table: own(paths.table),
     link: own(paths.gatewaySocket),
+    ...(secure === undefined ? {} : { certificates: own(paths.servedCertificates) }),
+    ...(secure !== undefined && config.httpsRedirect === true ? { redirectPort: parseHostPort(secure).port } : {}),
     verboseErrors: config.verboseErrors,
     handover: own(join(paths.gatewayState, "limits.sock")),
     sockets: { path: own(paths.handoverSockets.gateway), fds: handover },

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ListeningSocket, bindSocket, parseHostPort } from "../../lib/listening-socket.ts";
-import type { PlatformConfig } from "../config.ts";
+import { httpsAddress, type PlatformConfig } from "../config.ts";
 
 /** The platform's listening sockets by name. `instances` ones are on the bridge, for the containers. */
 export interface Sockets {
   api: ListeningSocket;
   http: ListeningSocket;
+  https?: ListeningSocket;
   instances: ListeningSocket[];
 }
 
@@ -15,11 +16,18 @@ const receiveTimeoutMs = 10_000;
 export function bindPublicSockets(config: PlatformConfig): Omit<Sockets, "instances"> {
   const api = parseHostPort(config.api);
   const http = parseHostPort(config.http);
-  const apiSocket = bindSocket(api.host, api.port);
+  const secure = httpsAddress(config);
+  const bound: ListeningSocket[] = [];
+  const bind = ({ host, port }: { host: string; port: number }): ListeningSocket => {
+    const socket = bindSocket(host, port);
+    bound.push(socket);
+    return socket;
+  };
   try {
-    return { api: apiSocket, http: bindSocket(http.host, http.port) };
+    const sockets = { api: bind(api), http: bind(http) };
+    return secure === undefined ? sockets : { ...sockets, https: bind(parseHostPort(secure)) };
   } catch (error) {
-    apiSocket.close();
+    for (const socket of bound) socket.close();
     throw error;
   }
 }
@@ -33,6 +41,7 @@ export function bindInstanceSockets(config: PlatformConfig, bridgeAddress: strin
 /** The sockets as a flat map, for handing over. */
 export function socketFds(sockets: Sockets): Record<string, number> {
   const fds: Record<string, number> = { api: sockets.api.fd, http: sockets.http.fd };
+  if (sockets.https !== undefined) fds["https"] = sockets.https.fd;
   for (const [index, socket] of sockets.instances.entries()) fds[`instances-${index}`] = socket.fd;
   return fds;
 }
@@ -66,5 +75,6 @@ export async function receiveSockets(): Promise<Sockets> {
   if (api === undefined || http === undefined)
     throw new Error("The running processes handed over no API or gateway socket");
   const instances = [...received].filter(([name]) => name.startsWith("instances-")).map(([, socket]) => socket);
-  return { api, http, instances };
+  const https = received.get("https");
+  return { api, http, ...(https === undefined ? {} : { https }), instances };
 }

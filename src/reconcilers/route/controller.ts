@@ -2,16 +2,23 @@
 import { configurationLabel } from "../../api/labels.ts";
 import { wasReady } from "../../api/revision.conditions.ts";
 import type { Route } from "../../api/route.ts";
+import type { Secret } from "../../api/secret.ts";
 import { type Controller, keyOf, startController } from "../../controller/index.ts";
 import { later } from "../../lib/later.ts";
 import type { ReconcilerDeps } from "../deps.ts";
 import { followedBy, namedBy } from "../informers.ts";
+import type { CertificateWanted } from "../../routing/certificates.ts";
+import { createDomainClaims } from "./domains.ts";
+import type { HttpsView, TlsSecret } from "./https.ts";
 import { absentRoute, planRoute } from "./plan.ts";
 import type { ConfigurationView, RevisionView } from "./resolve.ts";
 
 export function startRouteController(deps: ReconcilerDeps): Controller {
-  const { informers, ledger, workloads } = deps;
-  const { configurations, revisions, routes } = informers;
+  const { certificates, informers, ledger, workloads } = deps;
+  const { configurations, revisions, routes, secrets } = informers;
+  const claims = createDomainClaims(routes.list());
+  /** What each Route has asked certificates for. */
+  const certified = new Map<string, readonly CertificateWanted[]>();
 
   const configurationsOf = (route: Route): Map<string, ConfigurationView> => {
     const namespace = route.metadata.namespace ?? "";
@@ -41,6 +48,17 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
     return views;
   };
 
+  const httpsOf = (route: Route): HttpsView | undefined => {
+    if (certificates === undefined) return undefined;
+    const namespace = route.metadata.namespace ?? "";
+    const names = (route.spec.tls ?? []).map(({ secretName }) => secretName);
+    return {
+      wanted: certified.get(keyOf(route)) ?? [],
+      states: certificates.state(keyOf(route)),
+      secrets: new Map(names.map((name) => [name, tlsSecret(name, secrets.get(`${namespace}/${name}`))])),
+    };
+  };
+
   return startController(deps, {
     name: "route",
     informer: routes,
@@ -54,8 +72,11 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
         ),
         ...(serving?.split.served ?? []).map(({ revisionName }) => revisionName),
       ]);
+      const https = httpsOf(route);
       return {
         route,
+        domains: claims.get(keyOf(route)),
+        ...(https === undefined ? {} : { https }),
         configurations: followed,
         revisions: revisionsOf(route, names),
         serving,
@@ -74,7 +95,17 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
         case "wake":
           deps.scaling.wake(action.revision);
           return;
+        case "claim":
+          claims.claim(key, action.domains);
+          return;
+        case "certify":
+          certified.set(key, action.wanted);
+          certificates?.want(key, action.wanted);
+          return;
         case "unassign":
+          claims.claim(key, []);
+          certified.delete(key);
+          certificates?.want(key, []);
           ledger.unassign(key);
           return;
       }
@@ -93,10 +124,25 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
         revisions.subscribe(({ object }) => concerned(keyOf(object))),
         workloads.subscribe(({ namespace, name }) => later(() => concerned(`${namespace}/${name}`))),
         ledger.subscribe((route) => enqueue(route)),
+        claims.subscribe((route) => enqueue(route)),
+        secrets.subscribe(({ object }) => enqueueAll(routes.by("secret", keyOf(object)))),
+        certificates?.subscribe((route) => enqueue(route)) ?? (() => {}),
       ];
       return () => {
         for (const end of ends) end();
       };
     },
   });
+}
+
+const tlsType = "kubernetes.io/tls";
+
+/** A certificate and its key, as they stand in a Secret. */
+function tlsSecret(name: string, secret: Secret | undefined): TlsSecret {
+  if (secret === undefined) return { fault: `Secret "${name}" not found` };
+  if (secret.type !== tlsType) {
+    return { fault: `Secret "${name}" has type "${secret.type ?? "Opaque"}": make one of type ${tlsType}` };
+  }
+  const { "tls.crt": cert = "", "tls.key": key = "" } = secret.data ?? {};
+  return { cert: Buffer.from(cert, "base64").toString("utf8"), key: Buffer.from(key, "base64").toString("utf8") };
 }

@@ -14,6 +14,7 @@ export function makeAssignment(
   route: { namespace: string; name: string },
   domain: string,
   served: readonly ServedTarget[],
+  domains: readonly string[] = [],
 ): RouteAssignment {
   const hosts = [hostOf(route, domain), `${route.name}.${route.namespace}`.toLowerCase()];
   const percents = new Map<string, number>();
@@ -23,6 +24,7 @@ export function makeAssignment(
   return {
     route: `${route.namespace}/${route.name}`,
     hosts,
+    ...(domains.length === 0 ? {} : { domains: [...domains] }),
     targets: [...percents].map(([revision, percent]) => ({ revision, percent })),
     named: served.flatMap(({ name, revisionName }) =>
       name === undefined

@@ -5,16 +5,22 @@
 import { isDeepStrictEqual } from "node:util";
 import { findCondition, isTrue } from "../../api/meta/conditions.ts";
 import type { Condition } from "../../api/meta/types.ts";
+import type { CertificateWanted } from "../../routing/certificates.ts";
 import {
+  markCertificate,
+  markDomains,
   markPublishing,
   markRolledOut,
   markRollingOut,
   markRouteStuck,
   markTargetMissing,
   markTrafficAssigned,
+  routeReasons,
 } from "../../api/route.conditions.ts";
 import type { Route, RouteStatus, ServedTarget } from "../../api/route.ts";
 import type { Plan, PlannedEvent } from "../../controller/plan.ts";
+import type { DomainClaim } from "./domains.ts";
+import { certificateFinding, type HttpsView, wantedCertificates } from "./https.ts";
 import type { Serving, Split } from "./ledger.ts";
 import { hostOf, makeAssignment } from "./make-assignment.ts";
 import { requestRules } from "./requests.ts";
@@ -27,6 +33,10 @@ export interface RouteObserved extends RouteNeighbours {
   /** What it has told the gateways in this run of control. */
   readonly serving: Serving | undefined;
   readonly domain: string;
+  /** The domains that it has claimed; absent: none. */
+  readonly domains?: DomainClaim;
+  /** Absent: the platform serves no HTTPS. */
+  readonly https?: HttpsView;
   /** The URL that clients call for a host. Pure. */
   urlOf: (host: string) => string;
   readonly progressDeadlineMs: number;
@@ -36,6 +46,10 @@ export type RouteAction =
   | { do: "assign"; split: Split; wanted: string[] }
   /** `namespace/name` of a Revision that is to have an instance before its first request. */
   | { do: "wake"; revision: string }
+  /** Declares the domains that the Route wants. */
+  | { do: "claim"; domains: string[] }
+  /** Declares the certificates that it wants. */
+  | { do: "certify"; wanted: CertificateWanted[] }
   | { do: "unassign" };
 
 /** What is left to do about a Route that is gone. */
@@ -49,7 +63,9 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
   const decision = decideSplit(route, seen, current, now);
 
   const targets = decision.served.length > 0 ? decision.served : decision.candidates;
-  const addresses = makeAssignment(name, seen.domain, targets);
+  const host = hostOf(name, seen.domain);
+  const held = (seen.domains?.held ?? []).filter((domain) => route.spec.domains?.includes(domain) === true);
+  const addresses = makeAssignment(name, seen.domain, targets, held);
   const rules = requestRules(route, { targets: addresses.targets, matches: decision.matches, before: ownersNow(seen) });
   const split: Split = { assignment: { ...addresses, ...rules }, served: decision.served };
   const told = isDeepStrictEqual(serving?.split, split) && isDeepStrictEqual(serving?.wanted, decision.wanted);
@@ -63,9 +79,12 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
   const traffic = confirmed ? decision.served : (status.traffic ?? []);
   const affinity = confirmed ? ownersToTell(split) : status.affinity;
 
-  const conditions = conditionsOf(seen, { decision, current: known || confirmed, served: traffic.length > 0 }, now);
-  const { rollout: _over, traffic: _old, affinity: _clients, ...rest } = status;
-  const host = hostOf(name, seen.domain);
+  const traffics = conditionsOf(seen, { decision, current: known || confirmed, served: traffic.length > 0 }, now);
+  const claimed = markClaims(seen, traffics, now);
+  const named = route.spec.rollout.traffic.flatMap((target) => (target.name ? [`${target.name}.${host}`] : []));
+  const secured = secure(seen, { own: [...new Set([host, ...named])], domains: held }, { before: claimed, now });
+  const { conditions } = secured;
+  const { rollout: _over, traffic: _old, domains: _had, affinity: _clients, ...rest } = status;
   const waits = [decision.nextStepMs, stuckIn(seen, conditions, now)].filter((ms) => ms !== undefined);
   return {
     actions: [
@@ -73,11 +92,14 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
       ...(decision.waitingFor === undefined
         ? []
         : [{ do: "wake", revision: `${name.namespace}/${decision.waitingFor.to}` } as const]),
+      ...claims(seen),
+      ...secured.actions,
     ],
     status: {
       ...rest,
       domain: host,
       url: seen.urlOf(host),
+      ...(held.length > 0 ? { domains: held } : {}),
       ...(traffic.length > 0 ? { traffic } : {}),
       ...(affinity === undefined ? {} : { affinity }),
       ...(decision.rollout === undefined ? {} : { rollout: decision.rollout }),
@@ -101,6 +123,48 @@ function ownersNow({ serving, route }: RouteObserved): Owners {
 function ownersToTell({ assignment, served }: Split): RouteStatus["affinity"] {
   const { affinity, targets } = assignment;
   return affinity === undefined || served.length === 0 ? undefined : sharesOf(ownersIn(affinity, targets));
+}
+
+function claims({ route, domains }: RouteObserved): RouteAction[] {
+  const wanted = route.spec.domains ?? [];
+  return isDeepStrictEqual(domains?.wanted ?? [], wanted) ? [] : [{ do: "claim", domains: [...wanted] }];
+}
+
+/** Which other namespaces there are is not everybody's business. */
+function markClaims(seen: RouteObserved, before: Condition[], now: number): Condition[] {
+  const { route, domains } = seen;
+  const lost = domains?.lost.find(({ domain }) => route.spec.domains?.includes(domain) === true);
+  const wanted = (route.spec.domains ?? []).length > 0;
+  if (lost === undefined) return markDomains(before, { wanted, settled: claims(seen).length === 0 }, now);
+  const [namespace, name = ""] = lost.holder.split("/");
+  const holder = namespace === route.metadata.namespace ? `Route "${name}"` : "a Route of another namespace";
+  return markDomains(before, { wanted, settled: true, conflict: { domain: lost.domain, holder } }, now);
+}
+
+/** The certificates to ask for, and the condition that tells of them. */
+function secure(
+  seen: RouteObserved,
+  hosts: { own: string[]; domains: string[] },
+  { before, now }: { before: Condition[]; now: number },
+): { actions: RouteAction[]; conditions: Condition[] } {
+  const { route, https } = seen;
+  if (https === undefined) {
+    const off = {
+      status: "failed",
+      reason: routeReasons.HttpsOff,
+      message: "spec.tls needs a platform that serves HTTPS: start it with elafros up --https HOST:PORT",
+    } as const;
+    return { actions: [], conditions: markCertificate(before, route.spec.tls?.length ? off : undefined, now) };
+  }
+  const certificates = wantedCertificates(route, hosts, { view: https, now });
+  const asked = isDeepStrictEqual(https.wanted, certificates.wanted);
+  // Domains that aren't claimed yet are wanted soon.
+  const current = asked && claims(seen).length === 0;
+  const finding = certificateFinding(route, certificates, { states: https.states, current });
+  return {
+    actions: asked ? [] : [{ do: "certify", wanted: certificates.wanted }],
+    conditions: markCertificate(before, finding, now),
+  };
 }
 
 interface Outcome {
@@ -158,7 +222,7 @@ function eventsOf(
   { traffic, waits }: { traffic: readonly ServedTarget[]; waits: boolean },
 ): PlannedEvent[] {
   const events: PlannedEvent[] = [];
-  for (const type of ["AllTrafficAssigned", "RolloutComplete"] as const) {
+  for (const type of ["AllTrafficAssigned", "RolloutComplete", "DomainsClaimed", "CertificateReady"] as const) {
     const old = findCondition(before, type);
     const now = findCondition(after, type);
     if (now === undefined || (old?.status === now.status && old.reason === now.reason && old.message === now.message))
@@ -166,6 +230,10 @@ function eventsOf(
     if (type === "AllTrafficAssigned" && now.status === "False") {
       const kind = waits ? "Normal" : "Warning";
       events.push({ type: kind, reason: now.reason ?? "TargetMissing", message: now.message ?? "" });
+    } else if ((type === "DomainsClaimed" || type === "CertificateReady") && now.status === "False") {
+      events.push({ type: "Warning", reason: now.reason ?? type, message: now.message ?? "" });
+    } else if (type === "CertificateReady" && now.status === "True" && old !== undefined) {
+      events.push({ type: "Normal", reason: type, message: "Every gateway has a certificate for each host" });
     } else if (type === "RolloutComplete" && now.status === "True") {
       const split = traffic.map(({ revisionName, percent }) => `${percent}% ${revisionName}`).join(", ");
       events.push({ type: "Normal", reason: "RolloutComplete", message: `Every gateway serves ${split}` });

@@ -91,6 +91,8 @@ export async function followDeploy(
     progress.done("Promoting");
     io.line("Done.");
     io.line(`Deployed to ${addressOf(promoted, manual ? target : undefined)}`);
+    const certificate = conditionOf(promoted, "CertificateReady");
+    if (certificate?.status === "False") factory.io.note(`HTTPS is not ready: ${explain(certificate)}`);
     await printAnswer(promoted);
   } catch (error) {
     progress.fail();

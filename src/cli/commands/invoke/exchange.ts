@@ -3,6 +3,7 @@
  */
 import { type IncomingMessage, request as httpRequest, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { getCACertificates } from "node:tls";
 import { FailureError } from "../../errors.ts";
 import type { Message } from "./message.ts";
 
@@ -33,7 +34,10 @@ export function exchange({ url, path, message, address, signal }: Exchange): Pro
       ...message.headers,
       ...(message.body === undefined ? {} : { "content-length": String(message.body.length) }),
     },
-    ...(secure ? { servername: url.hostname } : {}),
+    // What the machine trusts, as other clients do: that is where 'elafros trust' puts the local CA.
+    ...(secure
+      ? { servername: url.hostname, ca: [...getCACertificates("default"), ...getCACertificates("system")] }
+      : {}),
   };
   return new Promise((resolve, reject) => {
     const outgoing = (secure ? httpsRequest : httpRequest)(options);
@@ -72,6 +76,13 @@ function unreachable(
     case "ENETUNREACH":
       return new FailureError(
         `${what}: no gateway answers at ${host}:${port} (${error.code}): see 'elafros status', or ${elsewhere}`,
+        { cause: error },
+      );
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+      return new FailureError(
+        `${what}: this machine trusts no authority that signed its certificate (${error.code}): run 'sudo elafros trust' where Elafros runs, and set NODE_EXTRA_CA_CERTS to the file that 'elafros trust --print' gives elsewhere`,
         { cause: error },
       );
     default:

@@ -41,6 +41,7 @@ function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] 
       calls.push(options);
       return Promise.resolve(given.report ?? report);
     },
+    trust: (options) => Promise.resolve(void calls.push(options)),
     doctor: () => Promise.resolve(given.findings ?? []),
     makeStandIns: notHere,
     userKubeconfig: (options) => {

@@ -42,6 +42,7 @@ function reportLines(report: StatusReport, now: number): string[] {
     `Data directory: ${report.dataDir}`,
     ...(report.api === undefined ? [] : [`API:            ${report.api}`]),
     ...(report.url === undefined ? [] : [`Gateway:        ${report.url}`]),
+    ...(report.https === undefined ? [] : [`                ${report.https}`]),
     "",
     ...tableLines({
       columns: ["Process", "Pid", "State", "Since", "Version"],

@@ -9,6 +9,8 @@ export interface UpCommandOptions {
   dataDir: string;
   api?: string;
   http?: string;
+  https?: string;
+  httpsRedirect?: boolean;
   domain?: string;
   apiSan?: string[];
   region?: string;
@@ -36,6 +38,9 @@ export function upCommand(
   dataDirOption(command)
     .option("--api <host:port>", "where the API server listens (default: 127.0.0.1:6443)", hostPort)
     .option("--http <host:port>", "where the gateway listens (default: 127.0.0.1:8080)", hostPort)
+    .option("--https <host:port>", "where the gateway serves HTTPS (default: none)", hostPortOrNone)
+    .option("--https-redirect", "send plain requests for hosts with a certificate to HTTPS")
+    .option("--no-https-redirect", "take that back")
     .option("--domain <domain>", "services answer at SERVICE.NAMESPACE.DOMAIN (default: localhost)", domainName)
     .option(
       "--api-san <name>",
@@ -82,14 +87,14 @@ export function upCommand(
     .option("--install", "write and start a systemd unit that runs this at each boot", false);
   examples(command, [
     "sudo elafros up --detach",
-    "sudo elafros up --domain apps.example.com --http 0.0.0.0:80 --api 0.0.0.0:6443 --api-san apps.example.com --install",
+    "sudo elafros up --domain apps.example.com --http 0.0.0.0:80 --https 0.0.0.0:443 --api 0.0.0.0:6443 --api-san apps.example.com --install",
     "sudo elafros up --data-dir /var/lib/elafros-2 --api 127.0.0.1:7443 --http 127.0.0.1:9080",
   ]);
   return command.action(async (options: UpCommandOptions) => run(options, factory));
 }
 
 async function runUp(options: UpCommandOptions, factory: Factory): Promise<void> {
-  const { api, http, domain, apiSan, region, allowHost, verboseErrors } = options;
+  const { api, http, https, httpsRedirect, domain, apiSan, region, allowHost, verboseErrors } = options;
   const { maxBuilds, maxSourceSize, buildRetention, allowFileSources } = options;
   const { accessLog, accessLogSampling, otlpEndpoint, traceSampling } = options;
   await factory.platform.up({
@@ -99,6 +104,8 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
     print: (line) => factory.io.line(line),
     ...(api === undefined ? {} : { api }),
     ...(http === undefined ? {} : { http }),
+    ...(https === undefined ? {} : { https }),
+    ...(httpsRedirect === undefined ? {} : { httpsRedirect }),
     ...(domain === undefined ? {} : { domain }),
     ...(apiSan === undefined ? {} : { apiSans: apiSan }),
     ...(region === undefined ? {} : { region }),
@@ -113,6 +120,10 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
     ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }),
     ...(traceSampling === undefined ? {} : { traceSampling }),
   });
+}
+
+function hostPortOrNone(text: string): string {
+  return text === "none" ? text : hostPort(text);
 }
 
 function domainName(text: string): string {

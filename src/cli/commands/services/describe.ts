@@ -80,6 +80,7 @@ async function printService(service: Service, session: Session, factory: Factory
       ["Namespace", service.namespace],
       ["Type", typeOf(service)],
       ["URL", route.status?.url ?? ""],
+      ["Domains", (route.status?.domains ?? []).join(", ")],
       ["Image", configuration.spec.revisionTemplate.spec.container.image],
       ["Strategy", isManual(route.spec.rollout.traffic) ? "manual" : "automatic"],
       ...rolloutRules(route),
