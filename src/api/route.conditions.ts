@@ -25,6 +25,8 @@ export const routeReasons = {
   RollingOut: "RollingOut",
   /** Not every gateway has confirmed the split yet. */
   Publishing: "Publishing",
+  /** The guard has taken traffic back from a new Revision. */
+  GuardTripped: "GuardTripped",
   /** The split has not become what the spec asks for in time. */
   ProgressDeadlineExceeded: "ProgressDeadlineExceeded",
   /** Another Route has claimed a domain before. */
@@ -97,6 +99,11 @@ export function markRolledOut(conditions: Conditions, now: number): Condition[] 
 export function markRollingOut(conditions: Conditions, shift: { from: string; to: string }, now: number): Condition[] {
   const message = `Shifting traffic from ${shift.from} to ${shift.to}`;
   return set.mark(conditions, "RolloutComplete", { status: "False", reason: routeReasons.RollingOut, message }, now);
+}
+
+/** The guard has taken traffic back; the message says from which Revision and why. */
+export function markGuardTripped(conditions: Conditions, message: string, now: number): Condition[] {
+  return set.mark(conditions, "RolloutComplete", { status: "False", reason: routeReasons.GuardTripped, message }, now);
 }
 
 /** The gateways are being told the split. */

@@ -149,11 +149,6 @@ describe("Route", () => {
       { traffic: [following], duration: "8760h" },
       ['spec.rollout.duration: Invalid value: "8760h": must be less than or equal to 168h'],
     ],
-    [
-      "what is not built yet",
-      { traffic: [following], guard: {} },
-      ["spec.rollout.guard: Forbidden: not supported yet"],
-    ],
   ])("refuses %s", (_, rollout, expected) => {
     expect(faultTexts(Route, route(rollout))).toEqual(expected);
   });

@@ -8,14 +8,13 @@
 import type { Static } from "typebox";
 import { ageColumn, readyColumn, reasonColumn } from "./columns.ts";
 import { conditionsSchema } from "./meta/condition-schema.ts";
-import { integer, list, object, optional, refused, text, time, structural } from "./meta/fields.ts";
+import { integer, list, object, optional, text, time, structural } from "./meta/fields.ts";
 import { guarded } from "./meta/guard.ts";
 import type { Kind } from "./meta/kind.ts";
 import type { KubeObject } from "./meta/types.ts";
+import { guardSchema, watchesSchema } from "./route-guard.ts";
 import { affinitySchema, matchSchema } from "./route-match.ts";
 import { validateRoute } from "./route.validation.ts";
-
-const notYet = "not supported yet";
 
 const targetSchema = object("One share of the traffic. Exactly one of configurationName and revisionName.", {
   configurationName: optional(text("The Configuration whose newest ready Revision gets this share.", 63)),
@@ -37,7 +36,7 @@ const rolloutSchema = object("How traffic is split, and how fast the split chang
     ),
   ),
   affinity: optional(affinitySchema),
-  guard: refused(notYet),
+  guard: optional(guardSchema),
 });
 
 const tlsSchema = object("Hosts that are served over HTTPS with a certificate of one's own.", {
@@ -83,6 +82,7 @@ const statusSchema = object("What the gateways do now.", {
     ),
   ),
   domains: optional(list("The domains of the spec that the Route has.", 32, text("A domain.", 253))),
+  guard: optional(watchesSchema),
   rollout: optional(
     object("The shift that is under way.", {
       from: text("The Revision that traffic leaves.", 63),

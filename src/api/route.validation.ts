@@ -3,6 +3,7 @@ import { durationWords, parseDuration } from "./meta/duration.ts";
 import type { Cause } from "./meta/errors.ts";
 import { at, checked, duplicate, index, invalid, required } from "./meta/faults.ts";
 import { type Check, dns1035Label, dns1123Label, dns1123Subdomain } from "./meta/names.ts";
+import { guardFaults } from "./route-guard.validation.ts";
 import { affinityFaults, matchFaults } from "./route-match.validation.ts";
 import type { Route, RouteTarget, RouteTls } from "./route.ts";
 
@@ -12,7 +13,7 @@ const maxDurationMs = 7 * 24 * 3_600_000;
 /** Faults beyond the schema. */
 export function validateRoute(route: Route): Cause[] {
   const path = "spec.rollout.traffic";
-  const { traffic, duration, affinity } = route.spec.rollout;
+  const { traffic, duration, affinity, guard } = route.spec.rollout;
   return [
     ...traffic.flatMap((target, position) => targetFaults(target, index(path, position))),
     ...nameFaults(traffic, path),
@@ -21,6 +22,7 @@ export function validateRoute(route: Route): Cause[] {
     ...affinityFaults(affinity, "spec.rollout.affinity"),
     ...hostFaults(route.spec.domains ?? [], "spec.domains"),
     ...tlsFaults(route.spec.tls ?? [], "spec.tls"),
+    ...guardFaults(guard, "spec.rollout.guard"),
   ];
 }
 

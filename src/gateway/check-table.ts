@@ -57,6 +57,9 @@ function checkHost(entry: Record<string, unknown>, name: string): void {
   if (targets.length > 0 && sum !== 100) throw wrong(`${at}.targets`, `percents that total 100, not ${sum}`);
   if (targets.length > 255) throw wrong(`${at}.targets`, "at most 255 targets");
   if (entry["match"] !== undefined) checkMatch(list(entry["match"], `${at}.match`), `${at}.match`);
+  if (entry["guard"] !== undefined) {
+    count(record(entry["guard"], `${at}.guard`)["slowMs"], `${at}.guard.slowMs`, 2 ** 31 - 1);
+  }
   if (entry["affinity"] !== undefined)
     checkAffinity(record(entry["affinity"], `${at}.affinity`), `${at}.affinity`, targets.length);
 }

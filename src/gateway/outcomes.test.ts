@@ -47,3 +47,21 @@ test("end() counts what took longer than all steps, and no time where the clock 
     { ...served, codes: { 200: 2 }, steps: steps({ 0: 1, [latencySteps.length]: 1 }), ms: 1e6, ...nothingLeft },
   ]);
 });
+
+test("judge() counts for a guard: failures, slow beginnings, and clients that left only where they waited too long", () => {
+  const outcomes = new Outcomes();
+  const guarded = (status: number, slow: boolean) => {
+    const tally = outcomes.begin(served.route, served.revision);
+    tally.end(status, 1);
+    tally.judge(status, slow);
+  };
+  guarded(200, false);
+  guarded(404, true);
+  guarded(500, false);
+  guarded(504, true);
+  guarded(499, false);
+  guarded(499, true);
+  expect(outcomes.take()[0]?.guard).toEqual([5, 2, 3]);
+  record(outcomes, 500, 1);
+  expect(outcomes.take()[0]).not.toHaveProperty("guard");
+});

@@ -17,6 +17,7 @@ export class Tally {
   /** How many took no longer than each of `latencySteps`, but longer than the one before; the last: longer than all. */
   readonly #steps = new Uint32Array(latencySteps.length + 1);
   #ms = 0;
+  #guard: [requests: number, errors: number, slow: number] | undefined;
 
   constructor(route: string, revision: string) {
     this.route = route;
@@ -34,12 +35,26 @@ export class Tally {
     this.#ms += Math.max(0, ms);
   }
 
+  /**
+   * The same request counts for its Route's guard. A client that leaves says nothing of the Revision, unless it waited for too long.
+   * @param slow whether its answer took longer to begin than the guard allows
+   */
+  judge(status: number, slow: boolean): void {
+    if (status === clientLeft && !slow) return;
+    const guard = (this.#guard ??= [0, 0, 0]);
+    guard[0] += 1;
+    if (status >= 500) guard[1] += 1;
+    if (slow) guard[2] += 1;
+  }
+
   /** What was counted since the last call, and what is under way; undefined where there is nothing of either. */
   take(): Outcome | undefined {
     if (this.#codes.size === 0 && this.running === 0) return undefined;
     const { route, revision, running, waiting } = this;
     const codes = Object.fromEntries(this.#codes);
-    const taken = { route, revision, codes, steps: [...this.#steps], ms: this.#ms, running, waiting };
+    const counted = { route, revision, codes, steps: [...this.#steps], ms: this.#ms, running, waiting };
+    const taken = this.#guard === undefined ? counted : { ...counted, guard: this.#guard };
+    this.#guard = undefined;
     this.#codes.clear();
     this.#steps.fill(0);
     this.#ms = 0;

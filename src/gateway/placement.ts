@@ -32,6 +32,10 @@ export class Placement {
   readonly #options: PlacementOptions;
   /** What the answer is to say in `Set-Cookie`, unless the app sets that cookie itself: the client stays with its Revision by it. */
   setCookie: string | undefined;
+  /** What the host's guard asks; undefined without one. The rest is only there for it: when the request came, how long its answer took to begin. */
+  #guard: { slowMs: number } | undefined;
+  #startedAt = 0;
+  #waitedMs = 0;
   #revision: RevisionState | undefined;
   #tally: Tally | undefined;
   /** Its end was counted. */
@@ -53,6 +57,8 @@ export class Placement {
     const revision = entry === undefined ? undefined : this.#choose(entry);
     this.#count(entry?.entry.route ?? "", revision?.name ?? "");
     if (entry === undefined) return this.#fail(answers.hostUnknown);
+    this.#guard = entry.entry.guard;
+    if (this.#guard !== undefined && this.#startedAt === 0) this.#startedAt = this.#options.clock.now();
     if (entry.entry.targets.length === 0) return this.#fail(answers.routeNotReady);
     if (revision === undefined) return this.#fail(answers.revisionMissing);
     const { problem, timeoutMs } = revision.entry;
@@ -75,6 +81,10 @@ export class Placement {
     this.#counted = true;
     const tally = this.#tally ?? this.#options.core.outcomes.begin("", "");
     tally.end(status, ms);
+    if (this.#guard !== undefined) {
+      const { slowMs } = this.#guard;
+      tally.judge(status, slowMs > 0 && this.#waitedMs > slowMs);
+    }
     const { route, revision } = tally;
     this.#options.sighting?.ended({ status, ms, bytes, route, revision });
   }
@@ -96,6 +106,7 @@ export class Placement {
   end(): void {
     if (this.#over) return;
     this.#over = true;
+    if (this.#guard !== undefined) this.#waitedMs = this.#options.clock.now() - this.#startedAt;
     this.#cancelDeadline?.();
     this.#leaveQueue();
   }

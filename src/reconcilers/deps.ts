@@ -13,7 +13,7 @@ import type { ScalingPort } from "../autoscaler/port.ts";
 import type { BuildsPort } from "../runtime/builds.ts";
 import type { ImagesPort } from "../runtime/images.ts";
 import type { CertificatesPort } from "../routing/certificates.ts";
-import type { TrafficPort } from "../routing/traffic.ts";
+import type { OutcomesPort, TrafficPort } from "../routing/traffic.ts";
 import type { WorkloadsPort } from "../runtime/workloads.ts";
 import type { Ledger } from "./route/ledger.ts";
 
@@ -35,6 +35,8 @@ export interface ReconcilerDeps extends ControllerDeps {
   images: ImagesPort;
   builds: BuildsPort;
   traffic: TrafficPort;
+  /** What becomes of requests of Routes with a guard. */
+  outcomes: OutcomesPort;
   ledger: Ledger;
   /** Absent: the platform serves no HTTPS. */
   certificates: CertificatesPort | undefined;

@@ -74,13 +74,15 @@ export function followedBy(route: Route): string[] {
   return route.spec.rollout.traffic.flatMap(({ configurationName }) => configurationName ?? []);
 }
 
-/** The Revisions that a Route names: those that it pins and those that it serves. */
+/** The Revisions that a Route names: those that it pins, serves, or may go back to. */
 export function namedBy(route: Route): string[] {
   const { spec, status } = route;
   const pinned = spec.rollout.traffic.flatMap(({ revisionName }) => revisionName ?? []);
   const served = (status?.traffic ?? []).map(({ revisionName }) => revisionName);
   const shifting = status?.rollout === undefined ? [] : [status.rollout.from, status.rollout.to];
-  return [...new Set([...pinned, ...served, ...shifting])];
+  // Where a guard would take traffic back to: until then nothing else may name it.
+  const held = (status?.guard ?? []).map(({ from }) => from);
+  return [...new Set([...pinned, ...served, ...shifting, ...held])];
 }
 
 /** The names of the Secrets that a Revision refers to, but for its ServiceAccount's. */

@@ -11,7 +11,7 @@ import type { Log } from "../lib/log.ts";
 import type { BuildsPort } from "../runtime/builds.ts";
 import type { ImagesPort } from "../runtime/images.ts";
 import type { CertificatesPort } from "../routing/certificates.ts";
-import type { TrafficPort } from "../routing/traffic.ts";
+import type { OutcomesPort, TrafficPort } from "../routing/traffic.ts";
 import type { WorkloadsPort } from "../runtime/workloads.ts";
 import { defaultBuildRetentionMs } from "./build/plan.ts";
 import { startBuildController } from "./build/controller.ts";
@@ -32,6 +32,8 @@ export interface ControllersOptions {
   traffic: TrafficPort;
   /** Absent: the platform serves no HTTPS. */
   certificates?: CertificatesPort;
+  /** What becomes of requests of Routes with a guard. */
+  outcomes: OutcomesPort;
   clock: Clock;
   log: Log;
   /** Hosts are `{route}.{namespace}.{domain}`. */
@@ -73,6 +75,7 @@ export function startControllers(options: ControllersOptions): Controllers {
     builds: options.builds,
     traffic: options.traffic,
     certificates: options.certificates,
+    outcomes: options.outcomes,
     domain: options.domain,
     urlOf: options.urlOf,
     scaling: options.scaling,

@@ -41,6 +41,7 @@ export function compile(input: CompileInput): RouteTable {
       targets,
       ...(match === undefined ? {} : { match }),
       ...(assignment.affinity === undefined ? {} : { affinity: assignment.affinity }),
+      ...(assignment.guard === undefined ? {} : { guard: assignment.guard }),
     };
     for (const host of assignment.hosts) claim(hosts, host, entry);
     for (const domain of assignment.domains ?? []) domains.push([domain, entry]);

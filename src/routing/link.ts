@@ -47,6 +47,8 @@ export interface Outcome {
   /** How many have begun and not ended, and how many of those wait for an instance. */
   running: number;
   waiting: number;
+  /** Only of Routes with a guard: how many count for it, how many of these failed, how many were slow. */
+  guard?: [requests: number, errors: number, slow: number];
 }
 
 /** Seconds, from a request's arrival to the end of its answer. */

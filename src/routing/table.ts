@@ -25,6 +25,8 @@ export interface HostEntry {
   match?: { revision: string; tests: RequestTest[] }[];
   /** Requests with a key that don't match go to their key's target, all others by the split. */
   affinity?: Affinity;
+  /** Requests are counted for a guard; `slowMs` as in the assignment. */
+  guard?: { slowMs: number };
 }
 
 export interface RevisionEntry {

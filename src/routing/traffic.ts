@@ -37,6 +37,8 @@ export interface RouteAssignment {
   match?: { revision: string; tests: RequestTest[] }[];
   /** Clients that stay with their target; not there without targets. */
   affinity?: Affinity;
+  /** Requests are counted for a guard. `slowMs`: until its answer begins, a request may take so long; 0 is any time. */
+  guard?: { slowMs: number };
 }
 
 /** What the gateways need to know of a Revision besides its instances. */
@@ -63,4 +65,19 @@ export interface TrafficPort {
   confirmed(version: number): boolean;
   /** Called whenever `confirmed` may answer differently. Returns the unsubscribing function. */
   subscribe(listener: () => void): () => void;
+}
+
+/** Requests that ended, those of them with a status of 500 or more, and those that took longer than the guard's limit until their answer began. */
+export interface GuardCount {
+  requests: number;
+  errors: number;
+  slow: number;
+}
+
+/** What gateways say of requests of Routes with a guard. */
+export interface OutcomesPort {
+  /** Requests of the Route that ended at the Revision (both `namespace/name`) after `at`, milliseconds since the epoch, as far as is known. */
+  since(route: string, revision: string, at: number): GuardCount;
+  /** Called with a Route of which there is news. Returns the unsubscribing function. */
+  subscribe(listener: (route: string) => void): () => void;
 }

@@ -12,6 +12,7 @@ import { controllerGroup } from "../../src/apiserver/service-ownership.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { startControllers } from "../../src/reconcilers/start.ts";
+import { createGuardCounts } from "../../src/routing/guard-counts.ts";
 import { createPublisher, type Publisher } from "../../src/routing/publisher.ts";
 import type { RouteTable } from "../../src/routing/table.ts";
 import { ImageError, type ImagesPort } from "../../src/runtime/images.ts";
@@ -52,6 +53,7 @@ export async function controlBench(): Promise<ControlBench> {
     log: silentLog,
     domain: "mydomain.com",
     urlOf: (host) => `https://${host}`,
+    outcomes: createGuardCounts(systemClock),
     scaling: createAutoscaler({ workloads, clock: systemClock, log: silentLog, mostInstances: 20 }),
   });
   onTestFinished(() => controllers.stop());

@@ -17,6 +17,7 @@ export interface RouteWorld {
   revisions?: Record<string, number>;
   status?: Route["status"];
   serving?: RouteObserved["serving"];
+  counted?: RouteObserved["counted"];
 }
 
 /** What the controller sees; Revisions are named `{configuration}-{number}`. */
@@ -27,7 +28,12 @@ export function observeRoute(world: RouteWorld): RouteObserved {
   ]);
   const revisions = Object.entries(world.revisions ?? {}).map(([name, instances]): [string, RevisionView] => [
     name,
-    { configuration: name.split("-")[0] ?? "", wasReady: instances >= 0, readyInstances: Math.max(0, instances) },
+    {
+      configuration: name.split("-")[0] ?? "",
+      generation: Number(name.split("-")[1] ?? 0),
+      wasReady: instances >= 0,
+      readyInstances: Math.max(0, instances),
+    },
   ]);
   return {
     route: {
@@ -49,6 +55,7 @@ export function observeRoute(world: RouteWorld): RouteObserved {
     domain: "example.com",
     urlOf: (host) => `http://${host}:8080`,
     progressDeadlineMs: 120_000,
+    counted: world.counted ?? (() => ({ requests: 0, errors: 0, slow: 0 })),
   };
 }
 

@@ -18,6 +18,7 @@ import { inProcessClient } from "../../src/client/in-process.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { connectWorkloads } from "../../src/platform/control/traffic.ts";
 import { type Controllers, type ControllersOptions, startControllers } from "../../src/reconcilers/start.ts";
+import { type GuardCounts, createGuardCounts } from "../../src/routing/guard-counts.ts";
 import { type Publisher, createPublisher } from "../../src/routing/publisher.ts";
 import type { RouteTable } from "../../src/routing/table.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
@@ -45,6 +46,8 @@ export interface World {
   gateway: PlayedGateway;
   publisher: Publisher;
   autoscaler: Autoscaler;
+  /** What gateways report, as control has it. */
+  outcomes: GuardCounts;
   /** Ends control and starts a new one over the same store, containers and gateway, with the client that `wrap` gives. */
   restart(wrap?: (client: Client) => Client): Promise<void>;
   /** Ends control. */
@@ -82,6 +85,7 @@ export async function startWorld(
 
   let publisher: Publisher;
   let autoscaler: Autoscaler;
+  let outcomes: GuardCounts = createGuardCounts(clock);
   let controllers: Controllers;
   let detach = () => {};
   const start = async (around: (client: Client) => Client = (plain) => plain) => {
@@ -98,6 +102,8 @@ export async function startWorld(
       },
     };
     link.addMember(member, { serving: gateway.table?.version ?? 0, draining: [] });
+    // What was counted is in memory.
+    outcomes = createGuardCounts(clock);
     detach = () => {
       unsubscribe();
       link.removeMember("gateway");
@@ -109,6 +115,7 @@ export async function startWorld(
       images,
       builds,
       traffic: link,
+      outcomes,
       clock,
       log: silentLog,
       domain: "example.com",
@@ -149,6 +156,9 @@ export async function startWorld(
     gateway,
     get publisher() {
       return publisher;
+    },
+    get outcomes() {
+      return outcomes;
     },
     get autoscaler() {
       return autoscaler;

@@ -22,6 +22,7 @@ import type { Log } from "../../lib/log.ts";
 import { Exporter } from "../../lib/otlp/exporter.ts";
 import { version } from "../../lib/version.ts";
 import { startControllers } from "../../reconcilers/start.ts";
+import { createGuardCounts } from "../../routing/guard-counts.ts";
 import { createPublisher } from "../../routing/publisher.ts";
 import type { RouteTable } from "../../routing/table.ts";
 import { createDriver } from "../../runtime/oci/driver.ts";
@@ -120,6 +121,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
 
   const exporter = exporterOf(config, log);
   const coldStarts = watchColdStarts({ workloads: driver, clock, spans: exporter && ((spans) => exporter.add(spans)) });
+  const guardCounts = createGuardCounts(clock);
   const metrics = createMetrics({
     workloads: driver,
     gateways: () => link.gateways().map(({ id }) => id),
@@ -142,7 +144,10 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
       autoscaler.report(report);
       metrics.load(gateway, report.revisions);
     },
-    onOutcomes: (outcomes, gateway) => metrics.add(outcomes, gateway),
+    onOutcomes: (outcomes, gateway) => {
+      metrics.add(outcomes, gateway);
+      guardCounts.add(outcomes);
+    },
     onSeen: (counts) => metrics.seen(counts),
   });
   const client = inProcessClient(service, {
@@ -156,6 +161,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     builds: driver.builds,
     traffic: publisher,
     ...(certificates === undefined ? {} : { certificates: certificates.manager }),
+    outcomes: guardCounts,
     clock,
     log,
     domain: config.domain,

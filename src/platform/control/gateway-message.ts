@@ -95,7 +95,16 @@ function outcomes(from: Record<string, unknown>): Outcome[] {
   if (!Array.isArray(value)) throw wrong("outcomes", "a list");
   return value.map((item: unknown) => {
     // A gateway of an earlier version doesn't say what is under way.
-    const { route, revision, codes, steps, ms, running = 0, waiting = 0 } = (item ?? {}) as Record<string, unknown>;
+    const {
+      route,
+      revision,
+      codes,
+      steps,
+      ms,
+      running = 0,
+      waiting = 0,
+      guard,
+    } = (item ?? {}) as Record<string, unknown>;
     if (typeof route !== "string" || typeof revision !== "string") throw wrong("outcomes", "named by two texts each");
     if (typeof codes !== "object" || codes === null) throw wrong("outcomes", "counted by status");
     for (const [code, count] of Object.entries(codes)) {
@@ -104,7 +113,7 @@ function outcomes(from: Record<string, unknown>): Outcome[] {
     }
     if (!Array.isArray(steps) || steps.length !== latencySteps.length + 1) throw wrong("outcomes", "counted by time");
     const counts = steps.map((count: unknown) => amount(count, "outcomes"));
-    return {
+    const outcome: Outcome = {
       route,
       revision,
       codes: codes as Record<string, number>,
@@ -113,7 +122,17 @@ function outcomes(from: Record<string, unknown>): Outcome[] {
       running: amount(running, "outcomes"),
       waiting: amount(waiting, "outcomes"),
     };
+    return guard === undefined ? outcome : { ...outcome, guard: guarded(guard) };
   });
+}
+
+function guarded(value: unknown): [number, number, number] {
+  const counts = Array.isArray(value) ? value.map((one: unknown) => amount(one, "outcomes")) : [];
+  const [requests, errors, slow] = counts;
+  if (requests === undefined || errors === undefined || slow === undefined) {
+    throw wrong("outcomes", "counted for a guard by three numbers");
+  }
+  return [requests, errors, slow];
 }
 
 function wrong(name: string, should: string): Error {

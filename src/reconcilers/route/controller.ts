@@ -5,6 +5,7 @@ import type { Route } from "../../api/route.ts";
 import type { Secret } from "../../api/secret.ts";
 import { type Controller, keyOf, startController } from "../../controller/index.ts";
 import { later } from "../../lib/later.ts";
+import { generationOf } from "../configuration/names.ts";
 import type { ReconcilerDeps } from "../deps.ts";
 import { followedBy, namedBy } from "../informers.ts";
 import type { CertificateWanted } from "../../routing/certificates.ts";
@@ -41,6 +42,7 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
       const instances = workloads.get({ namespace, name })?.instances ?? [];
       views.set(name, {
         configuration: revision.metadata.labels?.[configurationLabel] ?? "",
+        generation: generationOf(revision),
         wasReady: wasReady(revision.status?.conditions),
         readyInstances: instances.filter(({ phase }) => phase === "ready").length,
       });
@@ -83,6 +85,8 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
         domain: deps.domain,
         urlOf: deps.urlOf,
         progressDeadlineMs: deps.progressDeadlineMs,
+        counted: (revision, at) =>
+          deps.outcomes.since(keyOf(route), `${route.metadata.namespace ?? ""}/${revision}`, at),
       };
     },
     plan: planRoute,
@@ -127,6 +131,7 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
         claims.subscribe((route) => enqueue(route)),
         secrets.subscribe(({ object }) => enqueueAll(routes.by("secret", keyOf(object)))),
         certificates?.subscribe((route) => enqueue(route)) ?? (() => {}),
+        deps.outcomes.subscribe((route) => enqueue(route)),
       ];
       return () => {
         for (const end of ends) end();

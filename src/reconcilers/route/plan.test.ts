@@ -173,7 +173,12 @@ describe("planRoute() protects what works", () => {
     ]);
     const started = {
       ...seen,
-      revisions: new Map(seen.revisions).set("app-2", { configuration: "app", wasReady: true, readyInstances: 1 }),
+      revisions: new Map(seen.revisions).set("app-2", {
+        configuration: "app",
+        generation: 2,
+        wasReady: true,
+        readyInstances: 1,
+      }),
     };
     const after = confirm(started, now + 122_000).plan;
     expect([after.status?.traffic, after.actions]).toEqual([all("app-2"), []]);

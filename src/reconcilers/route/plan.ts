@@ -9,6 +9,7 @@ import type { CertificateWanted } from "../../routing/certificates.ts";
 import {
   markCertificate,
   markDomains,
+  markGuardTripped,
   markPublishing,
   markRolledOut,
   markRollingOut,
@@ -21,6 +22,8 @@ import type { Route, RouteStatus, ServedTarget } from "../../api/route.ts";
 import type { Plan, PlannedEvent } from "../../controller/plan.ts";
 import type { DomainClaim } from "./domains.ts";
 import { certificateFinding, type HttpsView, wantedCertificates } from "./https.ts";
+import type { GuardCount } from "../../routing/traffic.ts";
+import { planGuard } from "./guard.ts";
 import type { Serving, Split } from "./ledger.ts";
 import { hostOf, makeAssignment } from "./make-assignment.ts";
 import { requestRules } from "./requests.ts";
@@ -40,6 +43,8 @@ export interface RouteObserved extends RouteNeighbours {
   /** The URL that clients call for a host. Pure. */
   urlOf: (host: string) => string;
   readonly progressDeadlineMs: number;
+  /** Requests of the Route that ended at a Revision, by name, after that time. Pure. */
+  counted: (revision: string, at: number) => GuardCount;
 }
 
 export type RouteAction =
@@ -68,7 +73,6 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
   const addresses = makeAssignment(name, seen.domain, targets, held);
   const rules = requestRules(route, { targets: addresses.targets, matches: decision.matches, before: ownersNow(seen) });
   const split: Split = { assignment: { ...addresses, ...rules }, served: decision.served };
-  const told = isDeepStrictEqual(serving?.split, split) && isDeepStrictEqual(serving?.wanted, decision.wanted);
   // What the status says was confirmed once: telling it again after a restart, or to one more gateway, takes nothing back.
   const known =
     decision.served.length > 0 &&
@@ -79,16 +83,22 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
   const traffic = confirmed ? decision.served : (status.traffic ?? []);
   const affinity = confirmed ? ownersToTell(split) : status.affinity;
 
-  const traffics = conditionsOf(seen, { decision, current: known || confirmed, served: traffic.length > 0 }, now);
-  const claimed = markClaims(seen, traffics, now);
+  const isCurrent = known || confirmed;
+  const { counted } = seen;
+  const guarded = planGuard({ route, decision, current, seen, confirmed: isCurrent, counted }, now);
+  // What traffic may go back to is held as what it goes to.
+  const wanted = [...new Set([...decision.wanted, ...guarded.watches.map(({ from }) => from)])];
+  const told = isDeepStrictEqual(serving?.split, split) && isDeepStrictEqual(serving?.wanted, wanted);
+  const outcome = { decision, tripped: guarded.tripped, current: isCurrent, served: traffic.length > 0 };
+  const claimed = markClaims(seen, conditionsOf(seen, outcome, now), now);
   const named = route.spec.rollout.traffic.flatMap((target) => (target.name ? [`${target.name}.${host}`] : []));
   const secured = secure(seen, { own: [...new Set([host, ...named])], domains: held }, { before: claimed, now });
   const { conditions } = secured;
-  const { rollout: _over, traffic: _old, domains: _had, affinity: _clients, ...rest } = status;
-  const waits = [decision.nextStepMs, stuckIn(seen, conditions, now)].filter((ms) => ms !== undefined);
+  const { rollout: _over, traffic: _old, domains: _had, affinity: _clients, guard: _watches, ...rest } = status;
+  const waits = [decision.nextStepMs, guarded.nextMs, stuckIn(seen, conditions, now)].filter((ms) => ms !== undefined);
   return {
     actions: [
-      ...(told ? [] : [{ do: "assign", split, wanted: decision.wanted } as const]),
+      ...(told ? [] : [{ do: "assign", split, wanted } as const]),
       ...(decision.waitingFor === undefined
         ? []
         : [{ do: "wake", revision: `${name.namespace}/${decision.waitingFor.to}` } as const]),
@@ -102,6 +112,7 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
       ...(held.length > 0 ? { domains: held } : {}),
       ...(traffic.length > 0 ? { traffic } : {}),
       ...(affinity === undefined ? {} : { affinity }),
+      ...(guarded.watches.length === 0 ? {} : { guard: guarded.watches }),
       ...(decision.rollout === undefined ? {} : { rollout: decision.rollout }),
       conditions,
       observedGeneration: metadata.generation ?? 1,
@@ -169,6 +180,8 @@ function secure(
 
 interface Outcome {
   decision: SplitDecision;
+  /** Why the guard has taken traffic back. */
+  tripped: string | undefined;
   /** Every gateway has confirmed the decided split. */
   current: boolean;
   /** Some split is served. */
@@ -185,6 +198,7 @@ function conditionsOf(seen: RouteObserved, outcome: Outcome, now: number): Condi
 
 function rolloutCondition(seen: RouteObserved, outcome: Outcome, before: Condition[], now: number): Condition[] {
   const { decision } = outcome;
+  if (outcome.tripped !== undefined) return markGuardTripped(before, outcome.tripped, now);
   const shifting = decision.rollout ?? decision.waitingFor;
   if (shifting === undefined && outcome.current) return markRolledOut(before, now);
   if (isStuck(seen, decision, now)) {
@@ -237,7 +251,7 @@ function eventsOf(
     } else if (type === "RolloutComplete" && now.status === "True") {
       const split = traffic.map(({ revisionName, percent }) => `${percent}% ${revisionName}`).join(", ");
       events.push({ type: "Normal", reason: "RolloutComplete", message: `Every gateway serves ${split}` });
-    } else if (type === "RolloutComplete" && now.reason === "ProgressDeadlineExceeded") {
+    } else if (now.reason === "ProgressDeadlineExceeded" || now.reason === "GuardTripped") {
       events.push({ type: "Warning", reason: now.reason, message: now.message ?? "" });
     } else if (type === "RolloutComplete" && now.reason === "RollingOut") {
       events.push({ type: "Normal", reason: now.reason, message: now.message ?? "" });

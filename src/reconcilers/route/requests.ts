@@ -34,15 +34,17 @@ export function matchesMeanwhile(
   return matches.map((match) => (match.revision === waiting.to ? { ...match, revision: instead } : match));
 }
 
-/** What of an assignment is about single requests; members that would say nothing are absent. */
+/** What of an assignment is about single requests and their outcome; members that would say nothing are absent. */
 export function requestRules(
   route: Route,
   { targets, matches, before }: { targets: RouteAssignment["targets"]; matches: Matches; before: Owners },
-): Pick<RouteAssignment, "match" | "affinity"> {
+): Pick<RouteAssignment, "match" | "affinity" | "guard"> {
+  const { guard } = route.spec.rollout;
   const key = keyOf(route.spec.rollout.affinity);
   return {
     ...(matches.length === 0 ? {} : { match: matches }),
     ...(key === undefined || targets.length === 0 ? {} : { affinity: affinityOf(key, targets, before) }),
+    ...(guard === undefined ? {} : { guard: { slowMs: guard.p95Milliseconds ?? 0 } }),
   };
 }
 

@@ -9,6 +9,8 @@ export interface ConfigurationView {
 
 export interface RevisionView {
   configuration: string;
+  /** Of the Configuration, that it was made from. */
+  generation: number;
   /** Whether it was ever ready. */
   wasReady: boolean;
   /** How many of its instances are ready now. */
@@ -26,6 +28,8 @@ export interface ResolvedTarget {
   target: RouteTarget;
   /** The Revision that can take the share. */
   revision?: string;
+  /** The Revision that it leads to by the spec, where the guard has taken its traffic back. */
+  takenFrom?: string;
   /** Why there is none. */
   missing?: MissingTarget;
   /** The Revision that may yet become ready, where there is none. */

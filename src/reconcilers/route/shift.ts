@@ -39,9 +39,14 @@ export function shift(input: ShiftInput, now: number): Shifted {
   const from = new Map(waiting.map((rollout) => [rollout.to, rollout.from]));
 
   let nextStepMs: number | undefined;
-  const served = targets.flatMap(({ target, revision }): ServedTarget[] => {
+  const served = targets.flatMap(({ target, revision, takenFrom }): ServedTarget[] => {
     if (revision === undefined) return [];
     const whole = entry(revision, target.percent, target.name);
+    if (takenFrom !== undefined) {
+      // The name stays with its Revision, for whoever looks for what was wrong.
+      const named = target.name === undefined ? [] : [entry(takenFrom, 0, target.name)];
+      return [entry(revision, target.percent), ...named];
+    }
     const leaving = target.configurationName === undefined ? undefined : from.get(revision);
     if (leaving === undefined) return [whole];
     const elapsedMs = active?.to === revision ? now - Date.parse(active.startedAt) : 0;
@@ -78,8 +83,10 @@ function untilNextStep(percent: number, elapsedMs: number, durationMs: number): 
 function pendingShifts({ route, targets, seen, current }: ShiftInput, now: number, durationMs: number): Rollout[] {
   const running = route.status?.rollout;
   const shifts = new Map<string, Rollout>();
-  for (const { target, revision: to } of targets) {
+  for (const { target, revision: to, takenFrom } of targets) {
     if (target.configurationName === undefined || to === undefined || target.percent === 0 || shifts.has(to)) continue;
+    // Back is at once.
+    if (takenFrom !== undefined) continue;
     if (running?.to === to) {
       const over = now - Date.parse(running.startedAt) >= durationMs;
       if (!over && seen.revisions.has(running.from)) shifts.set(to, running);

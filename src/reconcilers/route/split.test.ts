@@ -62,13 +62,18 @@ describe("decideSplit()", () => {
         );
         const revisions = new Map<string, RevisionView>(
           states.flatMap((state, index) => [
-            [`c${index}-1`, { configuration: `c${index}`, wasReady: true, readyInstances: 1 }] as const,
+            [`c${index}-1`, { configuration: `c${index}`, generation: 1, wasReady: true, readyInstances: 1 }] as const,
             ...(state === "missing"
               ? []
               : [
                   [
                     `c${index}-2`,
-                    { configuration: `c${index}`, wasReady: state !== "never", readyInstances: state === "up" ? 1 : 0 },
+                    {
+                      configuration: `c${index}`,
+                      generation: 2,
+                      wasReady: state !== "never",
+                      readyInstances: state === "up" ? 1 : 0,
+                    },
                   ] as const,
                 ]),
           ]),

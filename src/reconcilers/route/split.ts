@@ -1,6 +1,7 @@
 /** Which split a Route should serve now. Pure. */
 import type { MissingTarget } from "../../api/route.conditions.ts";
 import type { Route, ServedTarget } from "../../api/route.ts";
+import { takeBack } from "./guard.ts";
 import { type Matches, matchesMeanwhile, matchesOf } from "./requests.ts";
 import { type ResolvedTarget, type RouteNeighbours, resolveTargets } from "./resolve.ts";
 import { type Rollout, shift } from "./shift.ts";
@@ -21,6 +22,8 @@ export interface SplitDecision {
   nextStepMs?: number;
   /** Every Revision that traffic goes to or should go to, by name. */
   wanted: string[];
+  /** Revisions that targets lead to by the spec, whatever the guard says. */
+  leadsTo: string[];
 }
 
 /** @param current what is served now: told last, or after a restart what the status says. */
@@ -30,11 +33,13 @@ export function decideSplit(
   current: readonly ServedTarget[],
   now: number,
 ): SplitDecision {
-  const targets = resolveTargets(route, seen);
+  const resolved = resolveTargets(route, seen);
+  const leadsTo = resolved.flatMap(({ revision }) => revision ?? []);
+  const targets = takeBack(resolved, route, seen);
   const missing = targets.find((target) => target.missing !== undefined)?.missing;
   const wanted = targets.flatMap(({ revision, candidate }) => revision ?? candidate ?? []);
   const matches = matchesOf(targets);
-  const common = { wanted, matches, candidates: [], ...(missing === undefined ? {} : { missing }) };
+  const common = { wanted, leadsTo, matches, candidates: [], ...(missing === undefined ? {} : { missing }) };
 
   if (targets.some(({ target, revision }) => target.percent > 0 && revision === undefined)) {
     // The last good split goes on.

@@ -75,6 +75,38 @@ describe("match of a target", () => {
   });
 });
 
+describe("guard of a Route", () => {
+  const guard = (rule: unknown) => faultsOf({ traffic: [{ configurationName: "a", percent: 100 }], guard: rule });
+  const field = "spec.rollout.guard";
+
+  it.each([{ errorPercent: 0 }, { p95Milliseconds: 300 }, { errorPercent: 5, p95Milliseconds: 1, window: "1m30s" }])(
+    "takes %j",
+    (rule) => {
+      expect(guard(rule)).toEqual([]);
+    },
+  );
+
+  it.each<[unknown, string]>([
+    [{}, `${field}: Invalid value: "object": must have errorPercent or p95Milliseconds, or both: neither is set`],
+    [
+      { errorPercent: 100 },
+      `${field}.errorPercent: Invalid value: 100: ${field}.errorPercent in body should be less than or equal to 99`,
+    ],
+    [
+      { p95Milliseconds: 0 },
+      `${field}.p95Milliseconds: Invalid value: 0: ${field}.p95Milliseconds in body should be greater than or equal to 1`,
+    ],
+    [
+      { errorPercent: 1, window: "soon" },
+      `${field}.window: Invalid value: "soon": must be a duration such as 90s, 1m30s or 0s`,
+    ],
+    [{ errorPercent: 1, window: "0s" }, `${field}.window: Invalid value: "0s": must be from 1s to 1h`],
+    [{ errorPercent: 1, window: "2h" }, `${field}.window: Invalid value: "2h": must be from 1s to 1h`],
+  ])("refuses %j", (rule, expected) => {
+    expect(guard(rule)).toEqual([expected]);
+  });
+});
+
 describe("affinity of a Route", () => {
   it.each([{ header: { name: "X-User" } }, { cookie: { name: "id" } }, { cookie: { name: "id", ttl: "24h" } }])(
     "takes %j",
