@@ -83,6 +83,11 @@ export async function followTraffic(
         const certified = conditionOf(route, "CertificateReady")?.status !== "Unknown";
         if (options.served(route) && certified && isTrue(route, "RolloutComplete")) return route;
         const stuck = conditionOf(route, "RolloutComplete");
+        if (stuck?.reason === "GuardTripped" && isAbout(route, revision)) {
+          throw new FailureError(
+            `The guard of service "${follow.service}" has taken traffic back: ${stuck.message ?? ""}`,
+          );
+        }
         if (stuck?.status === "False" && stuck.reason === "ProgressDeadlineExceeded") {
           throw new FailureError(`Cannot move the traffic of service "${follow.service}": ${explain(stuck)}`);
         }
@@ -93,6 +98,12 @@ export async function followTraffic(
     stop.abort(new Error("The wait is over"));
     await others;
   }
+}
+
+/** Whether the guard has taken traffic from the Revision that is waited for, or from any where none is. */
+function isAbout({ status }: Route, revision: string | undefined): boolean {
+  if (revision === undefined) return true;
+  return (status?.guard ?? []).some(({ to, trippedAt }) => to === revision && trippedAt !== undefined);
 }
 
 /** Ends the wait when a newer Revision of the service has become ready, which gets the traffic instead. */

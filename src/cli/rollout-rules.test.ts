@@ -38,4 +38,21 @@ describe("rolloutRules()", () => {
       ["Affinity", "header X-User"],
     ]);
   });
+
+  it("says what the guard allows, watches and has done", () => {
+    const watch = { from: "web-00001", startedAt: "2026-01-01T00:00:00Z", generation: 1 };
+    const guard = [
+      { ...watch, to: "web-00002" },
+      { ...watch, to: "web-00003", trippedAt: "2026-01-01T00:01:00Z" },
+    ];
+    expect(rolloutRules(route({ traffic: [], guard: { errorPercent: 1, p95Milliseconds: 300 } }, { guard }))).toEqual([
+      [
+        "Guard",
+        "errors over 1% or p95 over 300 ms within 1m; watches web-00002 (back to web-00001); took traffic back from web-00003 to web-00001 at 2026-01-01T00:01:00Z",
+      ],
+    ]);
+    expect(rolloutRules(route({ traffic: [], guard: { errorPercent: 0, window: "5m" } }))).toEqual([
+      ["Guard", "errors over 0% within 5m"],
+    ]);
+  });
 });

@@ -1,13 +1,15 @@
-/** What a Route says of single requests and clients, in words. */
+/** What a Route says of single requests, clients and new Revisions, in words. */
+import type { Watch } from "../api/route-guard.ts";
 import type { Route, TrafficTarget } from "./objects.ts";
 
 /** Label and value of each rule that the Route has. */
-export function rolloutRules({ spec }: Route): [string, string][] {
-  const { traffic, affinity } = spec.rollout;
+export function rolloutRules({ spec, status }: Route): [string, string][] {
+  const { traffic, affinity, guard } = spec.rollout;
   const matches = traffic.flatMap((target) => (target.match === undefined ? [] : [matchText(target)]));
   return [
     ...(matches.length === 0 ? [] : [["Match", matches.join("; ")] satisfies [string, string]]),
     ...(affinity === undefined ? [] : [["Affinity", affinityText(affinity)] satisfies [string, string]]),
+    ...(guard === undefined ? [] : [["Guard", guardText(guard, status?.guard ?? [])] satisfies [string, string]]),
   ];
 }
 
@@ -24,4 +26,18 @@ function affinityText({ cookie, header }: NonNullable<Route["spec"]["rollout"]["
   if (header !== undefined) return `header ${header.name}`;
   const { name = "", ttl = "0s" } = cookie ?? {};
   return `cookie ${name}${ttl === "0s" ? "" : ` for ${ttl}`}`;
+}
+
+function guardText(guard: NonNullable<Route["spec"]["rollout"]["guard"]>, watches: readonly Watch[]): string {
+  const { errorPercent, p95Milliseconds, window = "1m" } = guard;
+  const limits = [
+    ...(errorPercent === undefined ? [] : [`errors over ${errorPercent}%`]),
+    ...(p95Milliseconds === undefined ? [] : [`p95 over ${p95Milliseconds} ms`]),
+  ];
+  const doing = watches.map(({ to, from, trippedAt }) =>
+    trippedAt === undefined
+      ? `watches ${to} (back to ${from})`
+      : `took traffic back from ${to} to ${from} at ${trippedAt}`,
+  );
+  return [`${limits.join(" or ")} within ${window}`, ...doing].join("; ");
 }

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { TrafficTarget } from "./objects.ts";
-import { automatic, finished, isManual, pinned, withMatches, withNext, withPercent } from "./traffic.ts";
+import type { Route, TrafficTarget } from "./objects.ts";
+import { afterGuard, automatic, finished, isManual, pinned, withMatches, withNext, withPercent } from "./traffic.ts";
 
 const current = (revisionName: string, percent: number) => ({ revisionName, name: "current", percent });
 const next = (revisionName: string, percent: number) => ({ revisionName, name: "next", percent });
@@ -44,6 +44,41 @@ describe("withNext", () => {
 
   it("withNext() takes a next with all traffic for the current one", () => {
     expect(withNext([current("def", 0), next("ghi", 100)], "jkl")).toEqual([current("ghi", 100), next("jkl", 0)]);
+  });
+});
+
+describe("afterGuard", () => {
+  const tripped = (traffic: TrafficTarget[], generation = 3): Route => ({
+    apiVersion: "elafros.dev/v1alpha1",
+    kind: "Route",
+    metadata: { name: "web", generation: 3 },
+    spec: { rollout: { traffic } },
+    status: {
+      guard: [{ to: "ghi", from: "def", startedAt: "", trippedAt: "2026-01-01T00:00:00Z", generation }],
+    },
+  });
+
+  it.each<[string, TrafficTarget[], TrafficTarget[]]>([
+    [
+      "gives the share to the revision before",
+      [current("def", 95), next("ghi", 5)],
+      [current("def", 100), next("ghi", 0)],
+    ],
+    [
+      "brings the revision before back",
+      [current("ghi", 100)],
+      [{ revisionName: "def", percent: 100 }, current("ghi", 0)],
+    ],
+    ["leaves a split without the bad revision", [current("def", 100)], [current("def", 100)]],
+  ])("afterGuard() %s", (_, before, after) => {
+    expect(afterGuard(tripped(before))).toEqual(after);
+  });
+
+  it("afterGuard() leaves what was asked for after the guard had acted", () => {
+    expect(afterGuard(tripped([current("def", 90), next("ghi", 10)], 2))).toEqual([
+      current("def", 90),
+      next("ghi", 10),
+    ]);
   });
 });
 

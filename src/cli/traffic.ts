@@ -1,7 +1,7 @@
 /**
  * How the rollout commands change a Route's targets: plain functions from targets to targets. Percentages in and out total 100.
  */
-import type { TrafficTarget } from "./objects.ts";
+import type { Route, TrafficTarget } from "./objects.ts";
 
 /** The target that gets requests, by convention. */
 const currentName = "current";
@@ -56,6 +56,22 @@ export function withMatches(after: readonly TrafficTarget[], before: readonly Tr
     const old = target.name === undefined ? undefined : before.find(({ name }) => name === target.name);
     return old?.match === undefined ? target : { ...target, match: old.match };
   });
+}
+
+/** The Route's targets without the shares that its guard has taken back: these are where the guard has put them. */
+export function afterGuard({ spec, status, metadata }: Route): TrafficTarget[] {
+  let targets = spec.rollout.traffic.map((target) => ({ ...target }));
+  for (const { to, from, trippedAt, generation } of status?.guard ?? []) {
+    if (trippedAt === undefined || generation !== metadata.generation) continue;
+    const bad = targets.filter((target) => target.revisionName === to);
+    const share = bad.reduce((sum, { percent }) => sum + percent, 0);
+    if (share === 0) continue;
+    for (const target of bad) target.percent = 0;
+    const good = targets.find((target) => target.revisionName === from);
+    if (good === undefined) targets = [{ revisionName: from, percent: share }, ...targets];
+    else good.percent += share;
+  }
+  return targets;
 }
 
 /** Takes the name from its target, and the target away where it has no share. */

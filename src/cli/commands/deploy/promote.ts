@@ -5,7 +5,7 @@ import { changeObject } from "../../change.ts";
 import { followTraffic, type Follow } from "../../follow.ts";
 import { Route, type TrafficTarget } from "../../objects.ts";
 import { rememberTraffic } from "../../previous-traffic.ts";
-import { withNext } from "../../traffic.ts";
+import { afterGuard, withNext } from "../../traffic.ts";
 
 /** Manual strategy: the new Revision gets its own address and no traffic. */
 export async function addNext(
@@ -15,7 +15,7 @@ export async function addNext(
   const { after } = await changeObject(follow.session.client, Route, {
     key: { namespace: follow.session.namespace, name: follow.service },
     edit: (route) => {
-      route.spec.rollout.traffic = withNext(route.spec.rollout.traffic, revisionName, target);
+      route.spec.rollout.traffic = withNext(afterGuard(route), revisionName, target);
     },
   });
   return after;

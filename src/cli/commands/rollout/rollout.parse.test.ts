@@ -18,8 +18,15 @@ describe("rollout commands", () => {
   });
 
   it.each([
-    [["percent", "5"], { percent: 5, target: "next" }],
-    [["percent", "100", "--target", "canary", "--no-wait"], { percent: 100, target: "canary", wait: false }],
+    [["percent", "5"], { percent: 5, target: "next", guard: true }],
+    [
+      ["percent", "100", "--target", "canary", "--no-wait", "--no-guard"],
+      { percent: 100, target: "canary", wait: false, guard: false },
+    ],
+    [
+      ["percent", "5", "--guard-errors", "1", "--guard-p95", "300", "--guard-window", "90s"],
+      { percent: 5, target: "next", guard: true, guardErrors: 1, guardP95: 300, guardWindow: 90 },
+    ],
   ])("nextCommand() reads %j", async (argv, expected) => {
     expect(await parseOptions<PercentOptions>(nextCommand, argv)).toEqual({ ...defaults, ...expected });
   });
@@ -34,6 +41,9 @@ describe("rollout commands", () => {
     [strategyCommand, ["sometimes"], "Allowed choices are manual, automatic."],
     [strategyCommand, [], "missing required argument 'strategy'"],
     [nextCommand, ["percent", "-1"], "Give a whole number from 0 to 100."],
+    [nextCommand, ["percent", "5", "--guard-errors", "100"], "Give a whole number from 0 to 99."],
+    [nextCommand, ["percent", "5", "--guard-p95", "0.5s"], "Give a whole number from 1 to 3600000."],
+    [nextCommand, ["percent", "5", "--guard-window", "2h"], "Give at most 1h."],
     [nextCommand, ["percent", "5%"], "Give a whole number from 0 to 100."],
     [nextCommand, ["perzent", "5"], "unknown command 'perzent'"],
   ] as const)("rollout commands refuse what they can't read", async (make, argv, message) => {

@@ -81,6 +81,27 @@ current   100%      v2   2018-01-18 20:34   user1
     expect(result.stderr).toContain('no revision waiting under the name "next"');
   });
 
+  it("rollout next percent sets, keeps and removes the guard", async () => {
+    await using cli = await startCli();
+    await twoRevisions(cli);
+    await cli.run(["rollout", "strategy", "manual"]);
+    await cli.run(["deploy", "--service", "my-service", "--env", "HELLO=blurg"]);
+    const guard = () => (cli.api.read(`${elafrosPath}/routes/my-service`) as Route | undefined)?.spec.rollout.guard;
+    const percent = async (...more: string[]) => cli.run(["rollout", "next", "percent", "5", ...more]);
+    const alone = await percent("--guard-window", "30s");
+    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("add --guard-errors or --guard-p95")]);
+    expect((await percent("--guard-errors", "1")).code).toBe(0);
+    expect(guard()).toEqual({ errorPercent: 1 });
+    expect((await percent("--guard-p95", "300", "--guard-window", "30s")).code).toBe(0);
+    expect(guard()).toEqual({ errorPercent: 1, p95Milliseconds: 300, window: "30s" });
+    expect((await percent()).code).toBe(0);
+    expect(guard()).toEqual({ errorPercent: 1, p95Milliseconds: 300, window: "30s" });
+    const both = await percent("--no-guard", "--guard-errors", "1");
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining("Cannot use --no-guard with --guard-errors")]);
+    expect((await percent("--no-guard")).code).toBe(0);
+    expect(guard()).toBeUndefined();
+  });
+
   it("rollout next percent refuses what is no percentage", async () => {
     await using cli = await startCli();
     const result = await cli.run(["rollout", "next", "percent", "101"]);

@@ -37,10 +37,15 @@ async function runRolloutStatus(options: RolloutStatusOptions, factory: Factory)
       io.line(`Service [${service}] at ${route.status?.url ?? "no address yet"}`);
       io.line(`Strategy: ${isManual(route.spec.rollout.traffic) ? "manual" : "automatic"}`);
       for (const [label, value] of rolloutRules(route)) io.line(`${label}: ${value}`);
-      io.line(`Rollout: ${complete?.status === "True" ? "complete" : "under way"}${why === "" ? "" : ` (${why})`}`);
+      io.line(`Rollout: ${rolloutWord(complete)}${why === "" ? "" : ` (${why})`}`);
     }
     await printTraffic({ route, service, options, factory, session });
   } finally {
     session.client.close();
   }
+}
+
+function rolloutWord(complete: ReturnType<typeof conditionOf>): string {
+  if (complete?.status === "True") return "complete";
+  return complete?.reason === "GuardTripped" ? "taken back" : "under way";
 }
