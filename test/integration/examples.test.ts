@@ -34,7 +34,7 @@ function collectionOf({ apiVersion, kind, metadata }: Manifest["object"]): strin
 }
 
 const files = (await readdir(join(root, "examples"))).filter((name) => name.endsWith(".yaml"));
-const guides = ["docs/api.md", "docs/scaling.md"];
+const guides = ["docs/api.md", "docs/rollouts.md", "docs/scaling.md"];
 const manifests = [
   ...(
     await Promise.all(
