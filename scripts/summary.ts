@@ -1,16 +1,23 @@
-/** Prints the closing line of a test run, from vitest's JSON report: `N passed, N failed, N skipped`. Fails where no test ran. */
+/** Prints the closing line of test runs, from vitest's JSON reports: `N passed, N failed, N skipped`. Fails where one has run no test. */
 import { readFileSync } from "node:fs";
 
-const [path = ""] = process.argv.slice(2);
-const report = JSON.parse(readFileSync(path, "utf8")) as {
+interface Report {
   numPassedTests: number;
   numFailedTests: number;
   numPendingTests: number;
   numTodoTests: number;
-};
-const { numPassedTests: passed, numFailedTests: failed } = report;
-console.log(`${passed} passed, ${failed} failed, ${report.numPendingTests + report.numTodoTests} skipped`);
-if (passed + failed === 0) {
-  console.error("No test ran");
-  process.exit(1);
 }
+
+let [passed, failed, skipped] = [0, 0, 0];
+for (const path of process.argv.slice(2)) {
+  const report = JSON.parse(readFileSync(path, "utf8")) as Report;
+  if (report.numPassedTests + report.numFailedTests === 0) {
+    console.error(`No test ran: ${path}`);
+    process.exitCode = 1;
+  }
+  passed += report.numPassedTests;
+  failed += report.numFailedTests;
+  skipped += report.numPendingTests + report.numTodoTests;
+}
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+if (passed + failed === 0) process.exitCode = 1;

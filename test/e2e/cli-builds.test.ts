@@ -16,6 +16,7 @@ createServer((request, response) => {
   console.log(request.method, request.url);
   response.end("${word} " + request.url);
 }).listen(process.env.PORT, () => console.log("listening"));
+process.on("SIGTERM", () => process.exit(0));
 `;
 
 let platform: TestPlatform;

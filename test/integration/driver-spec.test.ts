@@ -129,7 +129,7 @@ test("emptyDir is shared by its mounts and survives a restart; in memory it has 
     { mountPath: "/m", readOnly: false, volume: "m", source: memory },
   ];
   const text = await printed(
-    "echo 1 > /a/x; cat /b/x; touch /c/y; ls /a/sub/dir; touch /b/z; head -c 2000000 /dev/zero > /m/big; stat -c %s /m/big",
+    "exec 2>&1; echo 1 > /a/x; cat /b/x; touch /c/y; ls /a/sub/dir; touch /b/z; head -c 2000000 /dev/zero > /m/big; stat -c %s /m/big",
     { mounts },
   );
   expect(text).toContain("1\ny\n");

@@ -16,6 +16,7 @@ import type { Configuration, ConfigurationStatus } from "../../api/configuration
 import { revisionFailure, wasReady } from "../../api/revision.conditions.ts";
 import type { Revision } from "../../api/revision.ts";
 import type { Plan, PlannedEvent } from "../../controller/plan.ts";
+import { newerReady } from "./latest-ready.ts";
 import { makeBuild, usableBuild } from "./make-build.ts";
 import { makeRevision } from "./make-revision.ts";
 import { alternativeName, generationOf, generationOfName, isOwnedBy, revisionName } from "./names.ts";
@@ -49,7 +50,7 @@ export function planConfiguration(
   const current = owned.find((revision) => generationOf(revision) === generation);
   if (current === undefined && !wasMade(configuration, generation)) return planCreation(seen, owned, now);
 
-  const ready = latestReady(configuration, owned);
+  const ready = newerReady(configuration, owned);
   const conditions = conditionsOf(status.conditions, current, now);
   return {
     actions: [],
@@ -81,7 +82,7 @@ function planCreation(
   }
   const { buildName, made } = planBuild(seen, name, now);
   const revision = makeRevision(configuration, name, buildName);
-  const ready = latestReady(configuration, owned);
+  const ready = newerReady(configuration, owned);
   return {
     actions: [
       ...(made === undefined ? [] : [{ do: "createBuild", build: made } as const]),
@@ -128,22 +129,6 @@ function wasMade(configuration: Configuration, generation: number): boolean {
     generationOfName(configuration.metadata.name, created) === generation &&
     configuration.status?.observedGeneration === generation
   );
-}
-
-/** The newest ready Revision, if it is newer than the one that the status names: an older one never takes it back. */
-function latestReady(configuration: Configuration, owned: readonly Revision[]): Revision | undefined {
-  const named = configuration.status?.latestReadyRevisionName;
-  const known = named === undefined ? undefined : owned.find(({ metadata }) => metadata.name === named);
-  const atLeast =
-    known !== undefined
-      ? generationOf(known)
-      : named === undefined
-        ? 0
-        : generationOfName(configuration.metadata.name, named);
-  return owned
-    .filter(({ status, metadata }) => wasReady(status?.conditions) && metadata.deletionTimestamp === undefined)
-    .filter((revision) => generationOf(revision) > atLeast)
-    .toSorted((a, b) => generationOf(b) - generationOf(a))[0];
 }
 
 function conditionsOf(before: ConfigurationStatus["conditions"], latest: Revision | undefined, now: number) {

@@ -7,6 +7,7 @@ import { type Controller, keyOf, startController } from "../../controller/index.
 import { later } from "../../lib/later.ts";
 import { generationOf } from "../configuration/names.ts";
 import type { ReconcilerDeps } from "../deps.ts";
+import { latestReadyName } from "../configuration/latest-ready.ts";
 import { followedBy, namedBy } from "../informers.ts";
 import type { CertificateWanted } from "../../routing/certificates.ts";
 import { createDomainClaims } from "./domains.ts";
@@ -25,11 +26,11 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
     const namespace = route.metadata.namespace ?? "";
     const views = new Map<string, ConfigurationView>();
     for (const name of followedBy(route)) {
-      const configuration = configurations.get(`${namespace}/${name}`);
+      const key = `${namespace}/${name}`;
+      const configuration = configurations.get(key);
       if (configuration === undefined || configuration.metadata.deletionTimestamp !== undefined) continue;
-      const { latestReadyRevisionName: latestReady, latestCreatedRevisionName: latestCreated } =
-        configuration.status ?? {};
-      views.set(name, { latestReady, latestCreated });
+      const latestReady = latestReadyName(configuration, revisions.by("configuration", key));
+      views.set(name, { latestReady, latestCreated: configuration.status?.latestCreatedRevisionName });
     }
     return views;
   };
@@ -125,7 +126,12 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
       };
       const ends = [
         configurations.subscribe(({ object }) => enqueueAll(routes.by("configuration", keyOf(object)))),
-        revisions.subscribe(({ object }) => concerned(keyOf(object))),
+        revisions.subscribe(({ object, old }) => {
+          concerned(keyOf(object));
+          if (!wasReady(object.status?.conditions) || wasReady(old?.status?.conditions)) return;
+          const name = object.metadata.labels?.[configurationLabel] ?? "";
+          enqueueAll(routes.by("configuration", `${object.metadata.namespace ?? ""}/${name}`));
+        }),
         workloads.subscribe(({ namespace, name }) => later(() => concerned(`${namespace}/${name}`))),
         ledger.subscribe((route) => enqueue(route)),
         claims.subscribe((route) => enqueue(route)),

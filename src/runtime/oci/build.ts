@@ -243,8 +243,8 @@ export class Build {
       if (run === undefined) return await this.#first<Run>();
       step.phase = "running";
       step.startedAt = driver.clock.now();
+      this.#message = undefined;
       await this.#save();
-      this.#say(undefined);
       this.#events.changed();
       return run;
     } catch (error) {

@@ -28,8 +28,8 @@ export interface ProberOptions {
 const quick = { refused: 1, answered: 10, exec: 50 };
 /** Longest pauses of the quick phase. */
 const slow = { refused: 25, answered: 250, exec: 500 };
-/** What each pause is to the one before: where nothing listens, no pause is longer than a tenth of the time since the start. */
-const growth = { refused: 1.1, answered: 1.3, exec: 1.3 };
+/** What each pause is to the one before: where nothing listens, no pause is longer than a twentieth of the time since the start. */
+const growth = { refused: 1.05, answered: 1.3, exec: 1.3 };
 /** A question to a starting instance waits no longer for TCP: a lost first packet would be sent again only after a second. */
 const firstConnectMs = 100;
 
@@ -72,7 +72,7 @@ export function startProbing(options: ProberOptions): () => void {
         if (!live()) return;
       }
       const kind = probe.action.type === "exec" ? "exec" : result.refused ? "refused" : "answered";
-      await wait(Math.min(probe.periodMs, slow[kind], quick[kind] * growth[kind] ** Math.min(tries, 40)));
+      await wait(Math.min(probe.periodMs, slow[kind], quick[kind] * growth[kind] ** Math.min(tries, 80)));
     }
   };
 
