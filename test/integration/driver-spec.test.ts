@@ -189,3 +189,40 @@ test("cpu, memory and pids are limited", async () => {
   });
   expect(shown).toBe(`${64 << 20}\n`);
 });
+
+/** A program of the i386 ABI (elf(5)) that ends with 42. */
+function elf32(): Buffer {
+  const code = Buffer.from("b801000000bb2a000000cd80", "hex"); // mov eax, 1 (exit); mov ebx, 42; int 0x80
+  const [header, base] = [52 + 32, 0x08048000];
+  const file = Buffer.alloc(header + code.length);
+  Buffer.from("7f454c46010101", "hex").copy(file); // 32 bits, little endian, version 1
+  [2, 3].forEach((value, at) => file.writeUInt16LE(value, 16 + 2 * at)); // an executable, of the i386
+  [1, base + header, 52, 0, 0].forEach((value, at) => file.writeUInt32LE(value, 20 + 4 * at));
+  [52, 32, 1].forEach((value, at) => file.writeUInt16LE(value, 40 + 2 * at));
+  [1, 0, base, base, file.length, file.length, 5, 4096].forEach((value, at) => file.writeUInt32LE(value, 52 + 4 * at));
+  code.copy(file, header);
+  return file;
+}
+
+test.runIf(process.arch === "x64")(
+  "32-bit programs run where the image has such, and are ended where not",
+  async () => {
+    const root = join(bed.dir, "i386");
+    await busyboxRoot(root);
+    await writeFile(join(root, "bin/old"), elf32(), { mode: 0o755 });
+    const loader = join(bed.dir, "loader");
+    await mkdir(join(loader, "lib"), { recursive: true });
+    await writeFile(join(loader, "lib/ld-linux.so.2"), "a loader");
+    bed.image("without", { layers: [root] });
+    bed.image("with", { layers: [loader, root] });
+    bed.image("itself", { layers: [root], entrypoint: ["/bin/old"], cmd: [] });
+    expect(await printed("/bin/old; echo $?", { image: "without" })).toContain("159\n"); // 128 and SIGSYS
+    expect(await printed("/bin/old; echo $?", { image: "with" })).toBe("42\n");
+    const key = newKey();
+    const { command: _command, args: _args, ...spec } = shellSpec("");
+    bed.driver.scale(key, { ...spec, image: "itself" }, 1);
+    const { problem } = await eventually(bed.driver, key, (state) => state.problem !== undefined);
+    bed.driver.remove(key);
+    expect(problem).toMatchObject({ reason: "ExitCode", code: 42 });
+  },
+);

@@ -121,6 +121,7 @@ export async function startStep(
     terminationMessagePath: "",
     pids: ctx.limits.stepPids,
     oomScore: oomScores.build,
+    programs32Bit: true, // of the images that it builds
     prepare: (user) => giveTo(user, paths.credentials),
   });
 }

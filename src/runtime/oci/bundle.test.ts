@@ -51,6 +51,7 @@ function input(spec: Partial<InstanceSpec> = {}, more: Partial<BundleInput> = {}
     },
     user: { uid: 5, gid: 6, additionalGids: [7], home: "/home/x" },
     hostname: "h",
+    programs32Bit: true,
     root: "/root-of-it",
     netns: "/run/netns/n",
     cgroup: "/elafros-1/i",

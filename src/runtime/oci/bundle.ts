@@ -36,6 +36,8 @@ export interface BundleInput {
   spec: BundleSpec;
   image: Pick<ImageRoot, "config">;
   user: ResolvedUser;
+  /** Its root may have programs of the 32-bit ABI. */
+  programs32Bit: boolean;
   hostname: string;
   /** Path of the root, or of the directory on which the first mount puts it. */
   root: string;
@@ -123,7 +125,13 @@ export function makeBundle(input: BundleInput) {
       ],
       ...(spec.security.seccomp === "Unconfined"
         ? {}
-        : { seccomp: makeSeccomp(machine.seccomp, process.capabilities.bounding, machine) }),
+        : {
+            seccomp: makeSeccomp(machine.seccomp, {
+              ...machine,
+              capabilities: process.capabilities.bounding,
+              programs32Bit: input.programs32Bit,
+            }),
+          }),
     },
   };
 }

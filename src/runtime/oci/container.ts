@@ -14,6 +14,7 @@ import { readText } from "./files.ts";
 import type { Attachment, ImageRoot } from "./parts.ts";
 import { containerId, type ContainerPaths } from "./record.ts";
 import { makeRoot, removeTree, unmountBelow, withLayers } from "./rootfs.ts";
+import { loadersOf32Bit } from "./seccomp.ts";
 import { readInside, resolveUser, type ResolvedUser } from "./users.ts";
 import { makeEtc, makeVolumes } from "./volumes.ts";
 
@@ -38,9 +39,21 @@ export interface ContainerPlan {
   terminationMessagePath: string;
   pids: number;
   oomScore: number;
+  /** Whether it may run programs of the 32-bit ABI: by default where its image has some. */
+  programs32Bit?: boolean;
   /** Called with its user before anything runs. */
   prepare?(user: ResolvedUser): Promise<void>;
 }
+
+/** What an image's root says of the processes in it. */
+export interface Look {
+  user: ResolvedUser;
+  /** Its program, or others, are of the 32-bit ABI. */
+  programs32Bit: boolean;
+}
+
+/** How a program of the 32-bit ABI begins (elf(5)). */
+const elf32 = "\u007fELF\u0001";
 
 /** The control group of an instance or a build. */
 export function containerGroup(ctx: Pick<DriverContext, "parentGroup">, id: string): string {
@@ -73,7 +86,7 @@ export async function createContainer(ctx: DriverContext, plan: ContainerPlan): 
     });
     return { attachment, etc };
   };
-  const [network, rootMounts, user, volumes] = await together(
+  const [network, rootMounts, look, volumes] = await together(
     ctx.network.attach(id).then(files),
     makeRoot(ctx.launcher, paths, {
       layers: image.layers,
@@ -81,15 +94,16 @@ export async function createContainer(ctx: DriverContext, plan: ContainerPlan): 
       mounter: ctx.mounter,
       sizeBytes: Math.min(ctx.limits.tmpfsRootBytes, spec.resources.memoryBytes ?? Number.POSITIVE_INFINITY),
     }),
-    findUser(ctx, paths, { security: spec.security, image }),
+    lookInside(ctx, plan),
     makeVolumes(ctx.launcher, spec, paths),
     mkdir(paths.logs, { recursive: true, mode: 0o700 }),
   );
-  await plan.prepare?.(user);
+  await plan.prepare?.(look.user);
   const config = makeBundle({
     spec,
     image,
-    user,
+    user: look.user,
+    programs32Bit: plan.programs32Bit ?? look.programs32Bit,
     hostname: id,
     root: paths.root,
     netns: network.attachment.netns,
@@ -117,21 +131,25 @@ export async function createContainer(ctx: DriverContext, plan: ContainerPlan): 
   };
 }
 
-async function findUser(
-  ctx: DriverContext,
-  paths: ContainerPaths,
-  { security, image }: { security: InstanceSpec["security"]; image: ImageRoot },
-): Promise<ResolvedUser> {
-  const { runAsUser, runAsGroup, runAsNonRoot } = security;
-  const key = JSON.stringify([image.id, runAsUser, runAsGroup, runAsNonRoot]);
-  const known = ctx.users.get(key);
+/** What is read of an image's root, once for each way to run it. */
+async function lookInside(ctx: DriverContext, { paths, spec, image }: ContainerPlan): Promise<Look> {
+  const { runAsUser, runAsGroup, runAsNonRoot } = spec.security;
+  const [program = ""] = [...(spec.command ?? image.config.entrypoint), ...(spec.args ?? image.config.cmd)];
+  const key = JSON.stringify([image.id, runAsUser, runAsGroup, runAsNonRoot, program]);
+  const known = ctx.looks.get(key);
   if (known !== undefined) return known;
-  const read = (root: string) => Promise.all([readInside(root, "/etc/passwd"), readInside(root, "/etc/group")]);
-  const [passwd, group] = await withLayers(ctx.launcher, { layers: image.layers, at: join(paths.base, "look") }, read);
-  const user = resolveUser({ user: image.config.user, passwd, group }, security);
-  if (ctx.users.size > 1000) ctx.users.clear();
-  ctx.users.set(key, user);
-  return user;
+  const files = ["/etc/passwd", "/etc/group", program, ...loadersOf32Bit(ctx.machine.arch)];
+  const look = { layers: image.layers, at: join(paths.base, "look") };
+  const [passwd = "", group = "", first = "", ...loaders] = await withLayers(ctx.launcher, look, (root) =>
+    Promise.all(files.map((path) => readInside(root, path))),
+  );
+  const found: Look = {
+    user: resolveUser({ user: image.config.user, passwd, group }, spec.security),
+    programs32Bit: first.startsWith(elf32) || loaders.some((text) => text !== ""),
+  };
+  if (ctx.looks.size > 1000) ctx.looks.clear();
+  ctx.looks.set(key, found);
+  return found;
 }
 
 /** The run that an earlier control started: it goes on, or has ended and left its exit code. Undefined where it never began, or nothing is known of its end. */

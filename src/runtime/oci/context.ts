@@ -10,7 +10,7 @@ import type { OciRuntime } from "./oci-runtime.ts";
 import type { ImageStore, InstanceNetwork } from "./parts.ts";
 import type { RootMounter, UpperKind } from "./rootfs.ts";
 import type { Places } from "./record.ts";
-import type { ResolvedUser } from "./users.ts";
+import type { Look } from "./container.ts";
 
 /** What every instance of a driver shares. */
 export interface DriverContext {
@@ -32,7 +32,7 @@ export interface DriverContext {
   mounter: RootMounter;
   bootId: string;
   /** Users of images, by image and `USER`: an image never changes. */
-  users: Map<string, ResolvedUser>;
+  looks: Map<string, Look>;
   /** Runs a start when a place is free: not all at once. */
   limitStarts<T>(start: () => Promise<T>): Promise<T>;
   /** Resolves when it is somebody's turn to prepare an instance, one after the other; the function that it gives ends the turn. */

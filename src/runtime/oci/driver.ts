@@ -131,7 +131,7 @@ export async function createDriver(options: DriverOptions): Promise<Driver> {
         swapLimit: cgroups.swapLimit,
         cgroupNamespace: (await names("/proc/self/ns")).includes("cgroup"),
       },
-      users: new Map(),
+      looks: new Map(),
       limitStarts: limiter(limits.parallelStarts),
       turnToPrepare: seats(1),
     };

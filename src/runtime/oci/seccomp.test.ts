@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { makeSeccomp, readSeccomp, type SeccompSource } from "./seccomp.ts";
 
-const machine = { arch: "x64", kernel: "6.1.0-13-amd64" };
+const machine = { arch: "x64", kernel: "6.1.0-13-amd64", programs32Bit: true };
 const source: SeccompSource = {
   defaultAction: "SCMP_ACT_ERRNO",
   defaultErrnoRet: 38,
@@ -18,7 +18,7 @@ const source: SeccompSource = {
 };
 
 test("makeSeccomp() decides each condition on capabilities, architecture and kernel", () => {
-  const profile = makeSeccomp(source, ["CAP_CHOWN"], machine);
+  const profile = makeSeccomp(source, { ...machine, capabilities: ["CAP_CHOWN"] });
   expect(profile.architectures).toEqual(["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]);
   expect(profile.defaultErrnoRet).toBe(38);
   expect(profile.syscalls).toEqual([
@@ -29,12 +29,17 @@ test("makeSeccomp() decides each condition on capabilities, architecture and ker
   ]);
 });
 
+test("makeSeccomp() has no 32-bit calls where there are no such programs", () => {
+  const profile = makeSeccomp(source, { ...machine, capabilities: [], programs32Bit: false });
+  expect(profile.architectures).toEqual(["SCMP_ARCH_X86_64"]);
+});
+
 test("makeSeccomp() refuses an architecture that it doesn't know", () => {
-  expect(() => makeSeccomp(source, [], { ...machine, arch: "mips" })).toThrow("mips");
+  expect(() => makeSeccomp(source, { ...machine, arch: "mips", capabilities: [] })).toThrow("mips");
 });
 
 test("makeSeccomp() of the distribution's profile allows no mount, module or keyring call to a default instance", async () => {
-  const profile = makeSeccomp(await readSeccomp(), ["CAP_CHOWN", "CAP_SYS_CHROOT"], machine);
+  const profile = makeSeccomp(await readSeccomp(), { ...machine, capabilities: ["CAP_CHOWN", "CAP_SYS_CHROOT"] });
   const allowed = new Set(
     profile.syscalls.filter((call) => call.action === "SCMP_ACT_ALLOW").flatMap((call) => call.names),
   );

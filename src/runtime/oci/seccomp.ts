@@ -36,10 +36,14 @@ export interface SeccompProfile {
   syscalls: { names: string[]; action: string; errnoRet?: number; args?: object[] }[];
 }
 
-/** Go's names of architectures, as profiles use them, and libseccomp's, by Node's. */
-const architectures: Record<string, { go: string; seccomp: string }> = {
-  x64: { go: "amd64", seccomp: "SCMP_ARCH_X86_64" },
-  arm64: { go: "arm64", seccomp: "SCMP_ARCH_AARCH64" },
+/** Go's names of architectures, as profiles use them, libseccomp's, and the loaders of their 32-bit programs, by Node's. */
+const architectures: Record<string, { go: string; seccomp: string; loaders32: string[] }> = {
+  x64: { go: "amd64", seccomp: "SCMP_ARCH_X86_64", loaders32: ["/lib/ld-linux.so.2", "/lib/ld-musl-i386.so.1"] },
+  arm64: {
+    go: "arm64",
+    seccomp: "SCMP_ARCH_AARCH64",
+    loaders32: ["/lib/ld-linux-armhf.so.3", "/lib/ld-linux.so.3", "/lib/ld-musl-armhf.so.1"],
+  },
 };
 
 /**
@@ -65,14 +69,26 @@ export async function readSeccomp(): Promise<SeccompSource> {
   );
 }
 
-/**
- * The filter for a process with these capabilities (`CAP_…`) on this machine.
- * @param arch as `process.arch`; @param kernel as `os.release()`
- */
+/** Where an image that has 32-bit programs for this architecture has the loader that starts them. @param arch as `process.arch` */
+export function loadersOf32Bit(arch: string): readonly string[] {
+  return architectures[arch]?.loaders32 ?? [];
+}
+
+export interface SeccompUse {
+  /** `CAP_…` */
+  capabilities: readonly string[];
+  /** As `process.arch`. */
+  arch: string;
+  /** As `os.release()`. */
+  kernel: string;
+  /** Without it, a process that makes a call of the 32-bit ABI is ended: a filter for it too takes as long again to make. */
+  programs32Bit: boolean;
+}
+
+/** The filter for a process with these capabilities on this machine. */
 export function makeSeccomp(
   source: SeccompSource,
-  capabilities: readonly string[],
-  machine: { arch: string; kernel: string },
+  { capabilities, programs32Bit, ...machine }: SeccompUse,
 ): SeccompProfile {
   const arch = architectures[machine.arch];
   if (arch === undefined) throw new Error(`Cannot confine instances: architecture "${machine.arch}" is not supported`);
@@ -88,7 +104,10 @@ export function makeSeccomp(
   return {
     defaultAction: source.defaultAction,
     ...(source.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: source.defaultErrnoRet }),
-    architectures: [arch.seccomp, ...(map?.subArchitectures ?? [])].filter((name) => name !== unusedArchitecture),
+    architectures: [
+      arch.seccomp,
+      ...(programs32Bit ? (map?.subArchitectures ?? []).filter((name) => name !== unusedArchitecture) : []),
+    ],
     syscalls: source.syscalls.filter(applies).flatMap((call) => {
       const names = [...(call.names ?? []), ...(call.name === undefined ? [] : [call.name])];
       if (names.length === 0) return [];
