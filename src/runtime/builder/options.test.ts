@@ -15,6 +15,7 @@ describe("parseOptions()", () => {
       context: ".",
       workspace: "/workspace",
       cache: "/builder/cache",
+      baseBlobs: "/builder/bases/blobs",
       output: "/builder/image",
     });
   });
