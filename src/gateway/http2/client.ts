@@ -20,9 +20,7 @@ const resets = { most: 200, perSecond: 50 };
 const soonMs = 1_000;
 /** Pings and settings, each of which is answered. */
 const controls = { most: 1_000, perSecond: 200 };
-const { NGHTTP2_NO_ERROR, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_REFUSED_STREAM } = constants;
-/** Says that the connection will end, while streams on their way are still taken (§6.8). */
-const anyStream = 2 ** 31 - 1;
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_REFUSED_STREAM } = constants;
 
 export interface ClientOptions {
   clock: Clock;
@@ -85,12 +83,10 @@ export class Http2Client {
     this.#idleSince = now;
   }
 
-  /** Tells the client to open no more streams here; those that it opens nevertheless are served. */
-  warn(): void {
-    if (!this.#session.destroyed) this.#session.goaway(NGHTTP2_NO_ERROR, anyStream);
-  }
-
-  /** Takes no more streams; ends when those that there are have ended. */
+  /**
+   * Takes no more streams; ends when those that there are have ended. The client is told up to which stream it was served (GOAWAY, §6.8), so that
+   * it may send again what was on its way. Taking that, too, for a while takes a notice that nghttp2 has and Node doesn't offer.
+   */
   close(): void {
     this.#closing = true;
     if (!this.#session.destroyed) this.#session.close();

@@ -8,9 +8,6 @@ import type { GatewayLimits } from "../options.ts";
 import { sectionBytes } from "./fields.ts";
 import type { Http2Incoming } from "./incoming.ts";
 
-/** Between telling clients that their connections end and ending them: for streams that are on their way. */
-const warningMs = 1_000;
-
 export interface Http2Connections {
   /** How many are open. */
   readonly size: number;
@@ -18,7 +15,7 @@ export interface Http2Connections {
   take(socket: Duplex): void;
   /** Ends those that are idle; called now and then. */
   check(now: number): void;
-  /** Tells clients that their connections will end, and a second later that they do. */
+  /** Tells clients that their connections take nothing more, and ends them when what is on them has ended. */
   drain(): void;
   /** Drops all. */
   close(): void;
@@ -32,7 +29,7 @@ export function createHttp2Connections(
   const clients = new Set<Http2Client>();
   const { clock, limits } = context;
   const streams = { open: 0 };
-  let warnedAt: number | undefined;
+  let draining = false;
   const request = (incoming: Http2Incoming): void => {
     begin(new Exchange(context, incoming), refusalOf(incoming, limits));
   };
@@ -47,18 +44,14 @@ export function createHttp2Connections(
     take(socket) {
       const client = new Http2Client(socket, { clock, limits, streams, request, closed });
       clients.add(client);
-      if (warnedAt !== undefined) client.warn();
+      if (draining) client.close();
     },
     check(now) {
-      const warned = warnedAt !== undefined && now - warnedAt >= warningMs;
-      for (const client of clients) {
-        if (warned) client.close();
-        else client.check(now);
-      }
+      for (const client of clients) client.check(now);
     },
     drain() {
-      warnedAt ??= clock.now();
-      for (const client of clients) client.warn();
+      draining = true;
+      for (const client of clients) client.close();
     },
     close() {
       for (const client of clients) client.destroy();

@@ -80,8 +80,9 @@ export class Http2Incoming implements Incoming {
     return this.body.headersSent;
   }
 
+  /** Node finishes the writable side of a stream that the client resets, too. */
   get finished(): boolean {
-    return this.body.writableFinished;
+    return this.body.writableFinished && !this.body.aborted;
   }
 
   get gone(): boolean {
@@ -158,7 +159,7 @@ export class Http2Incoming implements Incoming {
     this.#stopping = true;
     if (this.#trailing) {
       if (this.#ended) this.#stop();
-    } else if (this.body.writableFinished) this.#stop();
+    } else if (this.finished) this.#stop();
     else this.body.once("finish", () => this.#stop());
   }
 
