@@ -94,7 +94,7 @@ export class Exchange {
       bytes: this.#held(),
       field: (name) => fieldOf(raw, name),
       sighting: this.#sighting,
-      placed: (instance) => this.#send(instance, false),
+      placed: (instance) => this.#send(instance, this.#returned),
       failed: (answer) => this.#fail(answer),
     });
     this.#placement.start();

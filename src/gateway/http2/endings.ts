@@ -2,12 +2,14 @@
 import type { Http2Stream } from "node:http2";
 
 /**
- * Watches the stream from before anything of it was read; tells whether its incoming side ended with END_STREAM, and not by a reset that says "no
+ * Watches the stream from when Node has told of it; tells whether its incoming side ended with END_STREAM, and not by a reset that says "no
  * error". Node ends the readable side in both cases; but only at END_STREAM does it do so while the stream isn't closed yet. Without the difference,
  * what was broken off would pass on as whole.
  */
 export function watchWhole(stream: Http2Stream): { readonly whole: boolean } {
-  const seen = { whole: stream.endAfterHeaders };
+  // Node tells of a client's stream when it has read on, up to the stream's end where that came in the same bytes.
+  const { ended } = (stream as unknown as { _readableState: { ended: boolean } })._readableState;
+  const seen = { whole: stream.endAfterHeaders || (ended && !stream.closed && !stream.destroyed) };
   const push = stream.push.bind(stream);
   stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
     if (chunk === null && !stream.closed && !stream.destroyed) seen.whole = true;
