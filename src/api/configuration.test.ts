@@ -201,11 +201,6 @@ describe("Configuration", () => {
       [`${path}.container.ports: Too many: 2: must have at most 1 items`],
     ],
     [
-      "HTTP/2 without TLS, for now",
-      { ports: [{ containerPort: 80, name: "h2c" }] },
-      [`${path}.container.ports[0].name: Forbidden: h2c is not supported yet`],
-    ],
-    [
       "ports that are none",
       { ports: [{ containerPort: 0, name: "grpc" }] },
       [

@@ -56,7 +56,13 @@ export const envFromSchema = object(
 
 const port = object("The port that the container listens on.", {
   containerPort: integer("Its number.", 1, 65_535),
-  name: optional(choice("The protocol: http1. Default: http1.", ["", "http1", "h2c"])),
+  name: optional(
+    choice("The protocol: http1, or h2c for HTTP/2 without TLS, which gRPC speaks. Default: http1.", [
+      "",
+      "http1",
+      "h2c",
+    ]),
+  ),
   protocol: optional(choice("Always TCP.", ["TCP"])),
   hostIP: refused("the gateway is the only way to an instance"),
   hostPort: refused("the gateway is the only way to an instance"),
@@ -184,6 +190,11 @@ export type Container = Static<typeof containerSchema>;
 
 /** The port on which containers answer that name none. */
 export const defaultPort = 8080;
+
+/** The protocol of the container's port: HTTP/1.1 unless its name says h2c. */
+export function protocolOf(container: Container): "http1" | "h2c" {
+  return container.ports?.[0]?.name === "h2c" ? "h2c" : "http1";
+}
 
 /** The port on which a container answers. */
 export function portOf(container: Container): number {

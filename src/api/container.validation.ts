@@ -122,9 +122,6 @@ function envFromFaults(container: Process, path: string): Cause[] {
 function portFaults(container: Container, path: string): Cause[] {
   const ports = container.ports ?? [];
   const faults: Cause[] = ports.length > 1 ? [tooMany(path, ports.length, 1)] : [];
-  for (const [position, port] of ports.entries()) {
-    if (port.name === "h2c") faults.push(forbidden(at(index(path, position), "name"), "h2c is not supported yet"));
-  }
   return faults;
 }
 

@@ -11,6 +11,8 @@ export interface ProbeSpec {
         path: string;
         port: number;
         scheme: "http" | "https";
+        /** Asks by HTTP/2 without TLS. */
+        http2?: boolean;
         host?: string;
         headers: { name: string; value: string }[];
       }

@@ -13,7 +13,7 @@ import {
   startApp,
   until,
 } from "../support/gateway.ts";
-import { type Answer, answerOf, ask, connect, settled } from "../support/http2-client.ts";
+import { type Answer, ask, connect, settled } from "../support/http2-client.ts";
 import { block, code, flag, frame, FramePeer, preface, settings, type, word } from "../support/http2-frames.ts";
 
 const host = "app.default.localhost";
@@ -59,7 +59,7 @@ async function serve(handler: Handler, more: More = {}, options: http2.ServerOpt
   });
   server.on("stream", (stream, fields) => {
     stream.on("error", () => {});
-    handler(stream, fields);
+    handler(stream as ServerHttp2Stream, fields);
   });
   await publish(server, more);
   closing.push(() => {

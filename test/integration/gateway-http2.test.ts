@@ -1,5 +1,5 @@
 /** Clients that speak HTTP/2 with prior knowledge, before apps of HTTP/1.1. */
-import http, { type RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import net from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import {
@@ -83,8 +83,10 @@ test("a request arrives whole, and its client is told of as over HTTP/1.1", asyn
 
 test("answers arrive whole: interim ones, fields that stand twice, trailers, and those without a body", async () => {
   await serve((req, res) => {
-    if (req.url === "/empty") return void res.writeHead(204).end();
-    if (req.url === "/same") return void res.writeHead(304, { etag: '"1"' }).end();
+    if (req.url === "/empty" || req.url === "/same") {
+      res.writeHead(req.url === "/empty" ? 204 : 304, { etag: '"1"' }).end();
+      return;
+    }
     res.writeEarlyHints({ link: "</a.css>; rel=preload" });
     res.writeHead(200, { "set-cookie": ["a=1", "b=2"], connection: "x-gone", "x-gone": "1" });
     res.write("body");
@@ -251,7 +253,7 @@ const piece = Buffer.alloc(256 * 1024, "x");
 test("a download waits for its client, and an upload for its app, while others on the connection go on", async () => {
   let written = 0;
   let uploaded = 0;
-  const held: http.IncomingMessage[] = [];
+  const held: IncomingMessage[] = [];
   await serve((req, res) => {
     if (req.url === "/up") {
       held.push(req);
@@ -372,7 +374,7 @@ test("idle connections are ended with GOAWAY, those whose preface stays half wit
 });
 
 test("a gateway that ends says up to where it has served, and finishes that", async () => {
-  const held: http.ServerResponse[] = [];
+  const held: ServerResponse[] = [];
   await serve((_req, res) => void held.push(res));
   const peer = await frameClient(bench.port);
   const idle = await frameClient(bench.port);

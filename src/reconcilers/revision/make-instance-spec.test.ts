@@ -112,7 +112,7 @@ describe("makeInstanceSpec() makes the whole", () => {
       protocol: "h2c",
       resources: { cpuMilli: 1500, memoryBytes: 64 * 2 ** 20 },
       security: { runAsUser: 7, readOnlyRootFilesystem: true, dropCapabilities: ["ALL"] },
-      readiness: { action: { type: "http", path: "/ok", port: 9000, scheme: "http" }, periodMs: 2_000 },
+      readiness: { action: { type: "http", path: "/ok", port: 9000, scheme: "http", http2: true }, periodMs: 2_000 },
       liveness: { action: { type: "grpc", port: 9000, service: "" } },
       startup: { action: { type: "exec", command: ["true"] }, failureThreshold: 30 },
     });

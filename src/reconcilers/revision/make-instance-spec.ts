@@ -1,5 +1,5 @@
 /** Makes the InstanceSpec of a Revision: everything an instance is made from, with no reference left to resolve. Pure. */
-import { type Container, portOf } from "../../api/container.ts";
+import { type Container, portOf, protocolOf } from "../../api/container.ts";
 import { cpuMilli, memoryBytes } from "../../api/meta/quantity.ts";
 import { configurationLabel, revisionLabel } from "../../api/labels.ts";
 import type { Revision } from "../../api/revision.ts";
@@ -60,11 +60,6 @@ export function makeInstanceSpec(input: InstanceSpecInput): InstanceSpecResult {
       labels: { ...revision.metadata.labels, [revisionLabel]: revision.metadata.name },
     },
   };
-}
-
-/** The protocol of the container's port: HTTP/1.1 unless its name says h2c. */
-export function protocolOf(container: Container): "http1" | "h2c" {
-  return container.ports?.[0]?.name === "h2c" ? "h2c" : "http1";
 }
 
 function platformEnv(revision: Revision): ReadonlyMap<string, string> {

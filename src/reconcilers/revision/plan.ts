@@ -2,6 +2,7 @@
  * What to do about a Revision: wait for the Build that makes its image, or resolve its image once, run as many instances as the scaler says, tell the gateways its limits, and
  * say in conditions how it goes. Pure.
  */
+import { protocolOf } from "../../api/container.ts";
 import { configurationLabel, routedFinalizer } from "../../api/labels.ts";
 import { revisionReasons, wasReady } from "../../api/revision.conditions.ts";
 import { defaultTimeoutSeconds, requestLimit } from "../../api/revision-spec.ts";
@@ -16,7 +17,7 @@ import type { BuildView } from "./build.ts";
 import { healthConditions, waitingSince, withActivity } from "./conditions.ts";
 import { eventsOf } from "./events.ts";
 import { type ImageRequest, type Resolution, pullPolicy } from "./image-resolver.ts";
-import { type InstanceSpecResult, protocolOf } from "./make-instance-spec.ts";
+import type { InstanceSpecResult } from "./make-instance-spec.ts";
 import { scalingEvents, scalingStatus } from "./scaling.ts";
 
 export interface RevisionObserved {

@@ -2,7 +2,7 @@
  * Probes of an instance, with the defaults of core/v1. The driver asks an instance that isn't ready yet every few milliseconds,
  * whatever the period: what counts on the way from zero are milliseconds. The period is for later, and for counting failures.
  */
-import { type Container, portOf } from "../../api/container.ts";
+import { type Container, portOf, protocolOf } from "../../api/container.ts";
 import type { Probe } from "../../api/probe.ts";
 import type { ProbeSpec } from "../../runtime/workloads.ts";
 
@@ -38,11 +38,15 @@ function makeAction(container: Container, probe: Probe): ProbeSpec["action"] {
   if (probe.grpc !== undefined) return { type: "grpc", port: probe.grpc.port, service: probe.grpc.service ?? "" };
   if (probe.httpGet !== undefined) {
     const { path, port, scheme, httpHeaders } = probe.httpGet;
+    const at = resolvePort(container, port);
+    // Such a port speaks nothing else.
+    const http2 = scheme !== "HTTPS" && protocolOf(container) === "h2c" && at === portOf(container);
     return {
       type: "http",
       path: path === undefined || path === "" ? "/" : path,
-      port: resolvePort(container, port),
+      port: at,
       scheme: scheme === "HTTPS" ? "https" : "http",
+      ...(http2 ? { http2 } : {}),
       headers: (httpHeaders ?? []).map(({ name, value }) => ({ name, value })),
     };
   }

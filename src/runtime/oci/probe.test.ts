@@ -48,6 +48,32 @@ test.each([
     expect(result).toMatchObject({ message: `HTTP probe failed with statuscode: ${status}`, refused: false });
 });
 
+test.each([
+  [204, true],
+  [503, false],
+])("probeOnce() by HTTP/2 takes %i as %s", async (status, ok) => {
+  const seen: unknown[] = [];
+  const server = createHttp2((request, response) => {
+    seen.push(request.headers[":authority"], request.url, request.headers["x-a"]);
+    response.writeHead(status).end();
+  });
+  const port = await listen(server);
+  const headers = [
+    { name: "Host", value: "my.host" },
+    { name: "X-A", value: "1" },
+  ];
+  const result = await ask(http(port, { http2: true, path: "/ok", headers }));
+  expect(result).toMatchObject(ok ? { ok } : { ok, message: `HTTP probe failed with statuscode: ${status}` });
+  expect(seen).toEqual(["my.host", "/ok", "1"]);
+});
+
+test("probeOnce() by HTTP/2 says when nothing listens, and when it isn't HTTP/2 that answers", async () => {
+  const port = await listen(createServer((_, response) => response.end()));
+  expect(await ask(http(port, { http2: true }))).toMatchObject({ ok: false, refused: false });
+  for (const server of servers.splice(0)) server.close();
+  expect(await ask(http(port, { http2: true }))).toMatchObject({ ok: false, refused: true });
+});
+
 test("probeOnce() by HTTP goes nowhere but to the instance: not to a redirect's place, not to the spec's host", async () => {
   let elsewhere = 0;
   const other = await listen(createServer((_, response) => response.end(String(++elsewhere))));

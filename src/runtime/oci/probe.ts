@@ -32,7 +32,7 @@ export async function probeOnce(
     case "tcp":
       return probeTcp(action, target.host, timeoutMs);
     case "http":
-      return probeHttp(action, target.host, timeoutMs);
+      return (action.http2 === true ? probeHttp2 : probeHttp)(action, target.host, timeoutMs);
     case "grpc":
       return probeGrpc(action, target.host, timeoutMs);
     case "exec":
@@ -60,23 +60,28 @@ function probeTcp({ port }: Action<"tcp">, host: string, timeoutMs: number): Pro
   });
 }
 
+function probeFields(action: Action<"http">): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = { "user-agent": "elafros-probe", accept: "*/*" };
+  if (action.host !== undefined) fields["host"] = action.host;
+  for (const { name, value } of action.headers) {
+    const key = name.toLowerCase();
+    const before = fields[key];
+    // Of those that we set ourselves the spec's win; its own repeated ones all count.
+    const own = key === "user-agent" || key === "accept" || key === "host";
+    fields[key] = before === undefined || own ? value : [before, value].flat();
+  }
+  return fields;
+}
+
+function judge(status: number): ProbeResult {
+  return status >= 200 && status < 400 ? { ok: true } : failed(`HTTP probe failed with statuscode: ${status}`);
+}
+
 function probeHttp(action: Action<"http">, host: string, timeoutMs: number): Promise<ProbeResult> {
   const { port, path, scheme } = action;
   const url = `${scheme}://${host}:${port}${path}`;
   return new Promise((resolve) => {
-    const headers: Record<string, string | string[]> = {
-      "user-agent": "elafros-probe",
-      accept: "*/*",
-      connection: "close",
-    };
-    if (action.host !== undefined) headers["host"] = action.host;
-    for (const { name, value } of action.headers) {
-      const key = name.toLowerCase();
-      const before = headers[key];
-      // Of those that we set ourselves the spec's win; its own repeated ones all count.
-      const own = key === "user-agent" || key === "accept" || key === "host";
-      headers[key] = before === undefined || own ? value : [before, value].flat();
-    }
+    const headers = { ...probeFields(action), connection: "close" };
     try {
       const request = (scheme === "https" ? httpsRequest : httpRequest)({
         host,
@@ -92,17 +97,36 @@ function probeHttp(action: Action<"http">, host: string, timeoutMs: number): Pro
         resolve(result);
       };
       const timer = setTimeout(() => end(failed(`Get "${url}": no answer in ${timeoutMs} ms`)), timeoutMs);
-      request.on("response", ({ statusCode = 0 }) =>
-        end(
-          statusCode >= 200 && statusCode < 400
-            ? { ok: true }
-            : failed(`HTTP probe failed with statuscode: ${statusCode}`),
-        ),
-      );
+      request.on("response", ({ statusCode = 0 }) => end(judge(statusCode)));
       request.on("error", (error) => end(refusal(error, `Get "${url}"`)));
       request.end();
     } catch (error) {
       resolve(failed(`Get "${url}": ${(error as Error).message}`)); // a header or path that HTTP doesn't allow
+    }
+  });
+}
+
+/** As `probeHttp`, by HTTP/2 with prior knowledge. */
+function probeHttp2(action: Action<"http">, host: string, timeoutMs: number): Promise<ProbeResult> {
+  const { port, path } = action;
+  const what = `Get "http://${host}:${port}${path}" by HTTP/2`;
+  return new Promise((resolve) => {
+    const session = http2Connect(`http://${host}:${port}`);
+    const end = (result: ProbeResult) => {
+      clearTimeout(timer);
+      session.destroy();
+      resolve(result);
+    };
+    const timer = setTimeout(() => end(failed(`${what}: no answer in ${timeoutMs} ms`)), timeoutMs);
+    session.on("error", (error) => end(refusal(error, what)));
+    try {
+      const { host: authority = `${host}:${port}`, ...fields } = probeFields(action);
+      const stream = session.request({ ...fields, ":authority": String(authority), ":path": path || "/" });
+      stream.on("error", (error) => end(refusal(error, what)));
+      stream.on("response", (headers) => end(judge(headers[":status"] ?? 0)));
+      stream.on("close", () => end(failed(`${what}: closed without an answer`)));
+    } catch (error) {
+      end(failed(`${what}: ${(error as Error).message}`)); // a header or path that HTTP doesn't allow
     }
   });
 }
