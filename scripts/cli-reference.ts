@@ -24,6 +24,7 @@ const factory: Factory = {
     doctor: unused,
     makeStandIns: unused,
     userKubeconfig: unused,
+    upgrade: unused,
   },
 };
 

@@ -126,6 +126,7 @@ describe("commands in fenced code", async () => {
         doctor: unused,
         makeStandIns: unused,
         userKubeconfig: unused,
+        upgrade: unused,
       },
     },
     () => true,

@@ -1,11 +1,12 @@
 /**
  * What the commands that act on this machine call: the platform's modules, each loaded when it is first called.
  */
-import type { DownOptions, Finding, StatusReport, TrustOptions, UpOptions } from "../platform/types.ts";
+import type { DownOptions, Finding, StatusReport, TrustOptions, UpgradeOptions, UpOptions } from "../platform/types.ts";
 
 export interface Platform {
   up(options: UpOptions): Promise<void>;
   down(options: DownOptions): Promise<void>;
+  upgrade(options: UpgradeOptions): Promise<void>;
   status(options: { dataDir: string }): Promise<StatusReport>;
   trust(options: TrustOptions): Promise<void>;
   doctor(options: { dataDir: string }): Promise<Finding[]>;
@@ -22,6 +23,7 @@ export interface Platform {
 export const thisMachine: Platform = {
   up: async (options) => (await import("../platform/up.ts")).up(options),
   down: async (options) => (await import("../platform/down.ts")).down(options),
+  upgrade: async (options) => (await import("../platform/upgrade.ts")).upgrade(options),
   status: async (options) => (await import("../platform/status.ts")).status(options),
   trust: async (options) => (await import("../platform/trust/trust.ts")).trust(options),
   doctor: async (options) => (await import("../platform/doctor.ts")).doctor(options),

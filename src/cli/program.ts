@@ -99,6 +99,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/platform/down.ts")).downCommand,
   },
   {
+    name: "upgrade",
+    summary: "replace it by the version that is installed now",
+    load: async () => (await import("./commands/platform/upgrade.ts")).upgradeCommand,
+  },
+  {
     name: "status",
     summary: "show its processes, its instances and what is wrong",
     load: async () => (await import("./commands/platform/status.ts")).statusCommand,

@@ -1,4 +1,5 @@
 /** The gateway process; options.ts says how it is started, hub.ts what its first thread does, core.ts what the others do. */
+import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { systemClock } from "../lib/clock.ts";
@@ -16,8 +17,11 @@ import type { FromThread, ThreadData, ToThread } from "./messages.ts";
 import { type FullGatewayOptions, parseGatewayOptions, type ReadyLine } from "./options.ts";
 import { LoadReports } from "./reports.ts";
 import { readTableFile, removeLeftovers, writeTableFile } from "./table-file.ts";
+import { Threads } from "./threads.ts";
 
 const log = createLog("gateway");
+/** How long it waits for the next gateway that it asked for. */
+const nextMs = 10_000;
 /** How long the last spans may take on their way when it ends. */
 const lastSpansMs = 2_000;
 
@@ -30,7 +34,19 @@ async function run(options: FullGatewayOptions): Promise<void> {
   const counters = new Counters(memory);
   const workers: Worker[] = [];
   let saving = Promise.resolve();
-  const toThread = (thread: number, message: ToThread): void => workers[thread]?.postMessage(message);
+  let [serving, draining] = [false, false];
+  const all = new Threads({
+    post: (thread, message) => workers[thread]?.postMessage(message),
+    receive: (thread, message) => {
+      if (message.type === "look") core.look();
+      if (message.type === "certified") certificates.fromThread(message.version);
+      if (message.type === "load") reports.fromThread(message);
+      if (message.type === "spans") exporter?.add(message.spans, message.dropped);
+      handover?.fromThread(thread, message);
+      hub.fromThread(message);
+    },
+  });
+  const toThread = (thread: number, message: ToThread): void => all.send(thread, message);
   const core = new Core({
     thread: threads,
     counters,
@@ -65,6 +81,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
         .catch((error: unknown) => log.error({ error, path: options.table }, "Table not written"));
     },
     serving: () => {
+      serving = true;
       const line: ReadyLine = { ready: true, id, threads, table: hub.version };
       process.stdout.write(`${JSON.stringify(line)}\n`);
       log.info({ id, threads, version: options.version, table: hub.version }, "Serving");
@@ -117,21 +134,14 @@ async function run(options: FullGatewayOptions): Promise<void> {
       workerData: data,
       transferList,
     });
-    worker.on("message", (message: FromThread) => {
-      if (message.type === "look") core.look();
-      if (message.type === "certified") certificates.fromThread(message.version);
-      if (message.type === "load") reports.fromThread(message);
-      if (message.type === "spans") exporter?.add(message.spans, message.dropped);
-      handover?.fromThread(thread, message);
-      hub.fromThread(message);
-    });
-    worker.on("error", (error) => {
-      log.error({ error, thread }, "Thread failed");
-      process.exit(1);
-    });
+    worker.on("message", (message: FromThread) => all.fromThread(thread, message));
+    worker.on("error", (error) => log.error({ error, thread }, "Thread failed"));
     worker.on("exit", (status) => {
       log.error({ status, thread }, "Thread ended");
-      process.exit(1);
+      all.lose(thread);
+      // The others finish what they have; as long as nobody took over, they accept, too.
+      if (!serving || all.lost === threads || options.replace === undefined) process.exit(1);
+      if (!draining && all.lost === 1) askForNext(options.replace, () => !draining);
     });
     workers.push(worker);
   }
@@ -139,12 +149,21 @@ async function run(options: FullGatewayOptions): Promise<void> {
   if (options.sockets !== undefined) serveHandover(options.sockets.path, options.sockets.fds);
   process.once("SIGTERM", () => {
     log.info({}, "Draining");
+    draining = true;
     hub.drain();
     certificates.drain();
     process.once("SIGTERM", () => process.exit(0));
   });
   // Of the terminal's group; the supervisor decides.
   process.on("SIGINT", () => {});
+}
+
+/** Asks the supervisor for the next gateway; where none comes, the end of this one makes it. */
+function askForNext(path: string, stillWanted: () => boolean): void {
+  writeFile(path, "").catch((error: unknown) => log.error({ error, path }, "The next gateway can't be asked for"));
+  systemClock.after(nextMs, () => {
+    if (stillWanted()) process.exit(1);
+  });
 }
 
 function exporterOf({ id, version, tracing }: FullGatewayOptions): Exporter | undefined {

@@ -9,7 +9,9 @@
  * Life: the process prints one JSON line, `ReadyLine`, on standard output when every thread accepts connections. On the first SIGTERM it
  * stops accepting, finishes the requests it has, closes idle connections gracefully, and exits with 0; on the second it drops what is left
  * and exits with 0. A gateway is replaced by starting the next on the same sockets, waiting for its line, then SIGTERM to the old one.
- * Unusable options: one line on standard error, exit status 2. An unexpected error in a thread: exit status 1, for the supervisor to restart.
+ * Unusable options: one line on standard error, exit status 2. An unexpected error in a thread ends that thread and loses its requests; the
+ * others go on, and the next gateway is asked for by the file `replace`. Where that can't be, or no thread is left: exit status 1, for the
+ * supervisor to restart.
  */
 import { isAbsolute } from "node:path";
 
@@ -34,6 +36,8 @@ export interface GatewayOptions {
   handover?: string;
   /** Where the next supervisor gets all listening sockets of the installation, should this one be killed, and their descriptors by name. */
   sockets?: { path: string; fds: Record<string, number> };
+  /** A file that is made where this gateway should be replaced soon, since it lost a thread; absent: it ends then. */
+  replace?: string;
   /** Adds a problem's own message to 503 answers, for development: it may hold secrets. Default false. */
   verboseErrors?: boolean;
   /** An access log: a file that is open for appending, which threads share, and the share of the requests that stand in it. */
@@ -135,6 +139,7 @@ export function parseGatewayOptions(argument: string | undefined): FullGatewayOp
       ? {}
       : { redirectPort: asInteger(o["redirectPort"], "redirectPort", [1, 65_535]) }),
     ...(handover === undefined ? {} : { handover: asPath(handover, "handover") }),
+    ...(o["replace"] === undefined ? {} : { replace: asPath(o["replace"], "replace") }),
     ...(o["sockets"] === undefined ? {} : { sockets: asSockets(o["sockets"]) }),
     ...(o["accessLog"] === undefined ? {} : { accessLog: asAccessLog(o["accessLog"]) }),
     ...(o["tracing"] === undefined ? {} : { tracing: asTracing(o["tracing"]) }),

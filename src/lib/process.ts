@@ -46,10 +46,12 @@ export async function signalProcess(target: ProcessIdentity, signal: NodeJS.Sign
 
 /** Waits until the process has ended; false where it still runs after `ms` milliseconds. */
 export async function waitForEnd(process: ProcessIdentity, ms: number): Promise<boolean> {
-  const deadline = Date.now() + ms;
+  const began = Date.now();
   while (await isRunning(process)) {
-    if (Date.now() >= deadline) return false;
-    await sleep(20);
+    const waited = Date.now() - began;
+    if (waited >= ms) return false;
+    // What doesn't end soon may take an hour.
+    await sleep(waited < 2_000 ? 20 : 200);
   }
   return true;
 }

@@ -64,6 +64,8 @@ export function platformPaths(dataDir: string) {
     gateway,
     /** The gateway's own, where it writes. */
     gatewayState,
+    /** A gateway makes it where it should be replaced. */
+    replaceGateway: join(gatewayState, "replace"),
     /** The gateway's last route table. */
     table: join(gatewayState, "table.json"),
     /** The gateway's last certificates, with their keys. */

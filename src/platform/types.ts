@@ -62,6 +62,11 @@ export interface DownOptions {
   print: (line: string) => void;
 }
 
+export interface UpgradeOptions {
+  dataDir: string;
+  print(line: string): void;
+}
+
 /** One process of an installation. */
 export interface ProcessStatus {
   name: string;

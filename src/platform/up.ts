@@ -82,12 +82,16 @@ function gatewayUrls(config: PlatformConfig): string {
   return `http://${config.http}${secure === undefined ? "" : ` and https://${secure}`}`;
 }
 
-/** Waits until the supervisor has ended; signals go on to it. */
+/** Waits until the supervisor has ended, and those that succeed it; signals go on to the one that runs. */
 async function stayUntilStopped(dataDir: string, pid: number): Promise<void> {
-  const supervisor = await runningRecord(platformPaths(dataDir), "supervisor");
+  let supervisor = await runningRecord(platformPaths(dataDir), "supervisor");
   if (supervisor === undefined || supervisor.pid !== pid) throw new Error("The supervisor ended: see elafros status");
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => void signalProcess(supervisor, "SIGTERM"));
+    process.on(signal, () => void (supervisor && signalProcess(supervisor, "SIGTERM")));
   }
-  while (!(await waitForEnd(supervisor, 60_000)));
+  while (supervisor !== undefined) {
+    while (!(await waitForEnd(supervisor, 60_000)));
+    // One that hands over ends when the next one has its record.
+    supervisor = await runningRecord(platformPaths(dataDir), "supervisor");
+  }
 }

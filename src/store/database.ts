@@ -53,18 +53,7 @@ export class Database {
   }
 
   #prepareTables(path: string): void {
-    const there = this.#db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
-    if (there === undefined) {
-      this.#db.exec(`BEGIN IMMEDIATE; ${tables} COMMIT;`);
-      return;
-    }
-    const found = Number(this.#db.prepare("SELECT value FROM meta WHERE name = 'schema'").get()?.["value"]);
-    if (found > schemaVersion) {
-      throw new Error(
-        `Cannot open the store "${path}": it has schema version ${found}, and this Elafros knows versions up to ${schemaVersion}. ` +
-          "Run the newer Elafros that wrote it, or use another data directory",
-      );
-    }
+    if (!checkSchema(this.#db, path)) this.#db.exec(`BEGIN IMMEDIATE; ${tables} COMMIT;`);
   }
 
   /** A number of the `meta` table: `revision` or `forgotten`. */
@@ -109,4 +98,19 @@ export class Database {
   close(): void {
     this.#db.close();
   }
+}
+
+/**
+ * Looks at the schema's version. False where there are no tables yet.
+ * @throws Error with a sentence where a newer program wrote them
+ */
+export function checkSchema(db: DatabaseSync, path: string): boolean {
+  const there = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
+  if (there === undefined) return false;
+  const found = Number(db.prepare("SELECT value FROM meta WHERE name = 'schema'").get()?.["value"]);
+  if (found <= schemaVersion) return true;
+  throw new Error(
+    `Cannot open the store "${path}": it has schema version ${found}, and this Elafros knows versions up to ${schemaVersion}. ` +
+      "Run the newer Elafros that wrote it, or use another data directory",
+  );
 }

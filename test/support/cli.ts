@@ -60,6 +60,7 @@ export const noPlatform: Platform = {
   doctor: notHere,
   makeStandIns: notHere,
   userKubeconfig: notHere,
+  upgrade: notHere,
 };
 
 /** A stub API server, an empty directory and a kubeconfig whose context is `us-central1`. */

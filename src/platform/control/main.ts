@@ -9,13 +9,22 @@
  */
 import { createLog } from "../../lib/log.ts";
 import { serveHandover } from "../../lib/listening-socket.ts";
+import { checkStore } from "../../store/check.ts";
+import { platformPaths } from "../config.ts";
 import { startControl } from "./control.ts";
-import type { ControlOptions } from "./options.ts";
+import type { ControlCheck, ControlOptions } from "./options.ts";
 
 const log = createLog("control");
 
 async function main(): Promise<void> {
-  const { config, apiFd, handover } = JSON.parse(process.argv[2] ?? "") as ControlOptions;
+  const options = JSON.parse(process.argv[2] ?? "") as ControlOptions | ControlCheck;
+  if ("check" in options) {
+    // All of it is loaded by now.
+    checkStore(platformPaths(options.check.dataDir).store);
+    process.stdout.write(`${JSON.stringify({ ready: true })}\n`, () => process.exit(0));
+    return;
+  }
+  const { config, apiFd, handover } = options;
   const sockets = serveHandover(handover.path, handover.fds);
   const control = await startControl(config, { fd: apiFd }, log);
   let stopping = false;

@@ -1,5 +1,10 @@
 import type { PlatformConfig } from "../config.ts";
 
+/** Instead of ControlOptions: only looks whether control of these files could start on a data directory, beside the one that runs. */
+export interface ControlCheck {
+  check: { dataDir: string };
+}
+
 /** What the supervisor gives control, as JSON in its first argument. */
 export interface ControlOptions {
   config: PlatformConfig;

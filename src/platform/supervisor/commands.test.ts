@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { silentLog } from "../../lib/log.ts";
-import { sendCommand, serveCommands } from "./commands.ts";
+import { sendCommand, serveCommands, UnknownCommandError } from "./commands.ts";
 
 let dir: string;
 let path: string;
@@ -25,6 +25,7 @@ beforeEach(async () => {
         if (name === "nothing") throw new Error(`Unknown process "${name}"`);
         done.push(name);
       },
+      succeed: async (command) => void done.push(...command),
     },
     silentLog,
   );
@@ -38,6 +39,15 @@ test("sendCommand() resolves when the command has been done", async () => {
   await sendCommand(path, "/replace/gateway");
   await sendCommand(path, "/stop");
   expect(done).toEqual(["gateway", "stop"]);
+});
+
+test("sendCommand() sends what the command needs, and tells an unknown one by its class", async () => {
+  await sendCommand(path, "/succeed", { command: ["node", "main.ts"] });
+  expect(done).toEqual(["node", "main.ts"]);
+  for (const wrong of [{}, { command: [] }, { command: [1] }]) {
+    await expect(sendCommand(path, "/succeed", wrong)).rejects.toThrow('"succeed" needs "command"');
+  }
+  await expect(sendCommand(path, "/new")).rejects.toBeInstanceOf(UnknownCommandError);
 });
 
 test("sendCommand() fails with the command's own sentence", async () => {

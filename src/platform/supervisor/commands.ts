@@ -8,6 +8,8 @@ export interface SupervisorCommands {
   stop(): Promise<void>;
   /** Replaces one process without a gap where it can run twice, else restarts it. */
   replace(name: string): Promise<void>;
+  /** Hands over to a supervisor that `command` (program and arguments) starts. Resolves when that one serves, before this one ends. */
+  succeed(command: readonly string[]): Promise<void>;
 }
 
 /** Serves the commands at `path`. */
@@ -18,19 +20,17 @@ export async function serveCommands(path: string, commands: SupervisorCommands, 
       response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
     };
     const [, verb, name] = (request.url ?? "").split("/");
-    const work =
-      request.method !== "POST"
-        ? undefined
-        : verb === "stop"
-          ? commands.stop()
-          : verb === "replace" && name !== undefined
-            ? commands.replace(name)
-            : undefined;
-    if (work === undefined) {
+    const work: Record<string, () => Promise<void>> = {
+      stop: () => commands.stop(),
+      ...(name === undefined ? {} : { replace: () => commands.replace(name) }),
+      succeed: async () => commands.succeed(asCommand(await readBody(request))),
+    };
+    const command = request.method === "POST" && Object.hasOwn(work, verb ?? "") ? work[verb ?? ""] : undefined;
+    if (command === undefined) {
       answer(404, { error: `Unknown command "${request.method} ${request.url}"` });
       return;
     }
-    work.then(
+    command().then(
       () => answer(200, {}),
       (error: unknown) => {
         log.error({ error, command: request.url }, "command failed");
@@ -46,11 +46,36 @@ export async function serveCommands(path: string, commands: SupervisorCommands, 
   return server;
 }
 
+/** Longer ones are no commands. */
+const mostBytes = 64 * 1024;
+
+async function readBody(request: http.IncomingMessage): Promise<unknown> {
+  let body = "";
+  for await (const part of request.setEncoding("utf8")) {
+    body += String(part);
+    if (body.length > mostBytes) throw new Error("The command is too long");
+  }
+  return JSON.parse(body);
+}
+
+function asCommand(body: unknown): readonly string[] {
+  const command = (body as { command?: unknown } | null)?.command;
+  if (!Array.isArray(command) || command.length === 0 || !command.every((part) => typeof part === "string")) {
+    throw new Error('The command "succeed" needs "command", a program and its arguments');
+  }
+  return command;
+}
+
+/** The supervisor that runs doesn't know the command: it is of an earlier version. */
+export class UnknownCommandError extends Error {
+  override readonly name = "UnknownCommandError";
+}
+
 /**
- * Sends a command to a running supervisor.
- * @throws Error with its sentence; with `code` ENOENT or ECONNREFUSED where none listens
+ * Sends a command to a running supervisor, with what it needs as JSON.
+ * @throws Error with its sentence; UnknownCommandError where it doesn't know the command; with `code` ENOENT or ECONNREFUSED where none listens
  */
-export async function sendCommand(socketPath: string, path: string): Promise<void> {
+export async function sendCommand(socketPath: string, path: string, more?: object): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const request = http.request({ socketPath, path, method: "POST" }, (response) => {
       let body = "";
@@ -58,11 +83,12 @@ export async function sendCommand(socketPath: string, path: string): Promise<voi
       response.on("data", (part: string) => (body += part));
       response.on("error", reject);
       response.on("end", () => {
-        if (response.statusCode === 200) resolve();
-        else reject(new Error((JSON.parse(body || "{}") as { error?: string }).error ?? `HTTP ${response.statusCode}`));
+        if (response.statusCode === 200) return resolve();
+        const why = (JSON.parse(body || "{}") as { error?: string }).error ?? `HTTP ${response.statusCode}`;
+        reject(response.statusCode === 404 ? new UnknownCommandError(why) : new Error(why));
       });
     });
     request.on("error", reject);
-    request.end();
+    request.end(more === undefined ? undefined : JSON.stringify(more));
   });
 }

@@ -24,5 +24,10 @@ export function lockDirectory(dataDir: string): boolean {
   return true;
 }
 
+/** Gives the lock of this process back. */
+export function unlockDirectory(): void {
+  for (const database of held.splice(0)) database.close();
+}
+
 /** Keeps the lock from being garbage-collected. */
 const held: DatabaseSync[] = [];

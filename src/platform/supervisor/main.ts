@@ -7,6 +7,7 @@
  * or `{"error":"…"}`.
  */
 import { mkdir } from "node:fs/promises";
+import type { Server } from "node:http";
 import { availableParallelism } from "node:os";
 import { rfc3339 } from "../../lib/clock.ts";
 import { readJson, writeFileAtomic } from "../../lib/files.ts";
@@ -16,13 +17,16 @@ import { version } from "../../lib/version.ts";
 import { type PlatformConfig, type PlatformPaths, platformPaths } from "../config.ts";
 import { openAccessLog } from "./access-log.ts";
 import { keepLogsBounded } from "./bounded-logs.ts";
-import { serveCommands } from "./commands.ts";
+import { type SupervisorCommands, serveCommands } from "./commands.ts";
 import { confinement, gatewayFiles, prepareGatewayDirectory } from "./confinement.ts";
-import { lockDirectory } from "./lock.ts";
+import { wholeConfig } from "./defaults.ts";
+import { lockDirectory, unlockDirectory } from "./lock.ts";
 import { ManagedProcess } from "./managed-process.ts";
 import { controlProcess, dnsProcess, gatewayProcess, gatewayProgram } from "./processes.ts";
 import { type Prepared, runProgram } from "./programs.ts";
 import { type ProcessRecord, removeRecord, runningRecord, writeRecord } from "./records.ts";
+import { watchRequests } from "./requests.ts";
+import { forgetPredecessor, handOver, isSuccessor, untilReleased } from "./succession.ts";
 import { type Sockets, bindInstanceSockets, bindPublicSockets, receiveSockets } from "./sockets.ts";
 
 const log = createLog("supervisor");
@@ -32,17 +36,18 @@ async function run(dataDir: string, settings: Partial<PlatformConfig>): Promise<
   // Whoever starts it: containers' roots and the files of the DNS server's account need these bits; what is secret says so itself.
   process.umask(0o022);
   await mkdir(paths.run, { recursive: true, mode: 0o700 });
-  if (!lockDirectory(dataDir)) throw new Error(`Elafros is already running on ${dataDir}`);
+  const succeeding = isSuccessor();
+  if (!succeeding && !lockDirectory(dataDir)) throw new Error(`Elafros is already running on ${dataDir}`);
   const identity = await identifyProcess(process.pid);
   if (identity === undefined) throw new Error("Cannot read /proc of this process");
   const self: ProcessRecord = { ...identity, name: "supervisor", since: rfc3339(Date.now()), version };
-  // Who wants to stop it meanwhile must know of it.
-  await writeRecord(paths, { ...self, starting: true });
+  // Who wants to stop it meanwhile must know of it; a successor has its predecessor for that.
+  if (!succeeding) await writeRecord(paths, { ...self, starting: true });
   try {
     await start(paths, self, { dataDir, settings });
   } catch (error) {
     // A start that failed leaves nothing behind.
-    await removeRecord(paths, "supervisor");
+    if (!succeeding) await removeRecord(paths, "supervisor");
     throw error;
   }
 }
@@ -58,13 +63,17 @@ async function start(
   const takingOver =
     (await runningRecord(paths, "control")) !== undefined || (await runningRecord(paths, "gateway")) !== undefined;
   // Sockets that live on keep their addresses: settings that changed meanwhile count from the next whole start on.
-  const config = takingOver && last !== undefined ? merge(dataDir, last, {}) : merge(dataDir, last, settings);
+  const config = wholeConfig(dataDir, last, takingOver && last !== undefined ? {} : settings);
   const accessLog = openAccessLog(config);
   const confining = confinement({ dataDir, program: process.execPath, files: gatewayFiles(gatewayProgram) }, log);
   const { sockets, prepared } =
     takingOver && process.channel !== undefined ? await takeSockets(config) : await bindAll(config);
-  await writeFileAtomic(paths.config, `${JSON.stringify(config, undefined, 2)}\n`);
   const { prefix, uid } = await confining;
+  if (isSuccessor()) {
+    await untilReleased();
+    if (!lockDirectory(dataDir)) throw new Error(`Another process holds the lock of ${dataDir}`);
+  }
+  await writeFileAtomic(paths.config, `${JSON.stringify(config, undefined, 2)}\n`);
   await prepareGatewayDirectory(paths, uid);
   const processes = {
     dns: prepared.dns === undefined ? undefined : new ManagedProcess(dnsProcess(config, prepared.dns), paths, log),
@@ -92,11 +101,19 @@ async function start(
     await removeRecord(paths, "supervisor");
   };
 
+  let succession: Promise<number> | undefined;
+  /** While it hands over, it is told who is to stop everything: itself, or the next one. */
+  const stopOrPassOn = async (signal: NodeJS.Signals): Promise<void> => {
+    const successor = await succession?.catch(() => undefined);
+    if (successor === undefined) await stop();
+    else process.kill(successor, signal);
+  };
+
   // From here on a signal means an orderly end, also while starting.
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       log.info({ signal }, "stopping");
-      stop().then(
+      stopOrPassOn(signal).then(
         () => process.exit(0),
         (error: unknown) => {
           log.error({ error }, "not everything could be stopped");
@@ -114,24 +131,57 @@ async function start(
     if (!takingOver) await stop();
     throw error;
   }
-  const server = await serveCommands(
-    paths.supervisorSocket,
-    {
-      stop: async () => {
-        await stop();
-        setImmediate(() => server.close(() => process.exit(0)));
-        server.closeIdleConnections();
-      },
-      replace: async (name) => {
-        const found = all.find((each) => each.name === name);
-        if (found === undefined) throw new Error(`Unknown process "${name}": expected control, gateway or dns`);
-        await (name === "gateway" ? found.replace() : found.restart());
-      },
+  let server: Server;
+  const endSoon = () => {
+    setImmediate(() => server.close(() => process.exit(0)));
+    server.closeIdleConnections();
+  };
+  const commands: SupervisorCommands = {
+    stop: async () => {
+      await stop();
+      endSoon();
     },
-    log,
-  );
+    replace: async (name) => {
+      const found = all.find((each) => each.name === name);
+      if (found === undefined) throw new Error(`Unknown process "${name}": expected control, gateway or dns`);
+      await (name === "gateway" ? found.replace() : found.restart());
+    },
+    succeed: async (command) => {
+      if (succession !== undefined) throw new Error("It is handing over already");
+      succession = handOver({ command, dataDir, sockets, log, release, resume });
+      try {
+        await succession;
+      } catch (error) {
+        succession = undefined;
+        throw error;
+      }
+      endSoon();
+    },
+  };
+  let unwatch = () => {};
+  const lookAfter = async () => {
+    server = await serveCommands(paths.supervisorSocket, commands, log);
+    const asked = () => processes.gateway.replaceAsked();
+    unwatch = watchRequests(paths.replaceGateway, { asked, log });
+  };
+  const release = async () => {
+    unwatch();
+    // Who asked for this waits for its answer; the name is the successor's.
+    server.close();
+    await Promise.all(all.map((each) => each.release()));
+    unlockDirectory();
+  };
+  const resume = async () => {
+    log.error({}, "the next supervisor did not take over: going on");
+    if (!lockDirectory(dataDir)) throw new Error(`Another process holds the lock of ${dataDir}`);
+    await writeRecord(paths, self);
+    await Promise.all(all.map((each) => each.resume()));
+    await lookAfter();
+  };
+  await lookAfter();
   keepLogsBounded(paths.logs, { log, more: accessLog === undefined ? [] : [accessLog.path] });
   await writeRecord(paths, self);
+  if (isSuccessor()) forgetPredecessor();
 
   async function takeSockets(settled: PlatformConfig): Promise<{ sockets: Sockets; prepared: Prepared }> {
     const sockets = await receiveSockets();
@@ -151,35 +201,6 @@ async function start(
       throw error;
     }
   }
-}
-
-/** Settings given now, else those of the last start, else the defaults. */
-function merge(
-  dataDir: string,
-  last: Partial<PlatformConfig> | undefined,
-  settings: Partial<PlatformConfig>,
-): PlatformConfig {
-  return {
-    api: "127.0.0.1:6443",
-    http: "127.0.0.1:8080",
-    https: "none",
-    httpsRedirect: false,
-    domain: "localhost",
-    apiSans: [],
-    region: "local",
-    allowHostPorts: [],
-    verboseErrors: false,
-    maxSourceBytes: 512 * 1024 * 1024,
-    buildRetentionSeconds: 7 * 24 * 3600,
-    fileSources: [],
-    accessLog: "none",
-    accessLogSampling: 1,
-    otlpEndpoint: "none",
-    traceSampling: 0.1,
-    ...last,
-    ...settings,
-    dataDir,
-  };
 }
 
 // Whoever waits for its line may be gone by then; that is no reason to end.

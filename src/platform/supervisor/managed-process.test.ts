@@ -31,7 +31,7 @@ function manage(script = "echo '{}'; exec sleep 1000", change: Partial<ProcessSp
       name: "gateway",
       version: "1",
       command: "/bin/sh",
-      args: ["-c", script],
+      args: () => ["-c", script],
       fds: [],
       saysReady: true,
       graceMs: 5_000,

@@ -7,7 +7,14 @@ import { mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { rfc3339 } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { type ProcessIdentity, endProcess, identifyProcess, isRunning } from "../../lib/process.ts";
+import {
+  type ProcessIdentity,
+  endProcess,
+  identifyProcess,
+  isRunning,
+  signalProcess,
+  waitForEnd,
+} from "../../lib/process.ts";
 import type { PlatformPaths } from "../config.ts";
 import { type ProcessName, type ProcessRecord, readRecord, removeRecord, writeRecord } from "./records.ts";
 
@@ -15,9 +22,9 @@ import { type ProcessName, type ProcessRecord, readRecord, removeRecord, writeRe
 export interface ProcessSpec {
   name: ProcessName;
   version: string;
-  /** The program and its arguments; no shell. */
+  /** The program and its arguments, asked for at each start; no shell. */
   command: string;
-  args: readonly string[];
+  args: () => readonly string[];
   /** Its working directory; the root unless given. */
   cwd?: string;
   /** Its environment; this process's unless given. */
@@ -28,13 +35,15 @@ export interface ProcessSpec {
   saysReady: boolean;
   /** Milliseconds from SIGTERM to SIGKILL. */
   graceMs: number;
+  /** The same for one that was replaced, and may finish what it has meanwhile; `graceMs` unless given. */
+  replacedGraceMs?: number;
   logFile: string;
 }
 
 /** How long a process may take until it serves. */
 const readyTimeoutMs = 60_000;
 /** A process that is not our child is looked after this often. */
-const adoptedPollMs = 200;
+const adoptedPollMs = 50;
 const maxBackoffMs = 5_000;
 /** One that ran this long starts again at once. */
 const steadyMs = 10_000;
@@ -55,12 +64,18 @@ export class ManagedProcess {
   #current: Running | undefined;
   /** Processes beside the current one: its replacement that doesn't serve yet, those before it that still end. */
   readonly #beside = new Set<ProcessIdentity>();
+  /** Those of them that were asked to end. */
+  readonly #ending = new Set<ProcessIdentity>();
+  /** Resolves when what was replaced gets no more time than what is stopped. */
+  readonly #hurry = Promise.withResolvers<void>();
   readonly #ends = new Set<Promise<void>>();
   /** Started, doesn't serve yet. */
   #starting: ChildProcess | undefined;
   /** Whatever changes `#current` comes one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
   #stopped = false;
+  /** Another supervisor looks after it. */
+  #released = false;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -75,7 +90,10 @@ export class ManagedProcess {
   async start(): Promise<void> {
     await this.#change(async () => {
       const record = await readRecord(this.#paths, this.name);
-      for (const left of record?.beside ?? []) void this.#end(left);
+      for (const left of record?.beside ?? []) {
+        if (left.ending === true) this.#ending.add(left);
+        void this.#end(left, this.#spec.replacedGraceMs);
+      }
       if (record === undefined || !(await isRunning(record))) this.#current = await this.#spawn();
       else if (record.starting !== true) await this.#adopt(record);
       else {
@@ -86,26 +104,33 @@ export class ManagedProcess {
     });
   }
 
-  /** Starts the next one, waits until it serves, then ends the one before. Only for processes that can run twice side by side. */
+  /**
+   * Starts the next one, waits until it serves, then asks the one before to end, which may take it a while. Only for processes that can run
+   * twice side by side. Where the next one doesn't serve, the one before stays.
+   */
   async replace(): Promise<void> {
-    const ended = await this.#change(async () => {
+    await this.#change(async () => {
       const before = this.#current;
-      if (before === undefined) {
-        await this.#spawnOrTryAgain();
-        return undefined;
-      }
+      if (before === undefined) return this.#spawnOrTryAgain();
       this.#current = await this.#spawn(before);
       before.ending = true;
-      const end = this.#end(before.record);
+      const end = this.#end(before.record, this.#spec.replacedGraceMs);
       await this.#writeRecord(this.#current.record);
-      // Waited for outside: should the new one end, it is started again while the old one still drains.
-      return { end };
+      void end.then(() =>
+        this.#change(async () => {
+          if (this.#current !== undefined && !this.#released) await this.#writeRecord(this.#current.record);
+        }),
+      );
     });
-    if (ended === undefined) return;
-    await ended.end;
-    await this.#change(async () => {
-      if (this.#current !== undefined) await this.#writeRecord(this.#current.record);
-    });
+  }
+
+  /** As `replace`, for one that asks for it: at once, and ever later where each soon asks again. */
+  replaceAsked(): void {
+    if (this.#stopped || this.#released) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.replace().catch((error: unknown) => this.#log.error({ error }, "process asked to be replaced, and isn't"));
+    }, this.#nextDelay());
   }
 
   /** Ends the one that runs and starts another. */
@@ -121,9 +146,31 @@ export class ManagedProcess {
     });
   }
 
+  /** Looks after it no more, since another supervisor does. Resolves when nothing of it is under way any more. */
+  async release(): Promise<void> {
+    this.#released = true;
+    clearTimeout(this.#timer);
+    await this.#changes;
+  }
+
+  /** Looks after it again, whatever the other supervisor did with it. */
+  async resume(): Promise<void> {
+    this.#released = false;
+    await this.#change(async () => {
+      const record = await readRecord(this.#paths, this.name);
+      const mine = this.#current;
+      if (record !== undefined && record.pid !== mine?.record.pid && (await isRunning(record)))
+        await this.#adopt(record);
+      else if (mine === undefined) this.#startAgain();
+      else if (await isRunning(mine.record)) await this.#writeRecord(mine.record);
+      else this.#ended(mine, "unknown");
+    });
+  }
+
   /** Ends it for good, also one that is just starting. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#hurry.resolve();
     clearTimeout(this.#timer);
     this.#starting?.kill("SIGKILL");
     await this.#change(async () => {
@@ -144,15 +191,26 @@ export class ManagedProcess {
     return result;
   }
 
-  /** Ends a process; who stops the whole waits for it. */
-  #end(identity: ProcessIdentity): Promise<void> {
+  /** Ends a process; who stops the whole waits for it, but not longer than for others. */
+  #end(identity: ProcessIdentity, graceMs = this.#spec.graceMs): Promise<void> {
     this.#beside.add(identity);
-    const end = endProcess(identity, this.#spec.graceMs).finally(() => {
+    const end = this.#endWithin(identity, graceMs).finally(() => {
       this.#beside.delete(identity);
+      this.#ending.delete(identity);
       this.#ends.delete(end);
     });
     this.#ends.add(end);
     return end;
+  }
+
+  async #endWithin(identity: ProcessIdentity, graceMs: number): Promise<void> {
+    const asked = this.#ending.has(identity);
+    this.#ending.add(identity);
+    if (!asked && !(await signalProcess(identity, "SIGTERM"))) return;
+    const hurried = this.#hurry.promise.then(() => waitForEnd(identity, this.#spec.graceMs));
+    if (await Promise.race([waitForEnd(identity, graceMs), hurried])) return;
+    // It belongs to whoever looks after it now.
+    if (!this.#released) await endProcess(identity, 0);
   }
 
   async #adopt(record: ProcessRecord): Promise<void> {
@@ -162,7 +220,7 @@ export class ManagedProcess {
     await this.#writeRecord(record);
     const poll = setInterval(() => {
       void isRunning(record).then((alive) => {
-        if (alive) return;
+        if (alive && !this.#released) return;
         clearInterval(poll);
         this.#ended(running, "unknown");
       });
@@ -188,7 +246,7 @@ export class ManagedProcess {
       await logFile.close();
       throw new Error(`Process "${spec.name}" is not started: everything stops`);
     }
-    const child = spawn(spec.command, spec.args, {
+    const child = spawn(spec.command, spec.args(), {
       // Its own session: a signal to the supervisor's terminal must not reach it.
       detached: true,
       cwd: spec.cwd ?? "/",
@@ -236,7 +294,9 @@ export class ManagedProcess {
 
   /** A record that can't be written (a full disk) is no reason not to run. */
   async #writeRecord(record: ProcessRecord): Promise<void> {
-    const beside = [...this.#beside].filter(({ pid }) => pid !== record.pid).map(identityOf);
+    const beside = [...this.#beside]
+      .filter(({ pid }) => pid !== record.pid)
+      .map((one) => ({ ...identityOf(one), ...(this.#ending.has(one) ? { ending: true as const } : {}) }));
     const { beside: _, ...rest } = record;
     await writeRecord(this.#paths, beside.length === 0 ? rest : { ...rest, beside }).catch((error: unknown) =>
       this.#log.error({ error }, "the record of a process can't be written"),
@@ -244,25 +304,30 @@ export class ManagedProcess {
   }
 
   #ended(running: Running, how: string): void {
-    if (running.ending || this.#stopped || this.#current !== running) return;
+    if (running.ending || this.#stopped || this.#released || this.#current !== running) return;
     running.ending = true;
     this.#current = undefined;
-    if (Date.now() - running.startedAt > steadyMs) this.#failures = 0;
     this.#log.error({ pid: running.record.pid, how }, "process ended, starting it again");
-    this.#startAgain();
+    this.#startAgain(running);
   }
 
-  #startAgain(): void {
-    if (this.#stopped) return;
+  /** How long to wait before the next one is started, in place of one that failed: not at all, where that one ran well for a while. */
+  #nextDelay(failed = this.#current): number {
+    if (failed !== undefined && Date.now() - failed.startedAt > steadyMs) this.#failures = 0;
     const delay = this.#failures === 0 ? 0 : Math.min(maxBackoffMs, 50 * 2 ** this.#failures);
     this.#failures += 1;
+    return delay;
+  }
+
+  #startAgain(failed?: Running): void {
+    if (this.#stopped || this.#released) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       const again = this.#change(async () => {
-        if (!this.#stopped && this.#current === undefined) await this.#spawnOrTryAgain();
+        if (!this.#stopped && !this.#released && this.#current === undefined) await this.#spawnOrTryAgain();
       });
       again.catch((error: unknown) => this.#log.error({ error }, "process did not start"));
-    }, delay);
+    }, this.#nextDelay(failed));
   }
 }
 

@@ -5,7 +5,7 @@ import { version } from "../../lib/version.ts";
 import { parseHostPort } from "../../lib/listening-socket.ts";
 import { httpsAddress, type PlatformConfig, platformPaths } from "../config.ts";
 import type { ControlOptions } from "../control/options.ts";
-import type { GatewayOptions } from "../../gateway/options.ts";
+import { defaultLimits, type GatewayOptions } from "../../gateway/options.ts";
 import type { ProcessSpec } from "./managed-process.ts";
 import { controlFlags, nodeFlags, programPath } from "./programs.ts";
 import { type Sockets, socketFds } from "./sockets.ts";
@@ -33,7 +33,7 @@ export function controlProcess(config: PlatformConfig, sockets: Sockets): Proces
     name: "control",
     version,
     command: process.execPath,
-    args: [...controlFlags, programPath("../control/main"), JSON.stringify(options)],
+    args: () => [...controlFlags, programPath("../control/main"), JSON.stringify(options)],
     fds,
     saysReady: true,
     graceMs: 10_000,
@@ -66,8 +66,7 @@ export function gatewayProcess(
   ];
   const handover = Object.fromEntries(Object.entries(socketFds(sockets)).map(([name, fd]) => [name, take(fd)]));
   const secure = sockets.https === undefined ? undefined : httpsAddress(config);
-  const options: GatewayOptions = {
-    id: `gateway-${randomBytes(4).toString("hex")}`,
+  const options: Omit<GatewayOptions, "id"> = {
     version,
     threads,
     listeners,
@@ -77,23 +76,27 @@ export function gatewayProcess(
     ...(secure !== undefined && config.httpsRedirect === true ? { redirectPort: parseHostPort(secure).port } : {}),
     verboseErrors: config.verboseErrors,
     handover: own(join(paths.gatewayState, "limits.sock")),
+    replace: own(paths.replaceGateway),
     sockets: { path: own(paths.handoverSockets.gateway), fds: handover },
     ...(accessLog === undefined ? {} : { accessLog: { fd: take(accessLog), sampling: config.accessLogSampling } }),
     ...(config.otlpEndpoint === "none"
       ? {}
       : { tracing: { endpoint: config.otlpEndpoint, sampling: config.traceSampling } }),
   };
-  const [command, ...args] = [...prefix, process.execPath, ...nodeFlags, gatewayProgram, JSON.stringify(options)];
+  const [command, ...args] = [...prefix, process.execPath, ...nodeFlags, gatewayProgram];
+  // Control tells gateways apart by it, also those that replace each other.
+  const id = (): string => `gateway-${randomBytes(4).toString("hex")}`;
   return {
     name: "gateway",
     version,
     command,
-    args,
+    args: () => [...args, JSON.stringify({ id: id(), ...options } satisfies GatewayOptions)],
     cwd: paths.gateway,
     env: Object.fromEntries(gatewayVariables.map((name) => [name, process.env[name]])),
     fds,
     saysReady: true,
     graceMs: gatewayGraceMs,
+    replacedGraceMs: defaultLimits.maxConnectionAgeMs + gatewayGraceMs,
     logFile: join(paths.logs, "gateway.log"),
   };
 }
@@ -103,7 +106,8 @@ export function dnsProcess(config: PlatformConfig, program: { command: string; a
   return {
     name: "dns",
     version,
-    ...program,
+    command: program.command,
+    args: () => program.args,
     fds: [],
     saysReady: false,
     graceMs: 2_000,

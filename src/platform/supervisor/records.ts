@@ -17,7 +17,12 @@ export interface ProcessRecord extends ProcessIdentity {
   /** It was started and doesn't serve yet. */
   starting?: true;
   /** Others of that name: a replacement that doesn't serve yet, or one that was replaced and still ends its requests. */
-  beside?: ProcessIdentity[];
+  beside?: BesideRecord[];
+}
+
+export interface BesideRecord extends ProcessIdentity {
+  /** It was asked to end, and finishes what it has: asked again, it would drop that. */
+  ending?: true;
 }
 
 /** The record of a process; undefined where there is none, or no whole one. */

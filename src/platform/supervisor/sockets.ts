@@ -39,11 +39,16 @@ export function bindInstanceSockets(config: PlatformConfig, bridgeAddress: strin
 }
 
 /** The sockets as a flat map, for handing over. */
+export function namedSockets(sockets: Sockets): Record<string, ListeningSocket> {
+  const named: Record<string, ListeningSocket> = { api: sockets.api, http: sockets.http };
+  if (sockets.https !== undefined) named["https"] = sockets.https;
+  for (const [index, socket] of sockets.instances.entries()) named[`instances-${index}`] = socket;
+  return named;
+}
+
+/** Their descriptors, likewise. */
 export function socketFds(sockets: Sockets): Record<string, number> {
-  const fds: Record<string, number> = { api: sockets.api.fd, http: sockets.http.fd };
-  if (sockets.https !== undefined) fds["https"] = sockets.https.fd;
-  for (const [index, socket] of sockets.instances.entries()) fds[`instances-${index}`] = socket.fd;
-  return fds;
+  return Object.fromEntries(Object.entries(namedSockets(sockets)).map(([name, { fd }]) => [name, fd]));
 }
 
 /**

@@ -43,6 +43,11 @@ function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] 
     },
     trust: (options) => Promise.resolve(void calls.push(options)),
     doctor: () => Promise.resolve(given.findings ?? []),
+    upgrade: (options) => {
+      calls.push(options);
+      options.print("✓ supervisor: 0.1.0 → 0.2.0");
+      return Promise.resolve();
+    },
     makeStandIns: notHere,
     userKubeconfig: (options) => {
       calls.push(options);
@@ -69,7 +74,8 @@ describe("up", () => {
     const argv =
       "--data-dir /d --api 0.0.0.0:7443 --http [::1]:80 --domain apps.example.com --api-san a --api-san b --region home " +
       "--allow-host 5432 --allow-host 6379 --verbose-errors --max-builds 3 --max-source-size 1Gi --build-retention 24h " +
-      "--allow-file-sources /srv/git --allow-file-sources /srv/more --detach --install";
+      "--allow-file-sources /srv/git --allow-file-sources /srv/more --access-log /var/log/e.log --access-log-sampling .5 " +
+      "--otlp-endpoint http://127.0.0.1:4318 --trace-sampling 1 --detach --install";
     expect(await parseOptions<UpCommandOptions>(upCommand, argv.split(" "))).toEqual({
       dataDir: "/d",
       api: "0.0.0.0:7443",
@@ -83,6 +89,10 @@ describe("up", () => {
       maxSourceSize: 1024 ** 3,
       buildRetention: 86_400,
       allowFileSources: ["/srv/git", "/srv/more"],
+      accessLog: "/var/log/e.log",
+      accessLogSampling: 0.5,
+      otlpEndpoint: "http://127.0.0.1:4318",
+      traceSampling: 1,
       detach: true,
       install: true,
     });
@@ -96,6 +106,10 @@ describe("up", () => {
     [["--region", "a b"], "Give at most 63 letters"],
     [["--max-builds", "0"], "Give a whole number from 1 to 100."],
     [["--max-source-size", "big"], "Give a quantity of bytes such as 256Mi or 1Gi."],
+    [["--access-log-sampling", "2"], "Give a number from 0 to 1, such as 0.05."],
+    [["--trace-sampling", "often"], "Give a number from 0 to 1, such as 0.05."],
+    [["--otlp-endpoint", "http://user:s3cret@127.0.0.1:4318"], "Give the base URL of a collector"],
+    [["--otlp-endpoint", "127.0.0.1:4318"], "Give the base URL of a collector"],
     [["--allow-file-sources", "git"], "Give the absolute path of a directory, such as /srv/git."],
   ])("upCommand() refuses %j", async (argv, message) => {
     await expect(parseOptions<UpCommandOptions>(upCommand, argv)).rejects.toThrow(message);
@@ -115,6 +129,14 @@ describe("up", () => {
         print: expect.any(Function) as unknown,
       },
     ]);
+  });
+
+  it("upgrade passes the data directory, and prints what it is told", async () => {
+    const { platform, calls } = recordingPlatform();
+    await using cli = await startCli(platform);
+    const result = await cli.run(["upgrade", "--data-dir", "/d"]);
+    expect(result).toEqual({ code: 0, stdout: "✓ supervisor: 0.1.0 → 0.2.0\n", stderr: "" });
+    expect(calls).toMatchObject([{ dataDir: "/d" }]);
   });
 
   it("down passes --purge", async () => {

@@ -1,0 +1,22 @@
+import { existsSync, watch } from "node:fs";
+import { rm } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import type { Log } from "../../lib/log.ts";
+
+/**
+ * Calls `asked` whenever somebody makes a file at `path`, which is taken away then, and at once where it is there already. A file, since the
+ * one who makes it may be confined, and may be no child of this process. Returns the function that ends it.
+ */
+export function watchRequests(path: string, { asked, log }: { asked: () => void; log: Log }): () => void {
+  const look = (): void => {
+    if (!existsSync(path)) return;
+    // What it holds is nobody's word: only that it is there counts.
+    rm(path).then(asked, (error: unknown) => log.warn({ error, path }, "a request can't be taken"));
+  };
+  const watcher = watch(dirname(path), { persistent: false }, (_, name) => {
+    if (name === basename(path)) look();
+  });
+  watcher.on("error", (error) => log.error({ error, path }, "requests aren't seen any more"));
+  look();
+  return () => watcher.close();
+}
