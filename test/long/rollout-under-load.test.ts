@@ -1,6 +1,6 @@
 /** Shown by 4, whole: half a minute of rollouts, forth and back, under 500 requests a second, for each thing that may happen to the platform. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Disturbance, disturbances, rolloutsUnderLoad } from "../support/disturb.ts";
+import { type Disturbance, disturbances, rolloutsUnderLoad, upgrades } from "../support/disturb.ts";
 import { createService, type Stage, startStage } from "../support/stage.ts";
 
 const name = "rolling";
@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(async () => stage?.close());
 
-test.each(Object.entries<Disturbance>(disturbances))(
+test.each(Object.entries<Disturbance>({ ...disturbances, ...upgrades }))(
   "no request fails in 30 s of rollouts under load while %s",
   async (what, disturb) => {
     const { answers, failures, rollouts, slowestMs } = await rolloutsUnderLoad(stage, { name, ms, disturb });

@@ -13,6 +13,14 @@ export const loadPerSecond = 500;
 /** Something that happens to the platform, once per rollout, at a moment of its own. */
 export type Disturbance = (stage: Stage) => Promise<void>;
 
+/** Takes seconds each time: `npm test` has it without rollouts (test/e2e/upgrade.test.ts). */
+export const upgrades: Record<string, Disturbance> = {
+  "the platform is upgraded": async ({ platform }) => {
+    const { code, stdout, stderr } = await platform.elafros(["upgrade", "--data-dir", platform.dataDir]);
+    if (code !== 0) throw new Error(`upgrade failed: ${stdout}${stderr}`);
+  },
+};
+
 export const disturbances = {
   "nothing else happens": () => Promise.resolve(),
   "control is killed with SIGKILL and comes back": (stage) => killAndWait(stage, "control"),

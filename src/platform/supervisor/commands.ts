@@ -77,7 +77,8 @@ export class UnknownCommandError extends Error {
  */
 export async function sendCommand(socketPath: string, path: string, more?: object): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const request = http.request({ socketPath, path, method: "POST" }, (response) => {
+    // A connection of its own: another supervisor may have the socket by the next command.
+    const request = http.request({ socketPath, path, method: "POST", agent: false }, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (part: string) => (body += part));

@@ -137,8 +137,78 @@ test("replace() ends the one before only when the next one serves", async () => 
   expect(await isRunning(before)).toBe(true);
   await writeFile(go, "");
   await replaced;
-  expect(await isRunning(before)).toBe(false);
+  await expect.poll(() => isRunning(before), { timeout: 5_000 }).toBe(false);
   expect(await runningUnder(paths, "gateway")).toMatchObject([{ pid: (await next(before)).pid }]);
+});
+
+const slow = "trap '' TERM; echo '{}'; while :; do sleep 0.05; done";
+
+test("replace() gives the one before its time, and stop() no more than others", async () => {
+  const managed = manage(slow, { graceMs: 100, replacedGraceMs: 3_600_000 });
+  await managed.start();
+  const before = await next();
+  await managed.replace();
+  await expect.poll(record, { timeout: 5_000 }).toMatchObject({ beside: [{ pid: before.pid, ending: true }] });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await isRunning(before)).toBe(true);
+  await managed.stop();
+  expect(await isRunning(before)).toBe(false);
+});
+
+test("start() doesn't ask again what an earlier supervisor asked to end: it would drop what it has", async () => {
+  const asked = join(dir, "asked");
+  const child = spawn("/bin/sh", ["-c", `trap 'echo x >> ${asked}' TERM; while :; do sleep 0.05; done`]);
+  const left = await identifyProcess(child.pid ?? 0);
+  if (left === undefined) throw new Error("It doesn't run");
+  const about = { name: "gateway" as const, since: "2026-01-01T00:00:00Z", version: "0" };
+  const beside = [{ ...left, ending: true as const }];
+  await writeRecord(paths, { ...left, ...about, startTicks: "1", beside });
+  const managed = manage(undefined, { graceMs: 100, replacedGraceMs: 3_600_000 });
+  await managed.start();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await isRunning(left)).toBe(true);
+  await managed.stop();
+  expect(await isRunning(left)).toBe(false);
+  await expect(readFile(asked)).rejects.toThrow("ENOENT");
+});
+
+test("release() starts nothing again, and resume() what ended meanwhile", async () => {
+  const managed = manage();
+  await managed.start();
+  const before = await next();
+  await managed.release();
+  await endProcess(before, 0);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect((await record())?.pid).toBe(before.pid);
+  await managed.resume();
+  expect((await next(before)).pid).not.toBe(before.pid);
+});
+
+test("resume() looks after what another supervisor started meanwhile", async () => {
+  const managed = manage();
+  await managed.start();
+  const before = await next();
+  await managed.release();
+  const other = manage();
+  await other.start();
+  await other.restart();
+  const between = await next(before);
+  await other.release();
+  await managed.resume();
+  await endProcess(between, 0);
+  expect((await next(between)).pid).not.toBe(between.pid);
+});
+
+test("replaceAsked() replaces at once, and asks each start for its arguments", async () => {
+  let starts = 0;
+  const managed = manage(undefined, {
+    args: () => ["-c", `echo ${++starts} >> ${dir}/starts; echo '{}'; exec sleep 1000`],
+  });
+  await managed.start();
+  const before = await next();
+  managed.replaceAsked();
+  await next(before);
+  expect(await readFile(join(dir, "starts"), "utf8")).toBe("1\n2\n");
 });
 
 test("replace() keeps the one before where the next one doesn't start", async () => {

@@ -20,7 +20,7 @@ export interface ProcessRecord extends ProcessIdentity {
   beside?: BesideRecord[];
 }
 
-export interface BesideRecord extends ProcessIdentity {
+interface BesideRecord extends ProcessIdentity {
   /** It was asked to end, and finishes what it has: asked again, it would drop that. */
   ending?: true;
 }

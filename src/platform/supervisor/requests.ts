@@ -11,7 +11,10 @@ export function watchRequests(path: string, { asked, log }: { asked: () => void;
   const look = (): void => {
     if (!existsSync(path)) return;
     // What it holds is nobody's word: only that it is there counts.
-    rm(path).then(asked, (error: unknown) => log.warn({ error, path }, "a request can't be taken"));
+    rm(path).then(asked, (error: NodeJS.ErrnoException) => {
+      // Told of twice, and taken already.
+      if (error.code !== "ENOENT") log.warn({ error, path }, "a request can't be taken");
+    });
   };
   const watcher = watch(dirname(path), { persistent: false }, (_, name) => {
     if (name === basename(path)) look();
