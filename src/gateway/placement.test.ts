@@ -11,7 +11,7 @@ import type { Instance } from "./state.ts";
 interface Setup {
   core: Core;
   clock: ManualClock;
-  swap: (entry: Partial<RevisionEntry> | undefined, targets?: number) => void;
+  swap: (entry: Partial<RevisionEntry> | undefined, targets?: number, guard?: { slowMs: number }) => void;
   /** Starts a request; `log` says what became of it. */
   place: () => { placement: Placement; log: string[]; instances: Instance[] };
 }
@@ -35,7 +35,7 @@ function setup(): Setup {
   return {
     core,
     clock,
-    swap(entry, targets = 1) {
+    swap(entry, targets = 1, guard) {
       const whole = {
         configuration: "x/a",
         protocol: "http1" as const,
@@ -46,7 +46,9 @@ function setup(): Setup {
       };
       const table = {
         version: ++version,
-        hosts: { a: { route: "x/a", targets: [{ revision: "x/r", percent: 100 }].slice(0, targets) } },
+        hosts: {
+          a: { route: "x/a", targets: [{ revision: "x/r", percent: 100 }].slice(0, targets), ...(guard && { guard }) },
+        },
         revisions: entry === undefined ? {} : { "x/r": whole },
       };
       core.swap(indices.update(table, JSON.stringify(table)));
@@ -160,4 +162,24 @@ test("a request whose Revision leaves the table while it waits goes where its ho
   const { log } = place();
   swap(undefined);
   expect(log).toEqual(["503 RevisionMissing"]);
+});
+
+test("ended() counts for a guard by how long the answer took to begin, waiting for an instance included", async () => {
+  const { swap, place, clock, core } = setup();
+  swap({ instances: one, timeoutMs: 60_000 }, 1, { slowMs: 100 });
+  const [quick, waits] = [place(), place()];
+  await clock.advance(100);
+  quick.placement.end();
+  await clock.advance(5_000);
+  quick.placement.ended(200, 5_100, 1);
+  for (const instance of quick.instances) core.release(instance);
+  expect(waits.log).toEqual(["i"]);
+  waits.placement.end();
+  waits.placement.ended(500, 5_100, 1);
+  expect(core.outcomes.take()[0]?.guard).toEqual([2, 1, 1]);
+  swap({ instances: one });
+  const { placement } = place();
+  placement.end();
+  placement.ended(500, 1, 1);
+  expect(core.outcomes.take()[0]).not.toHaveProperty("guard");
 });

@@ -1,5 +1,6 @@
-/** `match` and `affinity` through a real gateway: on its own front, and (requests with an absolute target) on Node's. */
+/** `match` and `affinity` through a real gateway: on its own front, on Node's (requests with an absolute target), and in HTTP/2. */
 import { once } from "node:events";
+import { connect as connect2, type OutgoingHttpHeaders } from "node:http2";
 import { connect } from "node:net";
 import { Agent, request } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -69,6 +70,20 @@ async function getByNode(lines: string[], path = "/"): Promise<string> {
   return text;
 }
 
+/** One request in HTTP/2. */
+async function getBy2(headers: OutgoingHttpHeaders): Promise<{ app: string; cookie: string[] }> {
+  const session = connect2(`http://127.0.0.1:${bench.port}`);
+  try {
+    const stream = session.request({ ":path": "/", ":authority": host, ...headers });
+    const [answer] = (await once(stream, "response")) as [{ "set-cookie"?: string[] }];
+    let app = "";
+    for await (const piece of stream) app += String(piece);
+    return { app, cookie: answer["set-cookie"] ?? [] };
+  } finally {
+    session.destroy();
+  }
+}
+
 async function counts(requests: number, headers: Record<string, string> = {}): Promise<Record<string, number>> {
   const seen: Record<string, number> = {};
   const answers = await Promise.all(Array.from({ length: requests }, async () => get(headers)));
@@ -76,7 +91,7 @@ async function counts(requests: number, headers: Record<string, string> = {}): P
   return seen;
 }
 
-test("requests that match go to their Revision on both fronts, and are not counted in the split", async () => {
+test("requests that match go to their Revision on all fronts, and are not counted in the split", async () => {
   await serve({
     match: [
       { revision: "default/c", tests: [{ header: "x-group", exact: "beta" }] },
@@ -94,6 +109,9 @@ test("requests that match go to their Revision on both fronts, and are not count
   expect((await get({ cookie: "x=1; group=b" })).app).toBe("b");
   expect(await getByNode(["x-GROUP:  beta "])).toMatch(/\r\n\r\nc$/);
   expect(await getByNode(["Cookie: x=1", "Cookie: group=b"])).toMatch(/\r\n\r\nb$/);
+  expect((await getBy2({ "x-group": "beta" })).app).toBe("c");
+  // Clients may take the cookies of a request apart there (RFC 9113 §8.2.3).
+  expect((await getBy2({ cookie: ["x=1", "group=b"] })).app).toBe("b");
   const [split] = await Promise.all([counts(300), counts(100, { "x-group": "beta" })]);
   expect(split).toEqual({ a: 270, b: 30 });
 });
@@ -124,6 +142,8 @@ test("a client without a cookie gets one that keeps it where the exact split has
   }
   expect((await get({}, "/own")).cookie).toEqual(["id=of-the-app; Path=/x"]);
   expect(await getByNode([])).toMatch(/^set-cookie: id=[^;]+; Path=\/; Max-Age=60/im);
+  expect((await getBy2({})).cookie).toEqual([expect.stringMatching(/^id=[^;]+; Path=\/; Max-Age=60/)]);
+  expect((await getBy2({ cookie: "id=1" })).cookie).toEqual([]);
   expect(await getByNode(["Cookie: id=1"])).not.toMatch(/^set-cookie/im);
   expect((await getByNode([], "/own")).match(/^set-cookie.*/gim)).toEqual(["Set-Cookie: id=of-the-app; Path=/x"]);
 });
