@@ -74,6 +74,13 @@ async function versionFor(headers: Record<string, string>): Promise<string> {
 
 const route = async (): Promise<RouteSeen> => (await platform.json("GET", pathOf("routes", name))) as RouteSeen;
 
+async function trips(): Promise<{ reason: string; count: number; message: string }[]> {
+  const events = (await platform.json("GET", "/api/v1/namespaces/default/events")) as {
+    items: { reason: string; count: number; message: string }[];
+  };
+  return events.items.filter(({ reason }) => reason === "GuardTripped");
+}
+
 test("requests go by a header, and clients stay with their Revision when the split changes", async () => {
   await rollout(0, { affinity: { header: { name: "X-User" } } });
   expect(await versionFor({ "X-Group": "beta" })).toBe("2");
@@ -104,7 +111,8 @@ test("a Revision that fails is taken back by the guard under load, once, also wh
   await rollout(0, { affinity: null });
   const load = startLoad({ port: platform.httpPort, host, path, perSecond: 100, atMostMs: 90_000 });
   const next = ["rollout", "next", "percent", "20", "--service", name];
-  const started = await platform.elafros([...next, "--guard-errors", "5", "--guard-p95", "60000"]);
+  // The guard may act before a wait for the split would have begun.
+  const started = await platform.elafros([...next, "--guard-errors", "5", "--guard-p95", "60000", "--no-wait"]);
   expect(started).toMatchObject({ code: 0 });
   const message = await eventually("the guard has tripped", async () => {
     const found = (await route()).status?.conditions?.find(({ type }) => type === "RolloutComplete");
@@ -130,6 +138,8 @@ test("a Revision that fails is taken back by the guard under load, once, also wh
   for (const failure of failures) expect(failure).toMatch(/: 500 /);
   expect(good.filter(({ version }) => version !== "1")).toEqual([]);
 
+  await eventually("an Event tells of it", async () => (await trips()).length > 0);
+
   const later = startLoad({ port: platform.httpPort, host, path, perSecond: 100, atMostMs: 90_000 });
   const control = await platform.pid("control");
   process.kill(control, "SIGKILL");
@@ -147,10 +157,7 @@ test("a Revision that fails is taken back by the guard under load, once, also wh
   // Matching requests are no longer let to it either, and its own address still is.
   expect(await versionFor({ "X-Group": "beta" })).toBe("1");
   expect((await platform.ask(`next.${host}`)).headers["x-version"]).toBe("2");
-  const events = (await platform.json("GET", "/api/v1/namespaces/default/events")) as {
-    items: { reason: string; count: number; message: string }[];
-  };
-  expect(events.items.filter(({ reason }) => reason === "GuardTripped")).toMatchObject([{ count: 1, message }]);
+  expect(await trips()).toMatchObject([{ count: 1, message }]);
 
   expect(await platform.elafros([...next, "--no-guard"])).toMatchObject({ code: 0 });
   await served(platform, name, { [first]: 80, [second]: 20 });
