@@ -1,4 +1,5 @@
 /** How a stream of bytes is read as HTTP/1.1 requests: by the gateway's parser, and by Node's. */
+import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { duplexPair } from "node:stream";
 import * as fc from "fast-check";
@@ -203,3 +204,25 @@ export const almostSound: fc.Arbitrary<Buffer> = fc
     const after = bytes.subarray(how === "insert" ? at : at + 1);
     return Buffer.concat([bytes.subarray(0, at), how === "delete" ? Buffer.alloc(0) : Buffer.from([byte]), after]);
   });
+
+/** What the streams are like, in words, and what makes them. */
+export const kindsOfStreams: [string, fc.Arbitrary<Buffer>][] = [
+  ["as attackers write them", requestStreams],
+  ["with at most one byte wrong", almostSound],
+];
+
+/** Reads so many streams of a kind by both, and fails where they differ; gives the number of requests that the gateway would have served. */
+export async function compareReadings(streams: fc.Arbitrary<Buffer>, numRuns: number): Promise<number> {
+  const node = nodeReader();
+  let served = 0;
+  await fc.assert(
+    fc.asyncProperty(streams, async (bytes) => {
+      const { requests, length } = ownReading(bytes);
+      if (length === 0) return;
+      served += requests.length;
+      assert.deepEqual(await node.read(bytes.subarray(0, length)), requests);
+    }),
+    { numRuns },
+  );
+  return served;
+}

@@ -1,23 +1,10 @@
 /** The gateway's reading of a stream of bytes against Node's: what the one serves, the other reads as the same requests. */
-import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { almostSound, nodeReader, ownReading, requestStreams } from "../../../test/support/readings.ts";
+import { compareReadings, kindsOfStreams } from "../../../test/support/readings.ts";
 
-const node = nodeReader();
-
-test.each([
-  ["as attackers write them", requestStreams],
-  ["with at most one byte wrong", almostSound],
-])("streams of requests %s are served as Node reads them, or not at all", async (_what, streams) => {
-  let served = 0;
-  await fc.assert(
-    fc.asyncProperty(streams, async (bytes) => {
-      const { requests, length } = ownReading(bytes);
-      if (length === 0) return;
-      served += requests.length;
-      expect(await node.read(bytes.subarray(0, length))).toEqual(requests);
-    }),
-    { numRuns: 3_000 },
-  );
-  expect(served).toBeGreaterThan(300);
-});
+test.each(kindsOfStreams)(
+  "streams of requests %s are served as Node reads them, or not at all",
+  async (_what, kind) => {
+    expect(await compareReadings(kind, 3_000)).toBeGreaterThan(300);
+  },
+);
