@@ -4,6 +4,7 @@ import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { isRunning } from "../../src/lib/process.ts";
 import type { ProcessRecord } from "../../src/platform/supervisor/records.ts";
 import { type Collector, startCollector } from "../support/collector.ts";
 import { startLoad } from "../support/load.ts";
@@ -179,6 +180,8 @@ test("a thread that dies takes along only the requests that it has, and the gate
   // The thread's own are cut; none is refused, and none fails otherwise.
   expect(ended.filter((how) => how !== "200" && how !== "ECONNRESET")).toEqual([]);
   expect(ended.slice(-20)).toEqual(Array.from({ length: 20 }, () => "200"));
+  // The one before ends when the threads that it has left have ended what they had: nobody waits for the dead one.
+  await eventually("the gateway before has ended", async () => !(await isRunning(gateway)));
   const log = await readFile(join(platform.dataDir, "logs/gateway.log"), "utf8");
   expect(log).toContain("Killed by the test");
 });

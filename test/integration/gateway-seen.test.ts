@@ -1,6 +1,8 @@
 /** The access log and traces of a real gateway: every way that a request can take, before a real collector. */
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import http from "node:http";
+import http2 from "node:http2";
 import net from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -212,6 +214,30 @@ test.each(["GET", "PROPFIND"])(
     expect(none.headers).not.toHaveProperty("tracestate");
   },
 );
+
+test("a stream of HTTP/2 is traced and logged", async () => {
+  got.splice(0);
+  const session = http2.connect(`http://127.0.0.1:${bench.port}`);
+  const stream = session.request({
+    ":path": "/h2?token=s3cret",
+    ":authority": host,
+    "x-request-id": "h2",
+    traceparent: `00-${traceId}-${spanId}-01`,
+  });
+  stream.resume();
+  await once(stream, "close");
+  session.close();
+  expect(await lineOf("h2")).toMatchObject({
+    status: 200,
+    path: "/h2",
+    protocol: "HTTP/2.0",
+    bytes: 5,
+    instance: "one",
+    traceId,
+  });
+  const own = String(got[0]?.["traceparent"]).split("-")[2];
+  await until(() => collector.spans.some((span) => span.spanId === own && span.parentSpanId === spanId));
+});
 
 test("an upgraded connection is traced and logged", async () => {
   got.splice(0);
