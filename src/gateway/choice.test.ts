@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { assignSlots } from "../reconcilers/route/slots.ts";
 import type { HostEntry } from "../routing/table.ts";
 import type { Affinity, RequestTest } from "../routing/traffic.ts";
-import { cookieName, matched, type RequestFields, slotOf, stickyCookie, stuckTo } from "./choice.ts";
+import { cookieName, matched, RequestReader, slotOf, stickyCookie, stuckTo } from "./choice.ts";
 
-const request = (fields: Record<string, string>): RequestFields => ({ field: (name) => fields[name] });
+const request = (fields: Record<string, string>) => new RequestReader({ field: (name) => fields[name] });
 const entry = (...tests: RequestTest[][]): HostEntry => ({
   route: "ns/r",
   targets: [{ revision: "ns/a", percent: 100 }],

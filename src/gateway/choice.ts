@@ -13,17 +13,48 @@ export interface RequestFields {
   field(name: string): string | undefined;
 }
 
+/** Reads what is asked for of a request once, however many tests ask: a client could send long fields. */
+export class RequestReader {
+  readonly #request: RequestFields;
+  readonly #fields = new Map<string, string | undefined>();
+  #cookies: Map<string, string> | undefined;
+
+  constructor(request: RequestFields) {
+    this.#request = request;
+  }
+
+  field(name: string): string | undefined {
+    if (!this.#fields.has(name)) this.#fields.set(name, this.#request.field(name));
+    return this.#fields.get(name);
+  }
+
+  /** A cookie's value as it stands (RFC 6265 §4.2); of several with the name, the first. */
+  cookie(name: string): string | undefined {
+    return (this.#cookies ??= cookiesIn(this.#request.field("cookie") ?? "")).get(name);
+  }
+}
+
+function cookiesIn(text: string): Map<string, string> {
+  const cookies = new Map<string, string>();
+  for (const part of text.split(";")) {
+    const at = part.indexOf("=");
+    const name = part.slice(0, Math.max(0, at)).trim();
+    if (at >= 0 && !cookies.has(name)) cookies.set(name, part.slice(at + 1).trim());
+  }
+  return cookies;
+}
+
 /** Tries to make a key of a target with one hundredth: that all fail has a chance of 10⁻²². */
 const mostTries = 5_000;
 const slotCount = 100;
 
 /** The Revision that the request matches; undefined if it matches none. */
-export function matched({ match }: HostEntry, request: RequestFields): string | undefined {
+export function matched({ match }: HostEntry, request: RequestReader): string | undefined {
   return match?.find(({ tests }) => tests.some((test) => holds(test, request)))?.revision;
 }
 
 /** The index of the target that the request's client stays with; undefined if the request has no key. */
-export function stuckTo({ key, slots }: Affinity, request: RequestFields): number | undefined {
+export function stuckTo({ key, slots }: Affinity, request: RequestReader): number | undefined {
   const value = valueOf(key, request);
   return value === undefined || value === "" ? undefined : slots[slotOf(value)];
 }
@@ -58,21 +89,12 @@ export function slotOf(key: string): number {
   return Math.floor((((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32) * slotCount);
 }
 
-function holds(test: RequestTest, request: RequestFields): boolean {
-  if ("cookie" in test) return cookieOf(request, test.cookie) === test.exact;
+function holds(test: RequestTest, request: RequestReader): boolean {
+  if ("cookie" in test) return request.cookie(test.cookie) === test.exact;
   const value = request.field(test.header);
   return value !== undefined && ("prefix" in test ? value.startsWith(test.prefix) : value === test.exact);
 }
 
-function valueOf(key: AffinityKey, request: RequestFields): string | undefined {
-  return "cookie" in key ? cookieOf(request, key.cookie) : request.field(key.header);
-}
-
-/** A cookie's value as it stands (RFC 6265 §4.2); of several with the name, the first. */
-function cookieOf(request: RequestFields, name: string): string | undefined {
-  for (const part of request.field("cookie")?.split(";") ?? []) {
-    const at = part.indexOf("=");
-    if (at >= 0 && part.slice(0, at).trim() === name) return part.slice(at + 1).trim();
-  }
-  return undefined;
+function valueOf(key: AffinityKey, request: RequestReader): string | undefined {
+  return "cookie" in key ? request.cookie(key.cookie) : request.field(key.header);
 }

@@ -174,9 +174,16 @@ test("ended() counts for a guard by how long the answer took to begin, waiting f
   quick.placement.ended(200, 5_100, 1);
   for (const instance of quick.instances) core.release(instance);
   expect(waits.log).toEqual(["i"]);
+  for (const instance of waits.instances) core.release(instance);
   waits.placement.end();
   waits.placement.ended(500, 5_100, 1);
   expect(core.outcomes.take()[0]?.guard).toEqual([2, 1, 1]);
+  const broken = place();
+  broken.placement.end();
+  broken.placement.broke();
+  broken.placement.ended(200, 5, 1);
+  for (const instance of broken.instances) core.release(instance);
+  expect(core.outcomes.take()[0]).toMatchObject({ codes: { 200: 1 }, guard: [1, 1, 0] });
   swap({ instances: one });
   const { placement } = place();
   placement.end();

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import { type Answer, answers, problemAnswer } from "./answers.ts";
-import { matched, type RequestFields, stickyCookie, stuckTo } from "./choice.ts";
+import { matched, type RequestFields, RequestReader, stickyCookie, stuckTo } from "./choice.ts";
 import type { Core } from "./core.ts";
 import type { GatewayLimits } from "./options.ts";
 import type { Tally } from "./outcomes.ts";
@@ -36,6 +36,7 @@ export class Placement {
   #guard: { slowMs: number } | undefined;
   #startedAt = 0;
   #waitedMs = 0;
+  #broke = false;
   #revision: RevisionState | undefined;
   #tally: Tally | undefined;
   /** Its end was counted. */
@@ -83,10 +84,15 @@ export class Placement {
     tally.end(status, ms);
     if (this.#guard !== undefined) {
       const { slowMs } = this.#guard;
-      tally.judge(status, slowMs > 0 && this.#waitedMs > slowMs);
+      tally.judge(this.#broke ? answers.broken.status : status, slowMs > 0 && this.#waitedMs > slowMs);
     }
     const { route, revision } = tally;
     this.#options.sighting?.ended({ status, ms, bytes, route, revision });
+  }
+
+  /** The app broke off its answer, which had begun: for guards it failed, whatever the status was. Called before `ended`. */
+  broke(): void {
+    this.#broke = true;
   }
 
   /** The instance could not be reached, so it saw nothing of the request: the front has given the slot back. Tries again. */
@@ -117,11 +123,12 @@ export class Placement {
     const { entry } = host;
     if (entry.match === undefined && entry.affinity === undefined) return core.pick(host);
     this.setCookie = undefined;
-    const match = matched(entry, this.#options);
+    const request = new RequestReader(this.#options);
+    const match = matched(entry, request);
     if (match !== undefined) return core.revision(match);
     const { affinity, targets } = entry;
     if (affinity === undefined) return core.pick(host);
-    const stuck = stuckTo(affinity, this.#options);
+    const stuck = stuckTo(affinity, request);
     if (stuck !== undefined) return core.revision(targets[stuck]?.revision ?? "");
     const revision = core.pick(host);
     const target = targets.findIndex((one) => one.revision === revision?.name && one.percent > 0);

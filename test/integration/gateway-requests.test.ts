@@ -6,7 +6,15 @@ import { Agent, request } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { slotOf } from "../../src/gateway/choice.ts";
 import type { HostEntry, RouteTable } from "../../src/routing/table.ts";
-import { type App, type Bench, createBench, type FakeControl, revisionOf, startApp } from "../support/gateway.ts";
+import {
+  type App,
+  type Bench,
+  createBench,
+  type FakeControl,
+  revisionOf,
+  startApp,
+  until,
+} from "../support/gateway.ts";
 
 const host = "app.default.localhost";
 const names = ["a", "b", "c"];
@@ -23,8 +31,9 @@ beforeAll(async () => {
       startApp(name, (req, res) => {
         req.resume();
         if (req.url?.endsWith("own") === true) res.setHeader("Set-Cookie", "id=of-the-app; Path=/x");
-        res.setHeader("X-Cookie", req.headers.cookie ?? "");
-        res.end(name);
+        if (req.url?.endsWith("broken") === true)
+          res.writeHead(200, { "content-length": 100 }).write("x", () => res.destroy());
+        else res.end(name);
       }),
     ),
   );
@@ -66,7 +75,9 @@ async function getByNode(lines: string[], path = "/"): Promise<string> {
   socket.write(Buffer.from(head.join("\r\n"), "latin1"));
   let text = "";
   socket.on("data", (piece) => (text += piece.toString("latin1")));
-  await once(socket, "close");
+  // An answer that breaks off may end in a reset.
+  socket.on("error", () => {});
+  await new Promise((closed) => socket.once("close", closed));
   return text;
 }
 
@@ -146,6 +157,19 @@ test("a client without a cookie gets one that keeps it where the exact split has
   expect((await getBy2({ cookie: "id=1" })).cookie).toEqual([]);
   expect(await getByNode(["Cookie: id=1"])).not.toMatch(/^set-cookie/im);
   expect((await getByNode([], "/own")).match(/^set-cookie.*/gim)).toEqual(["Set-Cookie: id=of-the-app; Path=/x"]);
+});
+
+test("what guards ask is counted on all fronts: requests, failures and answers that break off", async () => {
+  await serve({ guard: { slowMs: 3_600_000 } });
+  const told = control.outcomes.length;
+  await Promise.all([get(), getByNode([]), getBy2({})]);
+  await expect(get({}, "/broken")).rejects.toThrow();
+  expect(await getByNode([], "/broken")).toMatch(/\r\n\r\nx$/);
+  await until(() => control.outcomes.slice(told).reduce((sum, { guard }) => sum + (guard?.[0] ?? 0), 0) >= 5);
+  const sums = [0, 1, 2].map((i) =>
+    control.outcomes.slice(told).reduce((sum, { guard }) => sum + (guard?.[i] ?? 0), 0),
+  );
+  expect(sums).toEqual([5, 2, 0]);
 });
 
 test("the split stays exact without keys while an instance refuses connections and requests go to another", async () => {

@@ -221,7 +221,9 @@ export class Exchange {
     this.#body.settle();
     body.on("close", () => {
       // Broken off in the middle: so is the client's copy, or it would look whole.
-      if (!answer.isComplete() && !this.#abandoned) incoming.breakOff(answers.broken);
+      if (answer.isComplete() || this.#abandoned) return;
+      this.#placement?.broke();
+      incoming.breakOff(answers.broken);
     });
     body.on("end", () => this.#onAnswerEnd(answer));
     if (this.#abandoned) {

@@ -177,6 +177,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.#abandon();
     if (this.over) return;
     if (this.answered) {
+      this.#placement.broke();
       this.#finish(this.#status);
       return this.#client.breakOff();
     }

@@ -1,3 +1,4 @@
+import { array, assert, constantFrom, property, string, tuple } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fieldOf } from "../http/headers.ts";
 import { withCookie } from "./answering.ts";
@@ -37,6 +38,25 @@ describe("fieldIn() and fieldOf()", () => {
 
   it("find no field that Connection keeps to this hop", () => {
     expect(fieldOf(["Connection", "X-Group", "X-Group", "beta"], "x-group")).toBeUndefined();
+  });
+});
+
+const name = constantFrom("X-Group", "x-group", "Cookie", "X.Group", "X-Groups", "Group");
+const value = string({
+  unit: constantFrom("a", ":", ";", "=", ",", " ", "\t", "\u00a0", "x-group:"),
+  maxLength: 12,
+}).map((text) => text.replaceAll(/^[ \t]+|[ \t]+$/g, ""));
+
+describe("fieldIn()", () => {
+  it("finds what fieldOf() does in whatever fields", () => {
+    assert(
+      property(array(tuple(name, value), { maxLength: 8 }), (pairs) => {
+        const head = `GET / HTTP/1.1\r\n${pairs.map(([one, text]) => `${one}:\t ${text} \r\n`).join("")}\r\n`;
+        for (const one of ["x-group", "cookie", "x.group", "group"]) {
+          expect(fieldIn(head, one)).toBe(fieldOf(pairs.flat(), one));
+        }
+      }),
+    );
   });
 });
 

@@ -102,6 +102,43 @@ current   100%      v2   2018-01-18 20:34   user1
     expect(guard()).toBeUndefined();
   });
 
+  it("rollout fails with the guard's words where it has taken traffic back, and status tells of it", async () => {
+    await using cli = await startCli();
+    const routes = `${elafrosPath}/routes`;
+    const target = (revisionName: string, name: string, percent: number) => ({ revisionName, name, percent });
+    const message = 'Revision "my-service-00002" did worse than spec.rollout.guard allows';
+    cli.api.put(routes, {
+      apiVersion: "elafros.dev/v1alpha1",
+      kind: "Route",
+      metadata: { name: "my-service", namespace: "default", generation: 1 },
+      spec: {
+        rollout: { traffic: [target("my-service-00001", "current", 100), target("my-service-00002", "next", 0)] },
+      },
+    });
+    cli.api.onWrite((path, { metadata: { generation = 0 } }) => {
+      const route = cli.api.read(path);
+      if (route === undefined) return;
+      const trippedAt = "2018-01-19T12:20:00Z";
+      cli.api.put(routes, {
+        ...route,
+        status: {
+          observedGeneration: generation,
+          traffic: [{ revisionName: "my-service-00001", percent: 100 }],
+          guard: [{ to: "my-service-00002", from: "my-service-00001", startedAt: trippedAt, trippedAt, generation }],
+          conditions: [{ type: "RolloutComplete", status: "False", reason: "GuardTripped", message }],
+        },
+      });
+    });
+    const result = await cli.run(["rollout", "next", "percent", "5", "--guard-errors", "1", "--service", "my-service"]);
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain(`The guard of service "my-service" has taken traffic back: ${message}`);
+    const status = await cli.run(["rollout", "status", "--service", "my-service"]);
+    expect(status.stdout).toContain(`Rollout: taken back (GuardTripped: ${message})\n`);
+    expect(status.stdout).toContain(
+      "Guard: errors over 1% within 1m; took traffic back from my-service-00002 to my-service-00001 at 2018-01-19T12:20:00Z\n",
+    );
+  });
+
   it("rollout next percent refuses what is no percentage", async () => {
     await using cli = await startCli();
     const result = await cli.run(["rollout", "next", "percent", "101"]);
