@@ -55,6 +55,8 @@ export class Http2Client {
       protocol: "encrypted" in socket ? "https" : "http",
       stallMs: limits.stallMs,
     };
+    // A client that ends its side has left: it couldn't even acknowledge what it is sent.
+    socket.allowHalfOpen = false;
     const session = performServerHandshake(socket, {
       settings: { maxConcurrentStreams: mostStreams, maxHeaderListSize: mostSectionBytes(limits) },
       // A bit more than is taken, so that the usual offender is answered instead of cut off.
