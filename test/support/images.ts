@@ -3,8 +3,9 @@
  * and content into a cache outside the repository, as a registry's files and as a containers-storage; a test's registry then
  * gets them as hard links.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   cp,
   link,
@@ -19,9 +20,8 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { startRegistry, type TestRegistry } from "./registry.ts";
 
@@ -273,18 +273,17 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Waits for a lock of this machine that ends with its holder's process, however that ends: a name for a socket. */
+/** Waits for a lock of this machine that ends with its holder's process, however that ends. Other networks' processes wait for it too. */
 export async function lock(name: string): Promise<() => Promise<void>> {
-  const path = `\0${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
-  for (;;) {
-    const server = createServer();
-    const free = await new Promise<boolean>((done, reject) => {
-      server.once("error", (error: NodeJS.ErrnoException) =>
-        error.code === "EADDRINUSE" ? done(false) : reject(error),
-      );
-      server.listen(path, () => done(true));
-    });
-    if (free) return () => new Promise((done) => server.close(() => done()));
-    await sleep(50);
-  }
+  const path = join(tmpdir(), `elafros-test-lock-${createHash("sha256").update(name).digest("hex").slice(0, 32)}`);
+  const holder = spawn("flock", [path, "sh", "-c", "echo locked; exec cat"], { stdio: ["pipe", "pipe", "inherit"] });
+  const exited = once(holder, "exit");
+  await Promise.race([
+    once(holder.stdout, "data"),
+    exited.then(() => Promise.reject(new Error(`Cannot take the lock ${path}`))),
+  ]);
+  return async () => {
+    holder.stdin.end();
+    await exited;
+  };
 }
