@@ -28,7 +28,7 @@ async function count(key: string): Promise<never> {
       expect: entry?.revision ?? 0,
       value: () => ({ n, padding: "x".repeat((n * 37) % 4000) }),
     });
-    writeSync(1, `${key} ${n}\n`);
+    say(`${key} ${n}\n`);
     const once = `${round}-${key}-${n}`;
     const { revision } = await store.write({
       collection: "once",
@@ -37,7 +37,7 @@ async function count(key: string): Promise<never> {
       expect: 0,
       value: () => ({ n, padding: once }),
     });
-    writeSync(1, `+${once} ${n}\n`);
+    say(`+${once} ${n}\n`);
     if (n % 7 !== 0) continue;
     await store.write({
       collection: "once",
@@ -46,7 +46,19 @@ async function count(key: string): Promise<never> {
       expect: revision,
       value: () => ({ n, padding: "" }),
     });
-    writeSync(1, `-${once} ${n}\n`);
+    say(`-${once} ${n}\n`);
+  }
+}
+
+/** Out before anything else happens, also where the pipe is full for a moment. */
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, line);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+    }
   }
 }
 
