@@ -186,6 +186,39 @@ describe.skipIf(!usable)("kubectl", () => {
     expect((await kubectl("version", "-o", "json")).out).toContain("elafros");
   });
 
+  it("explain and apply know a Route's match, affinity and guard, and apply tells each of their faults", async () => {
+    const { bench, kubectl } = await setUp();
+    const rules = (exact: string, window: string) => `apiVersion: elafros.dev/v1alpha1
+kind: Route
+metadata: {name: shop}
+spec:
+  rollout:
+    traffic:
+    - configurationName: one
+      percent: 100
+      match: [{header: {name: X-Group, exact: "${exact}"}}]
+    affinity: {cookie: {name: client, ttl: 24h}}
+    guard: {errorPercent: 1, window: ${window}}
+`;
+    const file = path.join(bench.dir, "rules.yaml");
+    await writeFile(file, rules("beta", "30s"));
+    const created = { code: 0, out: "route.elafros.dev/shop created\n", err: "" };
+    expect(await kubectl("apply", "-f", file)).toMatchObject(created);
+    expect((await kubectl("apply", "-f", file)).out).toBe("route.elafros.dev/shop unchanged\n");
+    await writeFile(file, rules(" beta", "2h"));
+    const refused = await kubectl("apply", "-f", file);
+    expect(refused.code).toBe(1);
+    for (const fault of [
+      'spec.rollout.traffic[0].match[0].header.exact: Invalid value: " beta": must be printable ASCII',
+      'spec.rollout.guard.window: Invalid value: "2h": must be from 1s to 1h',
+    ]) {
+      expect(refused.err).toContain(fault);
+    }
+    expect((await kubectl("explain", "route.spec.rollout.guard")).out).toContain("p95Milliseconds");
+    expect((await kubectl("explain", "route.spec.rollout.traffic.match.header")).out).toContain("prefix");
+    expect((await kubectl("explain", "route.spec.rollout.affinity.cookie.ttl")).out).toContain("Default: 0s");
+  });
+
   it("auth can-i, whoami and create token ask about rights and make tokens", async () => {
     const { bench, kubectl, as } = await setUp();
     expect(await kubectl("auth", "can-i", "create", "routes.elafros.dev")).toMatchObject({ code: 0, out: "yes\n" });
