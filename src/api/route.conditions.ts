@@ -45,6 +45,18 @@ export const routeReasons = {
   CertificateExpired: "CertificateExpired",
   /** The local authority could not make a certificate. */
   CertificateAuthorityFailed: "CertificateAuthorityFailed",
+  /** The ACME server can't be reached. */
+  AcmeUnreachable: "AcmeUnreachable",
+  /** It didn't find at a host what it looked for. */
+  AcmeChallengeFailed: "AcmeChallengeFailed",
+  /** It refuses an account or an order. */
+  AcmeRefused: "AcmeRefused",
+  /** It has been asked too often. */
+  AcmeRateLimited: "AcmeRateLimited",
+  /** It didn't finish in time. */
+  AcmeTimeout: "AcmeTimeout",
+  /** A wildcard, for which an ACME server would want proof by DNS. */
+  WildcardNeedsSecret: "WildcardNeedsSecret",
 } as const;
 
 /** A target that can't take its share. */

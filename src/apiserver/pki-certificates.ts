@@ -10,7 +10,10 @@ import * as x509 from "@peculiar/x509";
 
 import type { KeyPair } from "./pki.ts";
 
-/** What is to be made: an authority, or a certificate that one signs, for a server where `names` is given, else for a client. */
+/**
+ * What is to be made: an authority; a certificate that one signs, for a server where `names` is given, else for a client; a request for one
+ * (RFC 2986), which comes in `cert`; or what an ACME server is to see (RFC 8737 §3), `digest` in hexadecimal.
+ */
 export type CertificateRequest =
   | { make: "authority"; name: string; days: number; now: number }
   | {
@@ -20,7 +23,9 @@ export type CertificateRequest =
       names?: readonly string[];
       days: number;
       now: number;
-    };
+    }
+  | { make: "request"; names: string[]; now: number }
+  | { make: "acme"; name: string; digest: string; now: number };
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const dayMs = 86_400_000;
@@ -31,7 +36,9 @@ x509.cryptoProvider.set(globalThis.crypto);
 
 /** Makes one; `now` is in milliseconds since the epoch. */
 export function makeCertificate(request: CertificateRequest): Promise<KeyPair> {
-  return request.make === "authority" ? makeAuthority(request) : issue(request);
+  if (request.make === "authority") return makeAuthority(request);
+  if (request.make === "certificate") return issue(request);
+  return request.make === "request" ? makeRequest(request.names) : makeAcmeAnswer(request);
 }
 
 async function makeAuthority(request: Extract<CertificateRequest, { make: "authority" }>): Promise<KeyPair> {
@@ -77,6 +84,39 @@ async function issue(request: Extract<CertificateRequest, { make: "certificate" 
     publicKey: keys.publicKey,
     signingKey: await importKey(request.authority.key),
     extensions,
+  });
+  return { cert: cert.toString("pem"), key: await exportKey(keys.privateKey) };
+}
+
+async function makeRequest(names: readonly string[]): Promise<KeyPair> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    signingAlgorithm: algorithm,
+    keys,
+    extensions: [new x509.SubjectAlternativeNameExtension(names.map(alternativeName))],
+  });
+  return { cert: request.toString("pem"), key: await exportKey(keys.privateKey) };
+}
+
+const acmeIdentifier = "1.3.6.1.5.5.7.1.31";
+const acmeDays = 1;
+
+async function makeAcmeAnswer(request: Extract<CertificateRequest, { make: "acme" }>): Promise<KeyPair> {
+  const { name, digest, now } = request;
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  // The digest as an OCTET STRING in DER.
+  const value = Buffer.concat([Buffer.from([0x04, 0x20]), Buffer.from(digest, "hex")]);
+  const cert = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial(),
+    name: new x509.Name([{ O: ["Elafros"] }]),
+    notBefore: new Date(now - skewMs),
+    notAfter: new Date(now + acmeDays * dayMs),
+    signingAlgorithm: algorithm,
+    keys,
+    extensions: [
+      new x509.SubjectAlternativeNameExtension([alternativeName(name)]),
+      new x509.Extension(acmeIdentifier, true, value),
+    ],
   });
   return { cert: cert.toString("pem"), key: await exportKey(keys.privateKey) };
 }

@@ -11,6 +11,12 @@ export interface PlatformConfig {
   http: string;
   /** `host:port` of the gateway for HTTPS; `none` or absent: it serves none. */
   https?: string;
+  /** Directory of the ACME server that certificates come from, a URL; `none` or absent: the local CA's. */
+  acmeServer?: string;
+  /** Whom the ACME server may write to, or `none`. */
+  acmeEmail?: string;
+  /** Path of a file with authorities, PEM, to trust for the ACME server besides the machine's, or `none`. */
+  acmeCa?: string;
   /** Whether plain requests for hosts with a certificate are sent to HTTPS. */
   httpsRedirect?: boolean;
   /** Hosts are `{route}.{namespace}.{domain}`. */
@@ -44,6 +50,11 @@ export interface PlatformConfig {
 /** Where HTTPS is served, `host:port`; undefined where it isn't. */
 export function httpsAddress({ https = "none" }: Pick<PlatformConfig, "https">): string | undefined {
   return https === "none" ? undefined : https;
+}
+
+/** The ACME server's directory; undefined where there is none. */
+export function acmeServer({ acmeServer: server = "none" }: Pick<PlatformConfig, "acmeServer">): string | undefined {
+  return server === "none" ? undefined : server;
 }
 
 /** The files and sockets below a data directory. */

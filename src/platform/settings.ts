@@ -7,8 +7,10 @@ export function settingsOf(options: UpOptions): Partial<PlatformConfig> {
   const { maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources } = options;
   const { accessLog, accessLogSampling, otlpEndpoint, traceSampling } = options;
   const seen = { accessLog, accessLogSampling, otlpEndpoint, traceSampling };
-  const network = { api, http, https, httpsRedirect, domain, apiSans, region, allowHostPorts, verboseErrors };
-  const settings = { ...network, ...seen, maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources };
+  const { acmeServer, acmeEmail, acmeCa } = options;
+  const network = { api, http, domain, apiSans, region, allowHostPorts, verboseErrors };
+  const secure = { https, httpsRedirect, acmeServer, acmeEmail, acmeCa };
+  const settings = { ...network, ...secure, ...seen, maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 

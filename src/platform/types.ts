@@ -13,6 +13,12 @@ export interface UpOptions {
   https?: string;
   /** Sends plain requests for hosts with a certificate to HTTPS. */
   httpsRedirect?: boolean;
+  /** Directory of an ACME server, a URL, or `none`, the default. */
+  acmeServer?: string;
+  /** Whom it may write to, or `none`. */
+  acmeEmail?: string;
+  /** A file with authorities to trust for it besides the machine's, or `none`. */
+  acmeCa?: string;
   /** Default `localhost`. */
   domain?: string;
   /** Further names and addresses in the API server's certificate. */

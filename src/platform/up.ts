@@ -1,4 +1,5 @@
-import { mkdir, realpath, rm, rmdir } from "node:fs/promises";
+import { X509Certificate } from "node:crypto";
+import { mkdir, readFile, realpath, rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { rfc3339 } from "../lib/clock.ts";
 import { readJson } from "../lib/files.ts";
@@ -62,6 +63,7 @@ async function upOn(dataDir: string, options: UpOptions): Promise<void> {
     await installUnit({ ...options, dataDir });
     return;
   }
+  await checkAcmeCa(options.acmeCa);
   const startedAt = Date.now();
   const pid = await launchSupervisor(dataDir, settingsOf(options));
   const config = (await readJson(paths.config)) as PlatformConfig;
@@ -75,6 +77,18 @@ async function upOn(dataDir: string, options: UpOptions): Promise<void> {
     accessLog === "-" ? followFile(accessLogPath(paths), (text) => process.stdout.write(text)) : () => {};
   await stayUntilStopped(dataDir, pid);
   unfollow();
+}
+
+/** Now, while somebody is there to read it. */
+async function checkAcmeCa(path = "none"): Promise<void> {
+  if (path === "none") return;
+  try {
+    // eslint-disable-next-line no-new -- it throws where the text is none
+    new X509Certificate(await readFile(path));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot use --acme-ca "${path}": ${why}; give a file with certificates in PEM`, { cause: error });
+  }
 }
 
 function gatewayUrls(config: PlatformConfig): string {

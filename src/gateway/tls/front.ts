@@ -2,10 +2,11 @@
  * The gateway's front for HTTPS: TLS 1.2 and 1.3 (RFC 5246, 8446) with a certificate by the name that the client asks for, then HTTP/2 or
  * HTTP/1.1, as the client prefers (RFC 7301), on the same connection. Connections without a name that has a certificate are refused in the handshake.
  */
-import { Server as NetServer } from "node:net";
-import { createServer, type TLSSocket } from "node:tls";
+import { createServer as createListener, type Socket } from "node:net";
+import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Front, FrontOptions } from "../front.ts";
 import { createHttpFront } from "../http/front.ts";
+import { answerAcme, lookForAcme } from "./acme.ts";
 import type { Certificates } from "./certificates.ts";
 
 /**
@@ -43,26 +44,11 @@ export async function createTlsFront(fd: number, options: TlsFrontOptions): Prom
     shaking -= 1;
     if (shaking === 0) shaken?.();
   };
-  const ticketKeys = certificates.ticketKeys;
-  const server = createServer({
-    minVersion: "TLSv1.2",
-    ciphers: suites.join(":"),
-    honorCipherOrder: false,
-    ALPNProtocols: ["h2", "http/1.1"],
-    SNICallback: (name, answer) => answer(null, certificates.context(name)),
-    // Else a hash of the command line, which differs from gateway to gateway, and so no session would be taken up again.
-    sessionIdContext: "elafros",
-    sessionTimeout: sessionSeconds,
-    handshakeTimeout: limits.headersMs,
-    noDelay: true,
-    ...(ticketKeys === undefined ? {} : { ticketKeys }),
-  });
-  server.maxConnections = limits.connections;
+  const server = makeServer(options);
   certificates.onUpdate(() => {
     const keys = certificates.ticketKeys;
     if (keys !== undefined && !server.getTicketKeys().equals(keys)) server.setTicketKeys(keys);
   });
-  server.on("connection", () => (shaking += 1));
   server.on("secureConnection", (socket: TLSSocket) => {
     if (socket.alpnProtocol === "h2") rest.takeHttp2(socket);
     else rest.take(socket);
@@ -73,17 +59,29 @@ export async function createTlsFront(fd: number, options: TlsFrontOptions): Prom
     socket.destroy();
     done();
   });
-  server.on("error", (error) => log.error({ error }, "Listener failed"));
+  const shake = (socket: Socket): void => {
+    shaking += 1;
+    server.emit("connection", socket);
+  };
+  const listener = createListener({ noDelay: true }, (socket) => {
+    if (!certificates.expectsAcmeTls) return shake(socket);
+    lookForAcme(socket, limits.headersMs, (asks) => {
+      if (asks) answerAcme(socket, certificates, limits.headersMs);
+      else shake(socket);
+    });
+  });
+  listener.maxConnections = limits.connections;
+  listener.on("error", (error) => log.error({ error }, "Listener failed"));
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ fd, backlog: 4096 }, () => {
-      server.off("error", reject);
+    listener.once("error", reject);
+    listener.listen({ fd, backlog: 4096 }, () => {
+      listener.off("error", reject);
       resolve();
     });
   });
   return {
     async drain() {
-      NetServer.prototype.close.call(server);
+      listener.close();
       // It drains from now on, though it may still be given connections.
       const drained = rest.drain();
       await new Promise<void>((resolve) => {
@@ -97,4 +95,21 @@ export async function createTlsFront(fd: number, options: TlsFrontOptions): Prom
     gone: (instance) => rest.gone(instance),
     close: () => rest.close(),
   };
+}
+
+/** The one that makes the handshakes; it is given connections. */
+function makeServer({ limits, certificates }: TlsFrontOptions): Server {
+  const { ticketKeys } = certificates;
+  return createServer({
+    minVersion: "TLSv1.2",
+    ciphers: suites.join(":"),
+    honorCipherOrder: false,
+    ALPNProtocols: ["h2", "http/1.1"],
+    SNICallback: (name, answer) => answer(null, certificates.context(name)),
+    // Else a hash of the command line, which differs from gateway to gateway, and so no session would be taken up again.
+    sessionIdContext: "elafros",
+    sessionTimeout: sessionSeconds,
+    handshakeTimeout: limits.headersMs,
+    ...(ticketKeys === undefined ? {} : { ticketKeys }),
+  });
 }

@@ -37,8 +37,8 @@ interface Unit {
   readonly id: string;
   readonly route: string;
   wanted: CertificateWanted;
-  /** What is served: its names, and when it ends. */
-  served: { names: readonly string[]; notAfter: number } | undefined;
+  /** What is served: its names, when it ends, and whether it is of where such a certificate comes from by now. */
+  served: { names: readonly string[]; notAfter: number; current: boolean } | undefined;
   /** Every gateway has had it once. */
   confirmed: boolean;
   fault: Fault | undefined;
@@ -75,10 +75,11 @@ export function createCertificateManager(options: ManagerOptions): CertificateMa
     }
     const leaf = leaves.get(unit.id);
     const now = clock.now();
-    if (leaf !== undefined && leaf.issuer === issuer.name && leaf.notAfter > now) {
-      serve(unit, leaf);
+    if (leaf !== undefined && leaf.notAfter > now) {
+      const current = leaf.issuer === issuer.name;
+      serve(unit, leaf, current);
       const due = renewAt(leaf) - now;
-      if (names.every((name) => covers(leaf.names, name)) && due > 0) {
+      if (current && names.every((name) => covers(leaf.names, name)) && due > 0) {
         unit.fault = undefined;
         lookAfter(unit, due);
         return;
@@ -94,14 +95,14 @@ export function createCertificateManager(options: ManagerOptions): CertificateMa
       return;
     }
     unit.fault = undefined;
-    unit.served = { names: wanted.names, notAfter: found.notAfter };
+    unit.served = { names: wanted.names, notAfter: found.notAfter, current: true };
     // Only the names that are its Route's, whatever else stands in the certificate.
     feed.put({ id: unit.id, names: wanted.names, ...wanted.given });
     confirm(unit);
     lookAfter(unit, found.notAfter - clock.now());
   };
-  const serve = (unit: Unit, { names, notAfter, cert, key }: Leaf): void => {
-    unit.served = { names, notAfter };
+  const serve = (unit: Unit, { names, notAfter, cert, key }: Leaf, current: boolean): void => {
+    unit.served = { names, notAfter, current };
     feed.put({ id: unit.id, names: [...names], cert, key });
     confirm(unit);
   };
@@ -254,7 +255,7 @@ function stateOf(unit: Unit, now: number): CertificateState {
     ...(served === undefined ? {} : { notAfter: served.notAfter }),
   };
   // A renewal that fails is told once what there is can't serve any more: until then all is well for who calls the Route.
-  const alive = served !== undefined && served.notAfter > now;
+  const alive = served?.current === true && served.notAfter > now;
   const whole = alive && wanted.names.every((name) => covers(served.names, name));
   if (fault !== undefined && (!whole || wanted.given !== undefined)) return { ...common, status: "failed", ...fault };
   return { ...common, status: whole && unit.confirmed ? "ready" : "working" };

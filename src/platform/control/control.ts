@@ -72,7 +72,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     openPki({ dir: paths.pki, names: servingNames(config), clock }),
     createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), launcher, log }),
     createNetwork({ ...networkOptions(config, log), launcher }),
-    secure === undefined ? undefined : openCertificates(paths.certificates, { clock, log }),
+    secure === undefined ? undefined : openCertificates(paths.certificates, { config, clock, log }),
   ]);
 
   const sources = await openSourceStore({

@@ -14,7 +14,7 @@ import { readJson, writeFileAtomic } from "../../lib/files.ts";
 import { createLog } from "../../lib/log.ts";
 import { identifyProcess } from "../../lib/process.ts";
 import { version } from "../../lib/version.ts";
-import { type PlatformConfig, type PlatformPaths, platformPaths } from "../config.ts";
+import { acmeServer, httpsAddress, type PlatformConfig, type PlatformPaths, platformPaths } from "../config.ts";
 import { openAccessLog } from "./access-log.ts";
 import { keepLogsBounded } from "./bounded-logs.ts";
 import { type SupervisorCommands, serveCommands } from "./commands.ts";
@@ -65,6 +65,11 @@ async function start(
   // Sockets that live on keep their addresses: settings that changed meanwhile count from the next whole start on.
   const config = wholeConfig(dataDir, last, takingOver && last !== undefined ? {} : settings);
   const accessLog = openAccessLog(config);
+  if (acmeServer(config) !== undefined && httpsAddress(config) === undefined) {
+    throw new Error(
+      "An ACME server gives out certificates for HTTPS, which is off: add --https HOST:PORT, or take --acme-server back with --acme-server none",
+    );
+  }
   const confining = confinement({ dataDir, program: process.execPath, files: gatewayFiles(gatewayProgram) }, log);
   const { sockets, prepared } =
     takingOver && process.channel !== undefined ? await takeSockets(config) : await bindAll(config);

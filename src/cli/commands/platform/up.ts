@@ -11,6 +11,9 @@ export interface UpCommandOptions {
   http?: string;
   https?: string;
   httpsRedirect?: boolean;
+  acmeServer?: string;
+  acmeEmail?: string;
+  acmeCa?: string;
   domain?: string;
   apiSan?: string[];
   region?: string;
@@ -41,6 +44,17 @@ export function upCommand(
     .option("--https <host:port>", "where the gateway serves HTTPS (default: none)", hostPortOrNone)
     .option("--https-redirect", "send plain requests for hosts with a certificate to HTTPS")
     .option("--no-https-redirect", "take that back")
+    .option(
+      "--acme-server <url>",
+      "the directory of an ACME server to get certificates from, whose terms you accept (default: none, but the local CA)",
+      httpsUrlOrNone,
+    )
+    .option("--acme-email <address>", "whom the ACME server may write to (default: none)", emailOrNone)
+    .option(
+      "--acme-ca <file>",
+      "authorities to trust for the ACME server besides the machine's (default: none)",
+      fileOrNone,
+    )
     .option("--domain <domain>", "services answer at SERVICE.NAMESPACE.DOMAIN (default: localhost)", domainName)
     .option(
       "--api-san <name>",
@@ -94,6 +108,7 @@ export function upCommand(
 }
 
 async function runUp(options: UpCommandOptions, factory: Factory): Promise<void> {
+  const { acmeServer, acmeEmail, acmeCa } = options;
   const { api, http, https, httpsRedirect, domain, apiSan, region, allowHost, verboseErrors } = options;
   const { maxBuilds, maxSourceSize, buildRetention, allowFileSources } = options;
   const { accessLog, accessLogSampling, otlpEndpoint, traceSampling } = options;
@@ -106,6 +121,9 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
     ...(http === undefined ? {} : { http }),
     ...(https === undefined ? {} : { https }),
     ...(httpsRedirect === undefined ? {} : { httpsRedirect }),
+    ...(acmeServer === undefined ? {} : { acmeServer }),
+    ...(acmeEmail === undefined ? {} : { acmeEmail }),
+    ...(acmeCa === undefined ? {} : { acmeCa }),
     ...(domain === undefined ? {} : { domain }),
     ...(apiSan === undefined ? {} : { apiSans: apiSan }),
     ...(region === undefined ? {} : { region }),
@@ -124,6 +142,24 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
 
 function hostPortOrNone(text: string): string {
   return text === "none" ? text : hostPort(text);
+}
+
+function httpsUrlOrNone(text: string): string {
+  if (text !== "none" && URL.parse(text)?.protocol !== "https:") {
+    throw new InvalidArgumentError("Give an https:// URL, such as https://acme-v02.api.letsencrypt.org/directory.");
+  }
+  return text;
+}
+
+function emailOrNone(text: string): string {
+  if (text !== "none" && !/^[^@\s,?]{1,64}@[^@\s,?]{1,253}$/.test(text)) {
+    throw new InvalidArgumentError("Give one e-mail address, such as admin@example.com.");
+  }
+  return text;
+}
+
+function fileOrNone(text: string): string {
+  return text === "none" ? text : resolve(text);
 }
 
 function domainName(text: string): string {
