@@ -84,14 +84,10 @@ test("layers of a base image are kept once, whoever builds on it", async () => {
     const blobs = join(caches, cache, "blobs/sha256");
     for (const entry of await readdir(blobs, { withFileTypes: true })) if (entry.isFile()) copies.push(entry.name);
   }
-  // The build that was the first to use a layer had to make it.
-  const made = kept.filter((name) => copies.includes(name));
-  expect(made.length).toBeGreaterThan(0);
-  for (const name of made)
-    expect(
-      copies.filter((copy) => copy === name),
-      name,
-    ).toHaveLength(1);
+  expect(kept.length).toBeGreaterThan(0);
+  // The build that was the first to use a layer had to make it, unless that was another installation's.
+  const twice = kept.filter((name) => copies.filter((copy) => copy === name).length > 1);
+  expect(twice).toEqual([]);
 });
 
 describe("a repository over ssh", () => {
