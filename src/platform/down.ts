@@ -1,5 +1,6 @@
 import { readdir, realpath, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { readJson } from "../lib/files.ts";
 import { endProcess, isRunning, waitForEnd } from "../lib/process.ts";
 import { type PlatformConfig, type PlatformPaths, platformPaths } from "./config.ts";
@@ -13,6 +14,8 @@ import { distrust } from "./trust/trust.ts";
 import type { DownOptions } from "./types.ts";
 import { requireRoot } from "./settings.ts";
 
+/** From a process's end until it holds nothing any more. */
+const releasedMs = 2_000;
 /** One that is still starting undoes what it has started. */
 const startingGraceMs = 60_000;
 
@@ -32,7 +35,7 @@ export async function down(options: DownOptions): Promise<void> {
   const supervisor = await runningRecord(paths, "supervisor");
   if (supervisor === undefined || !(await stopSupervisor(supervisor, paths))) {
     // Held until this process ends: nothing starts meanwhile.
-    if (!lockDirectory(dataDir)) {
+    if (!(await lockSoon(dataDir))) {
       throw new Error(`Elafros is just being started on ${dataDir}: run "elafros down" again when it serves`);
     }
     // A killed supervisor left the others: end them in the same order.
@@ -67,6 +70,12 @@ async function stopTrusting(dataDir: string, { print }: DownOptions): Promise<vo
   } catch (error) {
     print(`The local CA could not be removed from this machine's stores: ${(error as Error).message}`);
   }
+}
+
+/** A process is seen to have ended a moment before the kernel has released all that it held. */
+async function lockSoon(dataDir: string): Promise<boolean> {
+  for (const end = Date.now() + releasedMs; Date.now() < end; await sleep(20)) if (lockDirectory(dataDir)) return true;
+  return false;
 }
 
 /** A file system may be mounted there: then the directory stays, and is empty. True for that. */
