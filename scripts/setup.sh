@@ -9,7 +9,7 @@ runtime="ca-certificates libatomic1 libstdc++6 util-linux conmon runc crun podma
 # The demo makes its images and serves them from a registry of its own.
 demo="busybox-static docker-registry apache2-utils curl"
 wanted="$runtime $demo"
-tests="procps openssl bsdutils openssh-server nginx-light pebble libnss3-tools"
+tests="procps openssl bsdutils openssh-server nginx-light nghttp2-client pebble libnss3-tools"
 case ${1:-} in
   test) wanted="$wanted $tests" ;;
   bench) wanted="$wanted $tests haproxy wrk" ;;
