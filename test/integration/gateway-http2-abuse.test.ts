@@ -1,9 +1,8 @@
 /** Attacks by HTTP/2: each ends its own connection, costs little memory and few requests of the app, and others are served meanwhile. */
-import { readFileSync } from "node:fs";
 import type { ClientHttp2Session } from "node:http2";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type App, type Bench, createBench, type RunningGateway, simpleTable, startApp } from "../support/gateway.ts";
-import { until } from "../support/gateway.ts";
+import { memoryOf, until } from "../support/gateway.ts";
 import { ask, connect } from "../support/http2-client.ts";
 import {
   block,
@@ -56,12 +55,6 @@ async function others(): Promise<void> {
   expect(await ask(other, { ":authority": host, ":path": "/" })).toMatchObject({ status: 200, body: "ok" });
 }
 
-/** MiB that the gateway's process has in memory. */
-function memory(): number {
-  const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${gateway.process.pid}/status`, "utf8"));
-  return Number(line?.[1]) / 1024;
-}
-
 const request = (stream: number, path = "/", more: [string, string][] = []): Buffer =>
   frame(type.headers, flag.endHeaders | flag.endStream, stream, block(requestFields(host, path, more)));
 
@@ -84,7 +77,7 @@ async function attack(peer: FramePeer, most: number, piece: (i: number) => Buffe
 const lastCode = (peer: FramePeer): number | undefined => peer.of(type.goaway).at(-1)?.payload.readUInt32BE(4);
 
 test("rapid reset: a connection that opens streams only to reset them is ended, whether or not the app saw them", async () => {
-  const before = memory();
+  const before = memoryOf(gateway);
   for (const apart of [false, true]) {
     seen = 0;
     const peer = await frameClient(bench.port);
@@ -106,16 +99,16 @@ test("rapid reset: a connection that opens streams only to reset them is ended, 
     expect(seen).toBeLessThan(600);
   }
   await until(() => running === 0);
-  expect(memory() - before).toBeLessThan(64);
+  expect(memoryOf(gateway) - before).toBeLessThan(64);
 });
 
 test("CONTINUATION flood: a header section without end is cut off early", async () => {
-  const before = memory();
+  const before = memoryOf(gateway);
   const peer = await frameClient(bench.port);
   peer.send(frame(type.headers, flag.endStream, 1, block(requestFields(host))));
   const filler = block([["x-filler", "x".repeat(8_000)]]);
   await attack(peer, 20_000, () => [frame(type.continuation, 0, 1, filler)]);
-  expect(memory() - before).toBeLessThan(32);
+  expect(memoryOf(gateway) - before).toBeLessThan(32);
   const empty = await frameClient(bench.port);
   empty.send(frame(type.headers, flag.endStream, 1, block(requestFields(host))));
   await attack(empty, 100_000, () => [frame(type.continuation, 0, 1)]);
@@ -143,7 +136,7 @@ test.each([
   ["pings", type.ping, Buffer.alloc(8)],
   ["settings", type.settings, Buffer.alloc(0)],
 ])("a flood of %s ends its connection, read or not", async (_name, kind, payload) => {
-  const before = memory();
+  const before = memoryOf(gateway);
   const many = Array.from({ length: 200 }, () => frame(kind, 0, 0, payload));
   const reading = await frameClient(bench.port);
   await attack(reading, 2_000, () => many);
@@ -158,7 +151,7 @@ test.each([
   }
   deaf.socket.resume();
   await refused;
-  expect(memory() - before).toBeLessThan(32);
+  expect(memoryOf(gateway) - before).toBeLessThan(32);
 });
 
 test("a client that opens more streams than it was told loses its connection", async () => {

@@ -65,8 +65,8 @@ test.each([
   ["an upgrade to h2c", "--http2", plain, "1.1"],
   ["HTTP/1.1", "--http1.1", h2c, "1.1"],
 ])("curl with %s (%s) uploads to and downloads from %s", async (_name, option, host, version) => {
-  const curl = async (args: string[]) =>
-    await run("curl", ["-sS", "--fail", "--noproxy", "*", option, "-H", `Host: ${host}`, ...args], {
+  const curl = (args: string[]) =>
+    run("curl", ["-sS", "--fail", "--noproxy", "*", option, "-H", `Host: ${host}`, ...args], {
       encoding: "buffer",
       maxBuffer: 2 * body.length,
     });

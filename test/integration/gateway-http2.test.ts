@@ -7,6 +7,7 @@ import {
   type Bench,
   createBench,
   type FakeControl,
+  memoryOf,
   revisionOf,
   type RunningGateway,
   simpleTable,
@@ -269,6 +270,7 @@ test("a download waits for its client, and an upload for its app, while others o
       more();
     } else res.end("quick");
   });
+  const before = memoryOf(gateway);
   const session = connect(bench.port);
   const down = session.request({ ...get, ":path": "/down" });
   const headed = new Promise((resolve) => down.once("response", resolve));
@@ -295,6 +297,8 @@ test("a download waits for its client, and an upload for its app, while others o
   held[0]?.on("data", (bytes: Buffer) => (uploaded += bytes.length));
   await until(() => got === size);
   expect((await uploadAnswer).body).toBe(String(size));
+  // Of 96 MiB that passed.
+  expect(memoryOf(gateway) - before).toBeLessThan(48);
   session.close();
 });
 

@@ -1,6 +1,7 @@
 /** Runs real gateway processes on sockets that the test owns, as the supervisor does, against a real link server. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import net, { type AddressInfo } from "node:net";
@@ -99,6 +100,11 @@ export interface FakeControl {
   seen: { linesDropped: number; spansSent: number; spansDropped: number }[];
   drained: string[];
   close(): Promise<void>;
+}
+
+/** MiB that the gateway's process has in memory. */
+export function memoryOf({ process: { pid } }: RunningGateway): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 }
 
 let names = 0;
