@@ -22,10 +22,14 @@ describe("unitText()", () => {
       maxSourceBytes: 1024,
       buildRetentionSeconds: 3600,
       fileSources: ["/srv/git"],
+      accessLog: "/var/log/e.log",
+      accessLogSampling: 0.5,
+      otlpEndpoint: "http://127.0.0.1:4318",
+      traceSampling: 1,
       print,
     });
     expect(text).toContain(
-      String.raw`ExecStart=/opt/e/bin/elafros up --data-dir "/srv/50%% \"x\"" --api 0.0.0.0:6443 --api-san a.example.com --api-san 192.0.2.7 --allow-host 5432 --max-builds 3 --max-source-size 1024 --build-retention 3600 --allow-file-sources /srv/git`,
+      String.raw`ExecStart=/opt/e/bin/elafros up --data-dir "/srv/50%% \"x\"" --api 0.0.0.0:6443 --api-san a.example.com --api-san 192.0.2.7 --allow-host 5432 --access-log /var/log/e.log --access-log-sampling 0.5 --otlp-endpoint http://127.0.0.1:4318 --trace-sampling 1 --max-builds 3 --max-source-size 1024 --build-retention 3600 --allow-file-sources /srv/git`,
     );
     expect(text).toContain("KillMode=process");
     expect(text).not.toContain("--verbose-errors");

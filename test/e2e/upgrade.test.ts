@@ -1,12 +1,12 @@
 /** `elafros upgrade` to other versions, good ones and bad ones, and a gateway that loses a thread: on a real platform, under load. */
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import http from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isRunning } from "../../src/lib/process.ts";
 import type { ProcessRecord } from "../../src/platform/supervisor/records.ts";
 import { type Collector, startCollector } from "../support/collector.ts";
+import { killedByTest, type ThreadKiller, threadKiller } from "../support/kill-thread.ts";
 import { startLoad } from "../support/load.ts";
 import { makeVersion, type NextVersion } from "../support/next-version.ts";
 import { type CommandResult, eventually, run } from "../support/platform.ts";
@@ -16,35 +16,15 @@ const name = "upgraded";
 const perSecond = 200;
 let stage: Stage;
 let collector: Collector;
-let hooks: string;
+let killer: ThreadKiller;
 /** Versions of which processes run. */
 const made: NextVersion[] = [];
 
-/** Ends a thread of the gateway with that pid as an error in it would: loaded into every process by NODE_OPTIONS. */
-const hook = (dir: string): string => `
-import { existsSync } from "node:fs";
-import { isMainThread, workerData } from "node:worker_threads";
-if (!isMainThread && workerData?.thread === 0 && workerData.options !== undefined) {
-  setInterval(() => {
-    if (existsSync(\`${dir}/\${process.pid}\`)) throw new Error("Killed by the test");
-  }, 10).unref();
-}
-`;
-
 beforeAll(async () => {
-  hooks = await mkdtemp(join(tmpdir(), "elafros-hook-"));
-  await chmod(hooks, 0o755);
-  await writeFile(join(hooks, "hook.mjs"), hook(hooks), { mode: 0o644 });
-  const options = process.env["NODE_OPTIONS"];
-  process.env["NODE_OPTIONS"] = `${options ?? ""} --import=${join(hooks, "hook.mjs")}`;
-  try {
-    collector = await startCollector();
-    const seen = ["--access-log", "-", "--otlp-endpoint", collector.endpoint, "--trace-sampling", "1"];
-    stage = await startStage(seen);
-  } finally {
-    if (options === undefined) delete process.env["NODE_OPTIONS"];
-    else process.env["NODE_OPTIONS"] = options;
-  }
+  killer = await threadKiller();
+  collector = await startCollector();
+  const seen = ["--access-log", "-", "--otlp-endpoint", collector.endpoint, "--trace-sampling", "1"];
+  stage = await killer.hooked(() => startStage(seen));
   await createService(stage.platform, name, stage.images["app:1"]);
 });
 
@@ -52,7 +32,7 @@ afterAll(async () => {
   await stage?.close();
   await collector?.close();
   for (const version of made) await version.remove();
-  await rm(hooks, { recursive: true, force: true });
+  await killer?.remove();
 });
 
 const names = ["supervisor", "gateway", "control"] as const;
@@ -169,7 +149,7 @@ test("a thread that dies takes along only the requests that it has, and the gate
   const { platform } = stage;
   const { gateway } = await records();
   const outcomes: Promise<string>[] = [];
-  await writeFile(join(hooks, String(gateway.pid)), "");
+  await killer.kill(gateway.pid);
   await eventually("another gateway serves", async () => {
     outcomes.push(askOnce(platform.httpPort));
     const now = (await records()).gateway;
@@ -183,7 +163,7 @@ test("a thread that dies takes along only the requests that it has, and the gate
   // The one before ends when the threads that it has left have ended what they had: nobody waits for the dead one.
   await eventually("the gateway before has ended", async () => !(await isRunning(gateway)));
   const log = await readFile(join(platform.dataDir, "logs/gateway.log"), "utf8");
-  expect(log).toContain("Killed by the test");
+  expect(log).toContain(killedByTest);
 });
 
 test("what was asked is in the access log and in traces, cold starts too", async () => {

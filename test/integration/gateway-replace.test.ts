@@ -2,10 +2,12 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import http from "node:http";
 import net from "node:net";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { killedByTest, threadKiller } from "../support/kill-thread.ts";
 import type { RouteTable } from "../../src/routing/table.ts";
 import {
   type App,
@@ -132,6 +134,49 @@ test("limits hold over gateways that replace each other", async () => {
   expect(most).toEqual({ one: 1, two: 1 });
   expect(await Promise.all(ended)).toEqual(ended.map(() => 0));
   expect(gateway.log()).toContain("Taking over");
+});
+
+test("a thread that dies takes its requests along, and not the slots that they had", async () => {
+  const most = 2;
+  let [now, highest] = [0, 0];
+  const app = await serve("one", (req, res) => {
+    now += 1;
+    highest = Math.max(highest, now);
+    res.once("close", () => (now -= 1));
+    setTimeout(() => res.end("ok"), 50);
+    req.resume();
+  });
+  await control.settle(simpleTable(host, [app], { concurrency: most, timeoutMs: 60_000 }), 0);
+  const killer = await threadKiller();
+  const replace = join(bench.dir, "replace");
+  const gateway = await killer.hooked(() => bench.start({ replace }));
+  await until(() => [...control.members.values()].some(({ serving }) => serving > 0));
+  const ask = (): Promise<string> =>
+    new Promise((resolve) => {
+      const req = http.get({ host: "127.0.0.1", port: bench.port, agent: false, headers: { host } }, (res) => {
+        res.resume().on("end", () => resolve(String(res.statusCode)));
+        res.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      });
+      req.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    });
+  const asked = Array.from({ length: 40 }, ask);
+  await until(() => now === most);
+  await killer.kill(gateway.process.pid ?? 0);
+  await until(() => existsSync(replace));
+  // Until it is replaced, the other thread accepts.
+  const between = ask();
+  const next = await bench.start();
+  gateway.process.kill("SIGTERM");
+  const ended = await Promise.all([...asked, between]);
+  expect(ended.filter((how) => how !== "200" && how !== "ECONNRESET")).toEqual([]);
+  expect(ended.at(-1)).toBe("200");
+  expect(highest).toBe(most);
+  // Nobody waits for the thread that is dead.
+  expect(await gateway.exited).toBe(0);
+  expect(gateway.log()).toContain(killedByTest);
+  expect(await ask()).toBe("200");
+  next.process.kill("SIGTERM");
+  await killer.remove();
 });
 
 test("a gateway whose successor is killed gives out slots itself again", async () => {

@@ -71,6 +71,7 @@ export interface Bench {
     limits?: Partial<GatewayLimits>;
     verboseErrors?: boolean;
     accessLog?: { path: string; sampling: number };
+    replace?: string;
     tracing?: { endpoint: string; sampling: number };
     redirectPort?: number;
   }): Promise<RunningGateway>;

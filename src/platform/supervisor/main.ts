@@ -178,7 +178,11 @@ async function start(
   };
   const resume = async () => {
     log.error({}, "the next supervisor did not take over: going on");
-    if (!lockDirectory(dataDir)) throw new Error(`Another process holds the lock of ${dataDir}`);
+    if (!lockDirectory(dataDir)) {
+      // Somebody's "up" came in between, and looks after everything.
+      log.error({}, "another supervisor has the data directory: this one ends");
+      process.exit(1);
+    }
     await writeRecord(paths, self);
     await Promise.all(all.map((each) => each.resume()));
     await lookAfter();
