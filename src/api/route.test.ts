@@ -14,6 +14,58 @@ function route(rollout: unknown): unknown {
 const following = { configurationName: "my-service", percent: 100 };
 
 describe("Route", () => {
+  const withHosts = (spec: object) =>
+    faultTexts(Route, {
+      ...(route({ traffic: [following] }) as object),
+      spec: { rollout: { traffic: [following] }, ...spec },
+    });
+
+  test("accepts domains, wildcards among them, and Secrets for them", () => {
+    const domains = ["www.example.com", "*.example.com", "xn--bcher-kva.example", "a.b.c.d.e"];
+    expect(withHosts({ domains, tls: [{ secretName: "www", hosts: ["www.example.com", "*.example.com"] }] })).toEqual(
+      [],
+    );
+  });
+
+  test.each([
+    ["a name of one label", "localhost"],
+    ["a wildcard of a top-level domain", "*.com"],
+    ["a star elsewhere", "www.*.com"],
+    ["a star alone", "*"],
+    ["capitals", "WWW.example.com"],
+    ["an address", "192.0.2.7"],
+    ["an address of IPv6", "2001:db8::1"],
+    ["a port", "www.example.com:443"],
+    ["a dot at the end", "www.example.com."],
+    ["an empty label", "www..example.com"],
+    ["nothing", ""],
+    ["a label that is too long", `${"a".repeat(64)}.example.com`],
+    ["a name that is too long", `${"a.".repeat(130)}com`],
+    ["something that isn't ASCII", "bücher.example"],
+  ])("refuses %s as a domain", (_, domain) => {
+    expect(withHosts({ domains: [domain] })).toEqual([expect.stringMatching(/^spec\.domains\[0\]: /)]);
+    const tls = withHosts({ tls: [{ secretName: "www", hosts: [domain] }] });
+    expect(tls).toEqual([expect.stringMatching(/^spec\.tls\[0\]\.hosts\[0\]: /)]);
+  });
+
+  test("refuses a host that is there twice, and a Secret without a name or hosts", () => {
+    const faults = withHosts({
+      domains: ["a.org", "a.org"],
+      tls: [
+        { secretName: "A", hosts: ["a.org"] },
+        { secretName: "", hosts: ["a.org"] },
+        { secretName: "c", hosts: [] },
+      ],
+    });
+    expect(faults.map((fault) => fault.split(": ", 1)[0] ?? "").toSorted()).toEqual([
+      "spec.domains[1]",
+      "spec.tls[0].secretName",
+      "spec.tls[1].hosts[0]",
+      "spec.tls[1].secretName",
+      "spec.tls[2].hosts",
+    ]);
+  });
+
   test("accepts the examples' splits", () => {
     for (const traffic of [
       [following],

@@ -347,3 +347,27 @@ test("report() counts who is dismissed no longer", async () => {
   await clock.advance(1_000);
   expect(cores[0]?.report()).toEqual([]);
 });
+
+test("match() finds a host by its name, else by the wildcard one label above, if there is any", () => {
+  const { cores, swap } = setup();
+  const [core] = cores;
+  const plain = table(["i"]);
+  const [entry] = Object.values(plain.hosts);
+  if (core === undefined || entry === undefined) throw new Error("Nothing to test");
+  const found = (host: string) => core.match(host)?.entry.route;
+  swap(plain);
+  expect(found("b.a.x")).toBeUndefined();
+  swap({
+    ...plain,
+    hosts: { ...plain.hosts, "*.a.x": { ...entry, route: "x/wild" }, "own.a.x": { ...entry, route: "x/own" } },
+  });
+  expect(["a.x", "b.a.x", "own.a.x", "c.b.a.x", "x", "*.a.x.", ""].map(found)).toEqual([
+    "x/a",
+    "x/wild",
+    "x/own",
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});

@@ -25,6 +25,8 @@ export interface CertificateState {
   message?: string;
   /** When the certificate that is served ends, milliseconds since the epoch. */
   notAfter?: number;
+  /** Why it could not be renewed yet, while it is served on. */
+  renewal?: string;
 }
 
 export interface CertificatesPort {

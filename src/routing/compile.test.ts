@@ -22,6 +22,31 @@ const table = (assignments: [string, RouteAssignment][], revisions: string[] = [
   });
 
 describe("compile()", () => {
+  it("leads domains to the split, but never a host that a Route has by its name", () => {
+    const targets = (revision: string) => [{ revision, percent: 100 }];
+    const { hosts } = table(
+      [
+        // It sorts first, and claims what others have.
+        assign("a/thief", { hosts: ["thief.a"], targets: targets("t"), domains: ["web.ns", "next.web.ns", "*.x.org"] }),
+        assign("ns/web", {
+          hosts: ["web.ns"],
+          targets: targets("a"),
+          named: [{ host: "next.web.ns", revision: "b" }],
+          domains: ["www.x.org"],
+        }),
+      ],
+      ["a/t", "ns/a", "ns/b"],
+    );
+    expect(Object.entries(hosts).map(([host, { route }]) => `${host} ${route}`)).toEqual([
+      "thief.a a/thief",
+      "web.ns ns/web",
+      "next.web.ns ns/web",
+      "*.x.org a/thief",
+      "www.x.org ns/web",
+    ]);
+    expect(hosts["www.x.org"]).toEqual(hosts["web.ns"]);
+  });
+
   it("leads hosts to their split and named addresses to one Revision alone", () => {
     const { hosts, revisions } = table(
       [

@@ -130,6 +130,7 @@ describe("createCertificateManager()", () => {
     await clock.advance(9 * day);
     await expect.poll(() => issued.length).toBeGreaterThan(3);
     expect(states()).toEqual([["hosts", "ready"]]);
+    expect(manager.state("ns/web")[0]?.renewal).toBe("no");
     await clock.advance(3 * day);
     expect(states()).toEqual([["hosts", "failed", "Down"]]);
   });

@@ -258,5 +258,6 @@ function stateOf(unit: Unit, now: number): CertificateState {
   const alive = served?.current === true && served.notAfter > now;
   const whole = alive && wanted.names.every((name) => covers(served.names, name));
   if (fault !== undefined && (!whole || wanted.given !== undefined)) return { ...common, status: "failed", ...fault };
-  return { ...common, status: whole && unit.confirmed ? "ready" : "working" };
+  const renewal = fault === undefined || !whole ? {} : { renewal: fault.message };
+  return { ...common, ...renewal, status: whole && unit.confirmed ? "ready" : "working" };
 }

@@ -6,7 +6,7 @@
  * Started as `main.js DATA_DIR`, with the settings as JSON in ELAFROS_SETTINGS; says one JSON line on standard output: `{"ready":true}`
  * or `{"error":"…"}`.
  */
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { availableParallelism } from "node:os";
 import { rfc3339 } from "../../lib/clock.ts";
@@ -80,6 +80,8 @@ async function start(
   }
   await writeFileAtomic(paths.config, `${JSON.stringify(config, undefined, 2)}\n`);
   await prepareGatewayDirectory(paths, uid);
+  // Keys stay nowhere that they aren't used.
+  if (httpsAddress(config) === undefined) await rm(paths.servedCertificates, { force: true });
   const processes = {
     dns: prepared.dns === undefined ? undefined : new ManagedProcess(dnsProcess(config, prepared.dns), paths, log),
     control: new ManagedProcess(controlProcess(config, sockets), paths, log),

@@ -42,6 +42,25 @@ describe("createDomainClaims()", () => {
     expect(told.toSorted()).toEqual(["a/one", "b/two", "c/three"]);
   });
 
+  it("gives no host out of a wildcard to another namespace, and leaves one that was claimed before", () => {
+    const claims = createDomainClaims([]);
+    claims.claim("b/early", ["early.x.org"]);
+    claims.claim("a/all", ["*.x.org"]);
+    claims.claim("b/late", ["late.x.org", "deep.late.x.org"]);
+    claims.claim("a/own", ["own.x.org"]);
+    expect(claims.get("b/early").held).toEqual(["early.x.org"]);
+    expect(claims.get("b/late")).toMatchObject({
+      held: ["deep.late.x.org"],
+      lost: [{ domain: "late.x.org", holder: "a/all" }],
+    });
+    expect(claims.get("a/own").held).toEqual(["own.x.org"]);
+    const told: string[] = [];
+    claims.subscribe((one) => told.push(one));
+    claims.claim("a/all", []);
+    expect(claims.get("b/late").held).toEqual(["late.x.org", "deep.late.x.org"]);
+    expect(told).toContain("b/late");
+  });
+
   it("tells nobody when nothing changes, so that a Route that is gone isn't looked at for ever", () => {
     const claims = createDomainClaims([]);
     const told: string[] = [];

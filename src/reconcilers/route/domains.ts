@@ -1,6 +1,6 @@
 /**
- * Who has which domain: the first Route to claim one, in whatever namespace, until it gives it up or is gone. In memory; after a restart the
- * Routes' statuses say who had what.
+ * Who has which domain: the first Route to claim one, in whatever namespace, until it gives it up or is gone; who has a wildcard has the hosts
+ * that it stands for, as far as other namespaces go. In memory; after a restart the Routes' statuses say who had what.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Route } from "../../api/route.ts";
@@ -31,30 +31,42 @@ export function createDomainClaims(routes: readonly Route[]): DomainClaims {
   const wants = new Map<string, readonly string[]>();
   const listeners = new Set<(route: string) => void>();
 
+  /** The Route that has the domain, or as a part of a wildcard of another namespace, which nobody may take a host out of. */
+  const blocker = (domain: string, route: string): string | undefined => {
+    const exact = holders.get(domain);
+    if (exact !== undefined) return exact === route ? undefined : exact;
+    const above = holders.get(wildcardAbove(domain));
+    return above === undefined || namespaceOf(above) === namespaceOf(route) ? undefined : above;
+  };
   const get = (route: string): DomainClaim => {
     const wanted = wants.get(route) ?? [];
     const held = wanted.filter((domain) => holders.get(domain) === route);
     const lost = wanted.flatMap((domain) => {
-      const holder = holders.get(domain);
-      return holder === undefined || holder === route ? [] : [{ domain, holder }];
+      const holder = blocker(domain, route);
+      return holder === undefined ? [] : [{ domain, holder }];
     });
     return { wanted, held, lost };
   };
+  const take = (route: string, domain: string): void => {
+    if (blocker(domain, route) === undefined) holders.set(domain, route);
+  };
   const claim = (route: string, wanted: readonly string[]): string[] => {
     if (isDeepStrictEqual(wants.get(route) ?? [], wanted)) return [];
-    const freed = (wants.get(route) ?? []).filter(
-      (domain) => !wanted.includes(domain) && holders.get(domain) === route,
-    );
+    const before = wants.get(route) ?? [];
+    const freed = new Set(before.filter((domain) => !wanted.includes(domain) && holders.get(domain) === route));
     if (wanted.length === 0) wants.delete(route);
     else wants.set(route, [...wanted]);
-    for (const domain of wanted) if (!holders.has(domain)) holders.set(domain, route);
+    for (const domain of freed) holders.delete(domain);
+    for (const domain of wanted) take(route, domain);
     const concerned = new Set([route]);
-    for (const domain of freed) {
-      holders.delete(domain);
-      // Of those who wait, the one that asked first.
-      const next = [...wants].find(([, list]) => list.includes(domain))?.[0];
-      if (next !== undefined) holders.set(domain, next);
-      for (const [other, list] of wants) if (list.includes(domain)) concerned.add(other);
+    if (freed.size === 0) return [...concerned];
+    // Of those who wait, the one that asked first.
+    for (const [other, list] of wants) {
+      for (const domain of list) {
+        if (!freed.has(domain) && !freed.has(wildcardAbove(domain))) continue;
+        take(other, domain);
+        concerned.add(other);
+      }
     }
     return [...concerned];
   };
@@ -83,4 +95,13 @@ export function createDomainClaims(routes: readonly Route[]): DomainClaims {
 function byAge(a: Route, b: Route): number {
   const [first = "", second = ""] = [a.metadata.creationTimestamp, b.metadata.creationTimestamp];
   return first === second ? (keyOf(a) < keyOf(b) ? -1 : 1) : first < second ? -1 : 1;
+}
+
+/** The wildcard that stands for a host; of a wildcard, none that anybody could hold. */
+function wildcardAbove(domain: string): string {
+  return domain.startsWith("*.") ? "" : `*${domain.slice(domain.indexOf("."))}`;
+}
+
+function namespaceOf(route: string): string {
+  return route.slice(0, route.indexOf("/"));
 }

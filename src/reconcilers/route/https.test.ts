@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Route, RouteTls } from "../../api/route.ts";
 import { makeCertificate } from "../../apiserver/pki-certificates.ts";
 import type { CertificateState } from "../../routing/certificates.ts";
-import { certificateFinding, type HttpsView, type TlsSecret, wantedCertificates } from "./https.ts";
+import { certificateFinding, type HttpsView, renewalEvents, type TlsSecret, wantedCertificates } from "./https.ts";
 
 const now = Date.UTC(2026, 0, 1);
 /** Filled in before the tests, as making one takes a moment. */
@@ -121,6 +121,20 @@ describe("wantedCertificates()", () => {
   ])("tells of a %s", (_, world, reason, message) => {
     const { asked } = look(world);
     expect(asked.faults).toEqual([{ reason, message: expect.stringMatching(message) as string }]);
+  });
+});
+
+describe("renewalEvents()", () => {
+  it("tells until when what could not be renewed is served, and nothing else", () => {
+    const fine: CertificateState = { id: "a", names: ["a.org"], status: "ready", notAfter: now };
+    expect(renewalEvents([fine, { ...fine, renewal: "no way" }])).toEqual([
+      {
+        type: "Warning",
+        reason: "RenewalFailed",
+        message: "The certificate for a.org could not be renewed, and is served until 2026-01-01T00:00:00.000Z: no way",
+        once: true,
+      },
+    ]);
   });
 });
 

@@ -2,6 +2,7 @@
 import { isTrue } from "../../api/meta/conditions.ts";
 import { type CertificateFinding, routeReasons } from "../../api/route.conditions.ts";
 import type { Route } from "../../api/route.ts";
+import type { PlannedEvent } from "../../controller/plan.ts";
 import { checkGiven, type Fault } from "../../lib/certificates/given.ts";
 import type { CertificateState, CertificateWanted } from "../../routing/certificates.ts";
 
@@ -70,6 +71,16 @@ export function wantedCertificates(
   }
   for (const domain of hosts.domains) if (!given.has(domain)) wanted.push({ id: `domain ${domain}`, names: [domain] });
   return { wanted, faults };
+}
+
+/** What is served is well, so no condition tells of it; but somebody should look before it ends. */
+export function renewalEvents(states: readonly CertificateState[]): PlannedEvent[] {
+  return states.flatMap(({ names, notAfter, renewal }) => {
+    if (renewal === undefined || notAfter === undefined) return [];
+    const until = new Date(notAfter).toISOString();
+    const message = `The certificate for ${names.join(", ")} could not be renewed, and is served until ${until}: ${renewal}`;
+    return [{ type: "Warning", reason: "RenewalFailed", message, once: true }];
+  });
 }
 
 function faultOf(secret: TlsSecret, names: readonly string[], now: number): Fault | undefined {

@@ -21,7 +21,7 @@ import {
 import type { Route, RouteStatus, ServedTarget } from "../../api/route.ts";
 import type { Plan, PlannedEvent } from "../../controller/plan.ts";
 import type { DomainClaim } from "./domains.ts";
-import { certificateFinding, type HttpsView, wantedCertificates } from "./https.ts";
+import { certificateFinding, type HttpsView, renewalEvents, wantedCertificates } from "./https.ts";
 import type { GuardCount } from "../../routing/traffic.ts";
 import { planGuard } from "./guard.ts";
 import type { Serving, Split } from "./ledger.ts";
@@ -117,7 +117,10 @@ export function planRoute(seen: RouteObserved, now: number): Plan<RouteStatus, R
       conditions,
       observedGeneration: metadata.generation ?? 1,
     },
-    events: eventsOf(status.conditions, conditions, { traffic, waits: decision.missing?.exists === true }),
+    events: [
+      ...eventsOf(status.conditions, conditions, { traffic, waits: decision.missing?.exists === true }),
+      ...renewalEvents(seen.https?.states ?? []),
+    ],
     ...(waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) }),
   };
 }

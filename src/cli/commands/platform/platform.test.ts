@@ -57,7 +57,49 @@ function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] 
   return { platform, calls };
 }
 
+describe("trust", () => {
+  it.each([
+    [[], { remove: false, printCertificate: false }],
+    [["--remove"], { remove: true, printCertificate: false }],
+    [["--print"], { remove: false, printCertificate: true }],
+  ])("trust %j asks the platform for just that", async (flags, expected) => {
+    const { platform, calls } = recordingPlatform();
+    await using cli = await startCli(platform);
+    expect((await cli.run(["trust", "--data-dir", "/d", ...flags])).code).toBe(0);
+    expect(calls).toEqual([expect.objectContaining({ dataDir: "/d", ...expected })]);
+  });
+
+  it("trust refuses to print and remove at once", async () => {
+    const { platform, calls } = recordingPlatform();
+    await using cli = await startCli(platform);
+    const { code, stderr } = await cli.run(["trust", "--remove", "--print"]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("exclude each other")]);
+    expect(calls).toEqual([]);
+  });
+});
+
 describe("up", () => {
+  it("upCommand() takes HTTPS back with none", async () => {
+    const argv = [
+      "--https",
+      "none",
+      "--no-https-redirect",
+      "--acme-server",
+      "none",
+      "--acme-email",
+      "none",
+      "--acme-ca",
+      "none",
+    ];
+    expect(await parseOptions<UpCommandOptions>(upCommand, argv)).toMatchObject({
+      https: "none",
+      httpsRedirect: false,
+      acmeServer: "none",
+      acmeEmail: "none",
+      acmeCa: "none",
+    });
+  });
+
   it("upCommand() takes verbose errors back, and leaves them as they were where nothing is said", async () => {
     const parse = (...argv: string[]) => parseOptions<UpCommandOptions>(upCommand, argv);
     expect((await parse("--no-verbose-errors")).verboseErrors).toBe(false);
@@ -75,11 +117,17 @@ describe("up", () => {
       "--data-dir /d --api 0.0.0.0:7443 --http [::1]:80 --domain apps.example.com --api-san a --api-san b --region home " +
       "--allow-host 5432 --allow-host 6379 --verbose-errors --max-builds 3 --max-source-size 1Gi --build-retention 24h " +
       "--allow-file-sources /srv/git --allow-file-sources /srv/more --access-log /var/log/e.log --access-log-sampling .5 " +
-      "--otlp-endpoint http://127.0.0.1:4318 --trace-sampling 1 --detach --install";
+      "--otlp-endpoint http://127.0.0.1:4318 --trace-sampling 1 --https 0.0.0.0:443 --https-redirect " +
+      "--acme-server https://ca.example.com/dir --acme-email a@example.com --acme-ca /etc/ca.pem --detach --install";
     expect(await parseOptions<UpCommandOptions>(upCommand, argv.split(" "))).toEqual({
       dataDir: "/d",
       api: "0.0.0.0:7443",
       http: "[::1]:80",
+      https: "0.0.0.0:443",
+      httpsRedirect: true,
+      acmeServer: "https://ca.example.com/dir",
+      acmeEmail: "a@example.com",
+      acmeCa: "/etc/ca.pem",
       domain: "apps.example.com",
       apiSan: ["a", "b"],
       region: "home",
@@ -101,6 +149,9 @@ describe("up", () => {
   it.each([
     [["--api", "6443"], "Give an address and a port"],
     [["--http", "127.0.0.1:70000"], "Give an address and a port"],
+    [["--https", "443"], "Give an address and a port"],
+    [["--acme-server", "http://ca.example.com/dir"], "Give an https:// URL"],
+    [["--acme-email", "a@b.org?x"], "Give one e-mail address"],
     [["--domain", "Apps"], "Give a DNS name in lower case"],
     [["--allow-host", "0"], "Give a port from 1 to 65535."],
     [["--region", "a b"], "Give at most 63 letters"],
