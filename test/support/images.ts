@@ -87,6 +87,7 @@ export async function imageCache(): Promise<ImageCache> {
   const done = join(dir, "done");
   if (await exists(done)) return cache;
   const unlock = await lock(`elafros-test-images ${dir}`);
+  const mask = process.umask(0o022); // images' files are for whoever runs in them, whatever the first test to make them has set
   try {
     if (!(await exists(done))) {
       await removeOld(top);
@@ -95,6 +96,7 @@ export async function imageCache(): Promise<ImageCache> {
       await writeFile(done, "");
     }
   } finally {
+    process.umask(mask);
     await unlock();
   }
   return cache;

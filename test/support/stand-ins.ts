@@ -13,6 +13,7 @@ export async function standIns(): Promise<{ images: Record<string, string>; base
   const bases = join(place, "bases");
   await mkdir(place, { recursive: true, mode: 0o700 });
   const unlock = await lock(place);
+  const mask = process.umask(0o022);
   try {
     const done = join(place, "done.json");
     const known = JSON.parse(await readFile(done, "utf8").catch(() => "{}")) as {
@@ -24,6 +25,7 @@ export async function standIns(): Promise<{ images: Record<string, string>; base
     await writeFile(done, JSON.stringify({ at: Date.now(), images }));
     return { images, bases };
   } finally {
+    process.umask(mask);
     await unlock();
   }
 }
