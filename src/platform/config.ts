@@ -15,6 +15,10 @@ export interface PlatformConfig {
   acmeServer?: string;
   /** Whom the ACME server may write to, or `none`. */
   acmeEmail?: string;
+  /** Key id of the account at the ACME server's owner that its account is to be tied to, or `none`. */
+  acmeEabKid?: string;
+  /** Path of a file with the key to it, in base64url, or `none`. */
+  acmeEabKey?: string;
   /** Path of a file with authorities, PEM, to trust for the ACME server besides the machine's, or `none`. */
   acmeCa?: string;
   /** Whether plain requests for hosts with a certificate are sent to HTTPS. */

@@ -7,9 +7,9 @@ export function settingsOf(options: UpOptions): Partial<PlatformConfig> {
   const { maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources } = options;
   const { accessLog, accessLogSampling, otlpEndpoint, traceSampling } = options;
   const seen = { accessLog, accessLogSampling, otlpEndpoint, traceSampling };
-  const { acmeServer, acmeEmail, acmeCa } = options;
+  const { acmeServer, acmeEmail, acmeCa, acmeEabKid, acmeEabKey } = options;
   const network = { api, http, domain, apiSans, region, allowHostPorts, verboseErrors };
-  const secure = { https, httpsRedirect, acmeServer, acmeEmail, acmeCa };
+  const secure = { https, httpsRedirect, acmeServer, acmeEmail, acmeCa, acmeEabKid, acmeEabKey };
   const settings = { ...network, ...secure, ...seen, maxBuilds, maxSourceBytes, buildRetentionSeconds, fileSources };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }

@@ -50,6 +50,8 @@ function flagOf(name: string, value: unknown): string[] {
     acmeServer: "--acme-server",
     acmeEmail: "--acme-email",
     acmeCa: "--acme-ca",
+    acmeEabKid: "--acme-eab-kid",
+    acmeEabKey: "--acme-eab-key",
     domain: "--domain",
     apiSans: "--api-san",
     region: "--region",

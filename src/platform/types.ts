@@ -17,6 +17,9 @@ export interface UpOptions {
   acmeServer?: string;
   /** Whom it may write to, or `none`. */
   acmeEmail?: string;
+  /** Key id, and a file with the key in base64url, of the account that its account is to be tied to, or `none`. */
+  acmeEabKid?: string;
+  acmeEabKey?: string;
   /** A file with authorities to trust for it besides the machine's, or `none`. */
   acmeCa?: string;
   /** Default `localhost`. */

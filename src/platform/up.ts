@@ -63,7 +63,7 @@ async function upOn(dataDir: string, options: UpOptions): Promise<void> {
     await installUnit({ ...options, dataDir });
     return;
   }
-  await checkAcmeCa(options.acmeCa);
+  await checkAcmeFiles(options);
   const startedAt = Date.now();
   const pid = await launchSupervisor(dataDir, settingsOf(options));
   const config = (await readJson(paths.config)) as PlatformConfig;
@@ -80,14 +80,24 @@ async function upOn(dataDir: string, options: UpOptions): Promise<void> {
 }
 
 /** Now, while somebody is there to read it. */
-async function checkAcmeCa(path = "none"): Promise<void> {
-  if (path === "none") return;
+async function checkAcmeFiles({ acmeCa = "none", acmeEabKey = "none" }: UpOptions): Promise<void> {
+  if (acmeCa !== "none") {
+    await checkFile(acmeCa, "--acme-ca", (text) => void new X509Certificate(text));
+  }
+  if (acmeEabKey !== "none") {
+    await checkFile(acmeEabKey, "--acme-eab-key", (text) => {
+      if (!/^[\w-]{16,}=*$/.test(text.trim())) throw new Error("it holds no key in base64url");
+    });
+  }
+}
+
+async function checkFile(path: string, flag: string, check: (text: string) => void): Promise<void> {
   try {
-    // eslint-disable-next-line no-new -- it throws where the text is none
-    new X509Certificate(await readFile(path));
+    check(await readFile(path, "utf8"));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`Cannot use --acme-ca "${path}": ${why}; give a file with certificates in PEM`, { cause: error });
+    const what = flag === "--acme-ca" ? "certificates in PEM" : "the key alone, in base64url";
+    throw new Error(`Cannot use ${flag} "${path}": ${why}; give a file with ${what}`, { cause: error });
   }
 }
 

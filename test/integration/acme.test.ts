@@ -1,5 +1,5 @@
 /** Certificates from a real ACME server, checked at a real gateway: both kinds of challenge, what is kept, and what is asked no more than it must. */
-import { X509Certificate } from "node:crypto";
+import { randomBytes, X509Certificate } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import tls from "node:tls";
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { openAcmeIssuer } from "../../src/platform/acme/issuer.ts";
+import type { Binding } from "../../src/platform/acme/key.ts";
 import type { Issuer } from "../../src/platform/certificates/issuer.ts";
 import { openLeaves } from "../../src/platform/certificates/leaves.ts";
 import { createCertificateManager } from "../../src/platform/certificates/manager.ts";
@@ -36,16 +37,23 @@ afterAll(async () => {
   await app.close();
 });
 
-async function acmeServer(ports: { httpPort: number; tlsPort: number }): Promise<AcmeServer> {
-  const started = await startAcmeServer(ports);
+async function acmeServer(
+  ports: { httpPort: number; tlsPort: number },
+  accounts?: Record<string, string>,
+): Promise<AcmeServer> {
+  const started = await startAcmeServer(ports, accounts);
   servers.push(started);
   return started;
 }
 
-async function issuerOf(of: AcmeServer, more: { dir?: string; first?: "tls-alpn-01" } = {}): Promise<Issuer> {
+async function issuerOf(
+  of: AcmeServer,
+  more: { dir?: string; first?: "tls-alpn-01"; binding?: Binding } = {},
+): Promise<Issuer> {
   return openAcmeIssuer({
     server: of.url,
     email: "admin@apps.test",
+    binding: more.binding,
     ca: await readFile(of.ca, "utf8"),
     dir: more.dir ?? join(bench.dir, "accounts"),
     first: more.first ?? "http-01",
@@ -139,7 +147,13 @@ test("the account's key is kept for root alone, one account per server", async (
 });
 
 test("a server that isn't there, isn't trusted, or is none, is told", async () => {
-  const options = { email: undefined, dir: join(bench.dir, "none"), first: "http-01" as const, feed: control.feed };
+  const options = {
+    email: undefined,
+    binding: undefined,
+    dir: join(bench.dir, "none"),
+    first: "http-01" as const,
+    feed: control.feed,
+  };
   const open = (url: string, ca?: string) => openAcmeIssuer({ ...options, server: url, ca, clock: systemClock });
   const ca = await readFile(server.ca, "utf8");
   const gone = await open(`https://localhost:${await freePort()}/dir`);
@@ -147,4 +161,20 @@ test("a server that isn't there, isn't trusted, or is none, is told", async () =
   await expect((await open(server.url)).issue([host])).rejects.toMatchObject({ reason: "AcmeUnreachable" });
   const wrong = await open(server.url.replace("/dir", "/nonsense"), ca);
   await expect(wrong.issue([host])).rejects.toMatchObject({ reason: "AcmeRefused" });
+});
+
+test("an account is tied to one that its owner has with the authority, where that wants it", async () => {
+  const key = randomBytes(32);
+  const tied = await acmeServer({ httpPort: bench.port, tlsPort: bench.tlsPort }, { mine: key.toString("base64url") });
+  const dir = (name: string) => ({ dir: join(bench.dir, name) });
+  await expect((await issuerOf(tied, dir("untied"))).issue([host])).rejects.toMatchObject({
+    reason: "AcmeRefused",
+    message: expect.stringContaining("--acme-eab-kid") as string,
+  });
+  const wrong = { keyId: "mine", key: randomBytes(32) };
+  await expect((await issuerOf(tied, { ...dir("wrong"), binding: wrong })).issue([host])).rejects.toMatchObject({
+    reason: "AcmeRefused",
+  });
+  const bound = await issuerOf(tied, { ...dir("tied"), binding: { keyId: "mine", key } });
+  expect(namesOf(await bound.issue([host]))).toBe(`DNS:${host}`);
 });

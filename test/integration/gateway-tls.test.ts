@@ -129,6 +129,16 @@ test.each([
   expect(`${said.stdout}${said.stderr}`).toMatch(/alert|unsupported protocol|no protocols available/);
 });
 
+test("a client can't ask for another handshake on its connection", async () => {
+  const { socket } = await connect({ maxVersion: "TLSv1.2" });
+  const failure = new Promise<Error | null>((resolve) => {
+    socket.once("error", resolve);
+    socket.renegotiate({ rejectUnauthorized: true }, resolve);
+  });
+  expect(await failure).toMatchObject({ message: expect.stringMatching(/no.renegotiation|closed/i) as string });
+  socket.destroy();
+});
+
 async function openssl(flags: string[]) {
   const names = flags.some((flag) => flag.endsWith("servername")) ? [] : ["-servername", host];
   const trust = join(bench.dir, "ca/ca.crt");

@@ -21,8 +21,14 @@ export interface AcmeServer {
   close(): Promise<void>;
 }
 
-/** Starts it. `httpPort` and `tlsPort` are where it looks for the answers to its challenges, in place of 80 and 443. */
-export async function startAcmeServer(ports: { httpPort: number; tlsPort: number }): Promise<AcmeServer> {
+/**
+ * Starts it. `httpPort` and `tlsPort` are where it looks for the answers to its challenges, in place of 80 and 443. With `accounts`, keys in base64url by
+ * their ids, it wants its accounts tied to these.
+ */
+export async function startAcmeServer(
+  ports: { httpPort: number; tlsPort: number },
+  accounts?: Record<string, string>,
+): Promise<AcmeServer> {
   const dir = await mkdtemp(join(tmpdir(), "elafros-acme-"));
   const [port, management, dns, dnsManagement] = [
     await freePort(),
@@ -41,7 +47,8 @@ export async function startAcmeServer(ports: { httpPort: number; tlsPort: number
     certificate: file("cert.pem"),
     privateKey: file("key.pem"),
     ocspResponderURL: "",
-    externalAccountBindingRequired: false,
+    externalAccountBindingRequired: accounts !== undefined,
+    ...(accounts === undefined ? {} : { externalAccountMACKeys: accounts }),
     ...ports,
   };
   await writeFile(file("pebble.json"), JSON.stringify({ pebble }));

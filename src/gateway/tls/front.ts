@@ -2,6 +2,7 @@
  * The gateway's front for HTTPS: TLS 1.2 and 1.3 (RFC 5246, 8446) with a certificate by the name that the client asks for, then HTTP/2 or
  * HTTP/1.1, as the client prefers (RFC 7301), on the same connection. Connections without a name that has a certificate are refused in the handshake.
  */
+import { constants } from "node:crypto";
 import { createServer as createListener, type Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Front, FrontOptions } from "../front.ts";
@@ -104,6 +105,8 @@ function makeServer({ limits, certificates }: TlsFrontOptions): Server {
     minVersion: "TLSv1.2",
     ciphers: suites.join(":"),
     honorCipherOrder: false,
+    // A handshake costs the server more than the client; nobody who means well asks for a second one.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     ALPNProtocols: ["h2", "http/1.1"],
     SNICallback: (name, answer) => answer(null, certificates.context(name)),
     // Else a hash of the command line, which differs from gateway to gateway, and so no session would be taken up again.

@@ -53,6 +53,7 @@ function bench(
     http,
     key,
     email: "a@b.org",
+    binding: undefined,
     account,
     found: (url) => Promise.resolve(void found.push(url)),
     now: () => now,

@@ -1,7 +1,7 @@
 /** An ACME server (RFC 8555): its directory, nonces, and signed requests in the name of one account. */
 import { IssueError } from "../certificates/issuer.ts";
 import { type AcmeHttp, type AcmeResponse, retryAfterMs } from "./http.ts";
-import type { AccountKey } from "./key.ts";
+import { type AccountKey, bindAccount, type Binding } from "./key.ts";
 
 /** How long nothing is asked of a server that says it is asked too much, and doesn't say how long. */
 const defaultHoldMs = 3_600_000;
@@ -26,6 +26,7 @@ export interface AcmeClientOptions {
   http: AcmeHttp;
   key: AccountKey;
   email: string | undefined;
+  binding: Binding | undefined;
   /** The account's URL, where it is known; `found` is told it otherwise. */
   account: string | undefined;
   found: (account: string) => Promise<void>;
@@ -68,10 +69,13 @@ export class AcmeClient {
   /** Makes the account, or finds the one that the key has (§7.3). */
   async #accountUrl(): Promise<string> {
     if (this.#account !== undefined) return this.#account;
-    const { email, key, found } = this.#options;
+    const { binding, email, key, found } = this.#options;
     const { newAccount } = await this.#find();
     const contact = email === undefined ? {} : { contact: [`mailto:${email}`] };
-    const answer = await this.#signed(newAccount, { jwk: key.jwk }, { termsOfServiceAgreed: true, ...contact });
+    const bound =
+      binding === undefined ? {} : { externalAccountBinding: bindAccount(binding, { url: newAccount, jwk: key.jwk }) };
+    const payload = { termsOfServiceAgreed: true, ...contact, ...bound };
+    const answer = await this.#signed(newAccount, { jwk: key.jwk }, payload);
     const url = answer.header("location");
     if (url === undefined) throw refused("its answer names no account");
     this.#account = url;
@@ -90,6 +94,9 @@ export class AcmeClient {
       if (problem.type === "badNonce" && attempt < mostNonceTries) continue;
       // The server forgot the account, as test servers do when they start anew: the next try makes it again.
       if (problem.type === "accountDoesNotExist") this.#account = undefined;
+      if (problem.type === "externalAccountRequired") {
+        throw refused(`${problem.detail}: give what it gave you with --acme-eab-kid and --acme-eab-key`);
+      }
       const wait = retryAfterMs(answer.header("retry-after"), now());
       if (problem.type === "rateLimited" || answer.status === 429) {
         throw new IssueError(

@@ -14,7 +14,7 @@ import { IssueError, type Issuer } from "../certificates/issuer.ts";
 import { createChallengeBoard } from "./challenges.ts";
 import { AcmeClient } from "./client.ts";
 import { acmeHttp } from "./http.ts";
-import { accountKey, makeAccountKey } from "./key.ts";
+import { accountKey, type Binding, makeAccountKey } from "./key.ts";
 import { ChallengeError, type ChallengeType, order, type OrderDeps } from "./order.ts";
 
 const mostFailed = 10_000;
@@ -23,6 +23,7 @@ export interface AcmeOptions {
   /** The server's directory, a URL. */
   server: string;
   email: string | undefined;
+  binding: Binding | undefined;
   /** Authorities to trust besides the machine's, PEM. */
   ca: string | undefined;
   /** Where accounts are kept. */
@@ -46,7 +47,7 @@ interface Account {
 
 /** Opens the account's key, or makes it; the account itself is made with the first order. */
 export async function openAcmeIssuer(options: AcmeOptions): Promise<Issuer> {
-  const { server, email, ca, dir, feed, clock } = options;
+  const { server, email, binding, ca, dir, feed, clock } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, `${createHash("sha256").update(server).digest("hex").slice(0, 16)}.json`);
   const kept = (await readJson(path)) as Account | undefined;
@@ -59,6 +60,7 @@ export async function openAcmeIssuer(options: AcmeOptions): Promise<Issuer> {
     http: acmeHttp(ca, version),
     key,
     email,
+    binding,
     account: account.account,
     found: (url) => {
       account.account = url;

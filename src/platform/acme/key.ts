@@ -1,5 +1,5 @@
 /** The key of an ACME account: signs requests (RFC 8555 §6.2, RFC 7515) and answers challenges (§8.1). */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
+import { createHash, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 
 /** ECDSA P-256. */
 export interface AccountKey {
@@ -11,6 +11,21 @@ export interface AccountKey {
   jws(header: object, payload: object | undefined): string;
   /** `token.thumbprint`. */
   authorize(token: string): string;
+}
+
+/** What ties an account to one that its owner has with the authority already (RFC 8555 §7.3.4). */
+export interface Binding {
+  keyId: string;
+  /** Of HMAC-SHA-256. */
+  key: Buffer;
+}
+
+/** The field `externalAccountBinding` of a request for an account: the account's public key, signed with the authority's. */
+export function bindAccount({ keyId, key }: Binding, { url, jwk }: { url: string; jwk: object }): object {
+  const protect = encode(JSON.stringify({ alg: "HS256", kid: keyId, url }));
+  const payload = encode(JSON.stringify(jwk));
+  const signature = createHmac("sha256", key).update(`${protect}.${payload}`).digest("base64url");
+  return { protected: protect, payload, signature };
 }
 
 /** A new one, PEM. */

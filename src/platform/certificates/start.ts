@@ -72,11 +72,15 @@ async function openAcme(
   const server = acmeServer(config);
   if (server === undefined) return undefined;
   const { openAcmeIssuer } = await import("../acme/issuer.ts");
-  const { acmeEmail = "none", acmeCa = "none" } = config;
+  const { acmeEmail = "none", acmeCa = "none", acmeEabKid = "none", acmeEabKey = "none" } = config;
   const port = (address: string | undefined) => (address === undefined ? 0 : parseHostPort(address).port);
   return openAcmeIssuer({
     server,
     email: acmeEmail === "none" ? undefined : acmeEmail,
+    binding:
+      acmeEabKid === "none" || acmeEabKey === "none"
+        ? undefined
+        : { keyId: acmeEabKid, key: Buffer.from((await readFile(acmeEabKey, "utf8")).trim(), "base64url") },
     ca: acmeCa === "none" ? undefined : await readFile(acmeCa, "utf8"),
     dir,
     // What is on its standard port is what the server will find.

@@ -14,6 +14,8 @@ export function wholeConfig(
     acmeServer: "none",
     acmeEmail: "none",
     acmeCa: "none",
+    acmeEabKid: "none",
+    acmeEabKey: "none",
     domain: "localhost",
     apiSans: [],
     region: "local",

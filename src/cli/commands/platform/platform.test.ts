@@ -118,7 +118,8 @@ describe("up", () => {
       "--allow-host 5432 --allow-host 6379 --verbose-errors --max-builds 3 --max-source-size 1Gi --build-retention 24h " +
       "--allow-file-sources /srv/git --allow-file-sources /srv/more --access-log /var/log/e.log --access-log-sampling .5 " +
       "--otlp-endpoint http://127.0.0.1:4318 --trace-sampling 1 --https 0.0.0.0:443 --https-redirect " +
-      "--acme-server https://ca.example.com/dir --acme-email a@example.com --acme-ca /etc/ca.pem --detach --install";
+      "--acme-server https://ca.example.com/dir --acme-email a@example.com --acme-ca /etc/ca.pem --acme-eab-kid k1 " +
+      "--acme-eab-key /etc/eab --detach --install";
     expect(await parseOptions<UpCommandOptions>(upCommand, argv.split(" "))).toEqual({
       dataDir: "/d",
       api: "0.0.0.0:7443",
@@ -128,6 +129,8 @@ describe("up", () => {
       acmeServer: "https://ca.example.com/dir",
       acmeEmail: "a@example.com",
       acmeCa: "/etc/ca.pem",
+      acmeEabKid: "k1",
+      acmeEabKey: "/etc/eab",
       domain: "apps.example.com",
       apiSan: ["a", "b"],
       region: "home",

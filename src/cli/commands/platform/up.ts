@@ -14,6 +14,8 @@ export interface UpCommandOptions {
   acmeServer?: string;
   acmeEmail?: string;
   acmeCa?: string;
+  acmeEabKid?: string;
+  acmeEabKey?: string;
   domain?: string;
   apiSan?: string[];
   region?: string;
@@ -55,6 +57,12 @@ export function upCommand(
       "authorities to trust for the ACME server besides the machine's (default: none)",
       fileOrNone,
     )
+    .option(
+      "--acme-eab-kid <id>",
+      "the key id that the ACME server's owner gave you, where it wants its accounts tied to yours (default: none)",
+      keyId,
+    )
+    .option("--acme-eab-key <file>", "a file with the key to it, in base64url (default: none)", fileOrNone)
     .option("--domain <domain>", "services answer at SERVICE.NAMESPACE.DOMAIN (default: localhost)", domainName)
     .option(
       "--api-san <name>",
@@ -108,7 +116,7 @@ export function upCommand(
 }
 
 async function runUp(options: UpCommandOptions, factory: Factory): Promise<void> {
-  const { acmeServer, acmeEmail, acmeCa } = options;
+  const { acmeServer, acmeEmail, acmeCa, acmeEabKid, acmeEabKey } = options;
   const { api, http, https, httpsRedirect, domain, apiSan, region, allowHost, verboseErrors } = options;
   const { maxBuilds, maxSourceSize, buildRetention, allowFileSources } = options;
   const { accessLog, accessLogSampling, otlpEndpoint, traceSampling } = options;
@@ -124,6 +132,8 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
     ...(acmeServer === undefined ? {} : { acmeServer }),
     ...(acmeEmail === undefined ? {} : { acmeEmail }),
     ...(acmeCa === undefined ? {} : { acmeCa }),
+    ...(acmeEabKid === undefined ? {} : { acmeEabKid }),
+    ...(acmeEabKey === undefined ? {} : { acmeEabKey }),
     ...(domain === undefined ? {} : { domain }),
     ...(apiSan === undefined ? {} : { apiSans: apiSan }),
     ...(region === undefined ? {} : { region }),
@@ -155,6 +165,11 @@ function emailOrNone(text: string): string {
   if (text !== "none" && !/^[^@\s,?]{1,64}@[^@\s,?]{1,253}$/.test(text)) {
     throw new InvalidArgumentError("Give one e-mail address, such as admin@example.com.");
   }
+  return text;
+}
+
+function keyId(text: string): string {
+  if (!/^[\x21-\x7e]{1,255}$/.test(text)) throw new InvalidArgumentError("Give 1 to 255 characters without spaces.");
   return text;
 }
 
