@@ -1,6 +1,7 @@
 /**
  * What the options of `deploy` change in a Configuration's template. Whatever they don't name stays as it is.
  */
+import { defaultPort } from "../api/container.ts";
 import { typeLabel } from "../api/labels.ts";
 import type { KeyChange, ServiceType } from "./options.ts";
 import type { Container, RevisionSpec, Template } from "./objects.ts";
@@ -17,6 +18,8 @@ export interface TemplateChanges {
   labels: readonly KeyChange[];
   annotations: readonly KeyChange[];
   port?: number | undefined;
+  /** What the container speaks on its port. */
+  protocol?: "http1" | "h2c" | undefined;
   cpu?: string | undefined;
   memory?: string | undefined;
   concurrency?: number | undefined;
@@ -34,8 +37,12 @@ export function changeTemplate(before: Template | undefined, changes: TemplateCh
   for (const change of changes.env) setEnv(spec.container, change);
   for (const change of changes.secrets) applySecret(spec, change);
   for (const name of changes.pullSecrets) setPullSecret(spec, name);
-  if (changes.port !== undefined)
-    spec.container.ports = [{ ...spec.container.ports?.[0], containerPort: changes.port }];
+  if (changes.port !== undefined || changes.protocol !== undefined) {
+    const port = spec.container.ports?.[0] ?? { containerPort: defaultPort };
+    const name = changes.protocol ?? port.name;
+    const containerPort = changes.port ?? port.containerPort;
+    spec.container.ports = [{ ...port, ...(name === undefined ? {} : { name }), containerPort }];
+  }
   setLimit(spec.container, "cpu", changes.cpu);
   setLimit(spec.container, "memory", changes.memory);
   const type = setType(template, changes.type);

@@ -247,6 +247,24 @@ test("pick() gives each target its percent exactly, over threads", () => {
   }
 });
 
+test("speaksHttp2() tells of hosts from which a request may go to h2c: by the split, at 0 percent, by what it says", () => {
+  const { cores, swap } = setup();
+  const entry: RevisionEntry = { configuration: "x/a", protocol: "http1", concurrency: 0, timeoutMs: 0, instances: [] };
+  const plain = { revision: "x/plain", percent: 100 };
+  const revisions = { "x/plain": entry, "x/h2c": { ...entry, protocol: "h2c" as const } };
+  const hosts = {
+    plain: { route: "x/a", targets: [plain] },
+    split: { route: "x/b", targets: [plain, { revision: "x/h2c", percent: 0 }] },
+    match: { route: "x/c", targets: [plain], match: [{ revision: "x/h2c", tests: [] }] },
+    missing: { route: "x/d", targets: [{ revision: "x/none", percent: 100 }] },
+  };
+  swap({ version: 0, hosts, revisions });
+  const speaking = (): string[] => [...Object.keys(hosts), "other"].filter((host) => cores[0]?.speaksHttp2(host));
+  expect(speaking()).toEqual(["split", "match"]);
+  swap({ version: 0, hosts, revisions: { ...revisions, "x/h2c": entry } });
+  expect(speaking()).toEqual([]);
+});
+
 test("while asking, slots come from the next gateway, and each is told when it is free", () => {
   const { cores, swap, said } = setup();
   swap(table(["a", "b"]));

@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
+import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
@@ -248,5 +249,34 @@ describe("through the gateway", () => {
     await read;
     expect(bytes).toBe(32 << 20);
     expect(got.digest("hex")).toBe(sent.digest("hex"));
+  });
+
+  test("an app that speaks HTTP/2 is asked by it: its probe, and clients of both versions", async () => {
+    const { platform, images } = stage;
+    const container = {
+      image: images["app:1"],
+      env: [{ name: "PROTOCOL", value: "h2c" }],
+      ports: [{ name: "h2c", containerPort: 9090 }],
+      readinessProbe: { httpGet: { path: "/healthz" } },
+    };
+    const meta = { apiVersion: "elafros.dev/v1alpha1", kind: "Configuration", metadata: { name: "grpc" } };
+    const body = JSON.stringify({ ...meta, spec: { revisionTemplate: { spec: { container } } } });
+    expectOk(await platform.call("POST", pathOf("configurations"), body, jsonBody));
+    const traffic = [{ configurationName: "grpc", percent: 100 }];
+    expectOk(await platform.call("POST", pathOf("routes"), routeBody("grpc", traffic), jsonBody));
+    await eventually("the app answers over HTTP/1.1", async () => {
+      const { status, text } = await platform.ask(host("grpc"), "/info");
+      if (status !== 200) throw new Error(`${status} ${text}`);
+      expect(JSON.parse(text)).toMatchObject({ httpVersion: "2.0" });
+      return true;
+    });
+    const session = http2.connect(`http://127.0.0.1:${platform.httpPort}`);
+    const stream = session.request({ ":authority": host("grpc"), ":path": "/echo", ":method": "POST" });
+    const sent = randomBytes(300_000);
+    stream.end(sent);
+    const got: Buffer[] = [];
+    for await (const piece of stream) got.push(piece as Buffer);
+    expect(Buffer.concat(got).equals(sent)).toBe(true);
+    session.close();
   });
 });

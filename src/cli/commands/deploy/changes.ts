@@ -34,6 +34,7 @@ export async function collectChanges(
       ...(options.annotation ?? []),
     ],
     port: options.port,
+    protocol: options.protocol,
     cpu: options.cpu,
     memory: options.memory,
     concurrency: options.concurrency,

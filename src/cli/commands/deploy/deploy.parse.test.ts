@@ -69,6 +69,7 @@ describe("deployCommand", () => {
       ["--port", "9000", "--cpu", "500m", "--memory", "256Mi", "--concurrency", "0", "--service-account", "app"],
       { port: 9000, cpu: "500m", memory: "256Mi", concurrency: 0, serviceAccount: "app" },
     ],
+    [["--protocol", "h2c"], { protocol: "h2c" }],
     [["--timeout", "20", "--wait-timeout", "2m"], { timeout: 20, waitTimeout: 120 }],
     [["--label", "team=shop", "--label", "old-"], { label: [{ key: "team", value: "shop" }, { key: "old" }] }],
     [
@@ -82,6 +83,10 @@ describe("deployCommand", () => {
   });
 
   it.each([
+    [
+      ["--protocol", "grpc"],
+      "option '--protocol <protocol>' argument 'grpc' is invalid. Allowed choices are http1, h2c.",
+    ],
     [["--port", "0"], "option '--port <port>' argument '0' is invalid. Give a whole number from 1 to 65535."],
     [["--env", "A"], "argument 'A' is invalid. Give NAME=VALUE to set it, or NAME- to remove it."],
     [["--env", "1A=b"], "argument '1A=b' is invalid"],

@@ -42,6 +42,21 @@ Deployed to https://my-service.default.mydomain.com
     });
   });
 
+  it("deploy names the port for what the container speaks there, and keeps both when one is changed", async () => {
+    await using cli = await startCli();
+    playControllers(cli.api);
+    const ports = () => {
+      const configuration = cli.api.read(`${elafrosPath}/configurations/my-service`) as Configuration | undefined;
+      return configuration?.spec.revisionTemplate.spec.container.ports;
+    };
+    await cli.run(["deploy", "--service", "my-service", ...image, "--protocol", "h2c"]);
+    expect(ports()).toEqual([{ name: "h2c", containerPort: 8080 }]);
+    await cli.run(["deploy", "--port", "50051"]);
+    expect(ports()).toEqual([{ name: "h2c", containerPort: 50_051 }]);
+    await cli.run(["deploy", "--protocol", "http1"]);
+    expect(ports()).toEqual([{ name: "http1", containerPort: 50_051 }]);
+  });
+
   it("deploy sets how the new revision scales in the template's annotations, and leaves what isn't named", async () => {
     await using cli = await startCli();
     playControllers(cli.api);

@@ -1,7 +1,7 @@
 /**
  * `elafros deploy`: the command line. What it does is in run.ts.
  */
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { envName } from "../../env-file.ts";
 import type { Factory, ServerOptions } from "../../factory.ts";
 import {
@@ -39,6 +39,8 @@ export interface DeployOptions extends ServerOptions, OutputOptions {
   secret: SecretChange[];
   pullSecret: string[];
   port?: number;
+  /** What the container speaks on its port. */
+  protocol?: "http1" | "h2c";
   cpu?: string;
   memory?: string;
   concurrency?: number;
@@ -97,6 +99,12 @@ export function deployCommand(
       repeated,
     )
     .option("--port <port>", "the port that the container listens on", wholeNumber(1, 65_535))
+    .addOption(
+      new Option("--protocol <protocol>", "what it speaks there; h2c is HTTP/2 without TLS, for gRPC").choices([
+        "http1",
+        "h2c",
+      ]),
+    )
     .option("--cpu <quantity>", "the CPU limit of an instance, such as 500m or 2", quantity)
     .option("--memory <quantity>", "the memory limit of an instance, such as 256Mi", quantity)
     .option("--concurrency <number>", "most requests at once per instance; 0 means no limit", wholeNumber(0, 1000))
