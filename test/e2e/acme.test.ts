@@ -75,7 +75,7 @@ test("domains get one each; a wildcard is told that it needs a Secret, and keeps
 
 test("after control was killed everything is served as before, and the server is asked for nothing that is there", async () => {
   const { platform } = stage;
-  const before = server.asked("/order-plz");
+  const before = server.made("orders");
   const pid = await platform.pid("control");
   process.kill(pid, "SIGKILL");
   await eventually("control is back", async () => {
@@ -88,7 +88,7 @@ test("after control was killed everything is served as before, and the server is
   for (const name of [host, "www.example.test"]) expect(await curl(name)).toBe(0);
   await eventually("all is well", async () => (await certificateReady())?.status === "True");
   // For the new domain; which kind of challenge leads through is remembered.
-  expect(server.asked("/order-plz") - before).toBe(1);
+  expect(server.made("orders") - before).toBe(1);
   expect(JSON.parse(await readFile(join(platform.dataDir, "config.json"), "utf8"))).toMatchObject({
     acmeServer: server.url,
     acmeEmail: "a@apps.test",

@@ -83,13 +83,13 @@ test("a manager gets a certificate by HTTP-01, which the gateway then serves, an
     socket.once("error", reject);
   });
   expect(peer?.subjectAltName?.split(", ").toSorted()).toEqual([`DNS:next.${host}`, `DNS:${host}`]);
-  expect(server.asked("/order-plz")).toBe(1);
+  expect(server.made("orders")).toBe(1);
   manager.stop();
   const again = createCertificateManager({ ...options, leaves: await openLeaves(join(bench.dir, "leaves")) });
   again.want("ns/web", [wanted]);
   await expect.poll(() => again.state("ns/web")[0]?.status).toBe("ready");
   again.stop();
-  expect(server.asked("/order-plz")).toBe(1);
+  expect(server.made("orders")).toBe(1);
 });
 
 test("TLS-ALPN-01 works while others are served on the same port, also where the host has a certificate already", async () => {
@@ -125,10 +125,10 @@ test("where the first kind of challenge doesn't lead through, the other is tried
   const half = await acmeServer({ httpPort: dead, tlsPort: live });
   const issuer = await issuerOf(half);
   expect(namesOf(await issuer.issue(["other.apps.test"]))).toBe("DNS:other.apps.test");
-  expect(half.asked("/order-plz")).toBe(2);
+  expect(half.made("orders")).toBe(2);
   await issuer.issue(["third.apps.test"]);
   // It has learned which one does.
-  expect(half.asked("/order-plz")).toBe(3);
+  expect(half.made("orders")).toBe(3);
   const none = await acmeServer({ httpPort: dead, tlsPort: dead });
   await expect((await issuerOf(none)).issue([host])).rejects.toMatchObject({
     reason: "AcmeChallengeFailed",
@@ -141,9 +141,9 @@ test("the account's key is kept for root alone, one account per server", async (
   const files = await readdir(dir);
   expect(files).toHaveLength(3);
   for (const name of files) expect((await stat(join(dir, name))).mode & 0o777).toBe(0o600);
-  const before = server.asked("/sign-me-up");
+  const before = server.made("accounts");
   await (await issuerOf(server)).issue(["fourth.apps.test"]);
-  expect(server.asked("/sign-me-up")).toBe(before);
+  expect(server.made("accounts")).toBe(before);
 });
 
 test("a server that isn't there, isn't trusted, or is none, is told", async () => {

@@ -12,7 +12,7 @@ import type { AccountKey } from "./key.ts";
 export type ChallengeType = Challenge["type"];
 
 const patienceMs = 300_000;
-const [shortestPollMs, longestPollMs] = [500, 30_000];
+const [shortestPollMs, longestPollMs] = [250, 30_000];
 
 export interface OrderDeps {
   client: Pick<AcmeClient, "newOrder" | "post" | "download">;
@@ -98,7 +98,7 @@ async function poll(
   for (
     let wait = shortestPollMs;
     !until.includes(String(seen.body["status"]));
-    wait = Math.min(wait * 2, longestPollMs)
+    wait = Math.min(wait * 1.5, longestPollMs)
   ) {
     const asked = Math.min(Math.max(seen.retryAfterMs ?? wait, shortestPollMs), 2 * longestPollMs);
     if (clock.now() + asked > end) {
