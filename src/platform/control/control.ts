@@ -17,7 +17,6 @@ import { createTokens } from "../../apiserver/tokens.ts";
 import { createAutoscaler } from "../../autoscaler/autoscaler.ts";
 import { inProcessClient } from "../../client/in-process.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { parseHostPort } from "../../lib/listening-socket.ts";
 import type { Log } from "../../lib/log.ts";
 import { Exporter } from "../../lib/otlp/exporter.ts";
 import { version } from "../../lib/version.ts";
@@ -42,6 +41,7 @@ import { startImageHousekeeping } from "./image-housekeeping.ts";
 import { createLinkServer } from "./link-server.ts";
 import { createMetrics } from "./metrics.ts";
 import { podLogs } from "./pod-logs.ts";
+import { internalNames, urlMaker } from "./addresses.ts";
 import { podView } from "./pods.ts";
 import { refuseReservedDomains } from "./reserved-domains.ts";
 import { startSourceHousekeeping } from "./source-housekeeping.ts";
@@ -263,26 +263,6 @@ function mostInstances(): number {
 /** A reload of the machine's firewall, or a moved default route, is mended within this time. */
 const networkCheckMs = 60_000;
 const certificateCheckMs = 12 * 3_600_000;
-
-/** What a client calls for a host. */
-function urlMaker(config: PlatformConfig): (host: string) => string {
-  const secure = httpsAddress(config);
-  const { port } = parseHostPort(secure ?? config.http);
-  const suffix = port === (secure === undefined ? 80 : 443) ? "" : `:${port}`;
-  return (host) => `${secure === undefined ? "http" : "https"}://${host}${suffix}`;
-}
-
-/**
- * The names that instances call Routes by, `{route}.{namespace}` and what is below. Not domains: whoever may write a Route could else lead the
- * instances of all others astray.
- */
-function internalNames({ hosts }: RouteTable): string[] {
-  return Object.entries(hosts).flatMap(([host, { route }]) => {
-    const [namespace = "", name = ""] = route.split("/");
-    const own = `${name}.${namespace}`;
-    return host === own || host.endsWith(`.${own}`) ? [host] : [];
-  });
-}
 
 /** The address to call where the server listens on all of them. */
 function reachable(api: string): string {
