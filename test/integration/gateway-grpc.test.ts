@@ -258,3 +258,34 @@ test("100 calls at once share one connection, one at a time where the Revision s
   const calls = await Promise.all(Array.from({ length: 100 }, (_, i) => callUnary(String(i))));
   expect(calls.map(({ value }) => value)).toEqual(Array.from({ length: 100 }, (_, i) => `${i}!`));
 });
+
+test("gateways are replaced under calls without one that fails", async () => {
+  const options = { "grpc.default_authority": host, "grpc.use_local_subchannel_pool": 1 };
+  const patient = new Client(`127.0.0.1:${bench.port}`, credentials.createInsecure(), options);
+  const failed: unknown[] = [];
+  let done = 0;
+  const over = new AbortController();
+  const work = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      const error = await new Promise<ServiceError | null>((resolve) =>
+        patient.makeUnaryRequest("/test.Echo/Unary", toBytes, toText, "x", (problem) => resolve(problem)),
+      );
+      if (error !== null) failed.push([error.code, error.details]);
+      done += 1;
+    }
+  };
+  const workers = Array.from({ length: 8 }, work);
+  for (let i = 0; i < 3; i++) {
+    const next = await bench.start();
+    await until(() => control.members.size === 2);
+    gateway.process.kill("SIGTERM");
+    expect(await gateway.exited).toBe(0);
+    gateway = next;
+    const before = done;
+    await until(() => done > before + 50);
+  }
+  over.abort();
+  await Promise.all(workers);
+  expect(failed).toEqual([]);
+  patient.close();
+});

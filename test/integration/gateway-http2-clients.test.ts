@@ -85,7 +85,7 @@ test.each([plain, h2c])("nghttp has several requests to %s at once on a connecti
 });
 
 test.each([plain, h2c])("h2load sees none of its requests to %s fail", async (host) => {
-  const args = ["-n", "2000", "-c", "10", "-m", "20", "-H", `:authority: ${host}`, url()];
+  const args = ["-n", "4000", "-c", "4", "-m", "32", "-H", `:authority: ${host}`, url()];
   const { stdout } = await run("h2load", args);
-  expect(stdout).toContain("2000 total, 2000 started, 2000 done, 2000 succeeded, 0 failed, 0 errored, 0 timeout");
+  expect(stdout).toContain("4000 total, 4000 started, 4000 done, 4000 succeeded, 0 failed, 0 errored, 0 timeout");
 });

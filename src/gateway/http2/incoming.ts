@@ -80,9 +80,10 @@ export class Http2Incoming implements Incoming {
     return this.body.headersSent;
   }
 
-  /** Node finishes the writable side of a stream that the client resets, too. */
+  /** Node finishes the writable side of a stream that the client resets, too; and closes one that is whole without finishing it, at times. */
   get finished(): boolean {
-    return this.body.writableFinished && !this.body.aborted;
+    const { writableFinished, writableEnded, closed, rstCode, aborted } = this.body;
+    return !aborted && (writableFinished || (writableEnded && closed && rstCode === NGHTTP2_NO_ERROR));
   }
 
   get gone(): boolean {
