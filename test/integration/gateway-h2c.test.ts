@@ -169,6 +169,18 @@ test("requests and answers pass whole from clients of both versions, trailers bo
   session.close();
 });
 
+test("what HTTP/2 has no place for in a request of HTTP/1.1 is refused", async () => {
+  await serve(echo);
+  expect((await ask1({ headers: { "http2-settings": "x" } })).status).toBe(400);
+  const raw = net.connect(bench.port, "127.0.0.1");
+  let got = "";
+  raw.on("data", (bytes: Buffer) => (got += bytes.toString()));
+  raw.write(`POST / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nHTTP2-Settings: x\r\n\r\n`);
+  await until(() => got.startsWith("HTTP/1.1 502 "));
+  raw.destroy();
+  expect((await ask1()).status).toBe(200);
+});
+
 test("an HTTP/1.1 client waits for 100 Continue, and gets interim answers", async () => {
   await serve((stream, fields) => {
     stream.additionalHeaders({ ":status": 103, link: "</a>; rel=preload" });

@@ -1,6 +1,6 @@
 /** Clients that speak HTTP/2 with prior knowledge, before apps of HTTP/1.1. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import net from "node:net";
+import net, { type AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import {
   type App,
@@ -107,6 +107,28 @@ test("answers arrive whole: interim ones, fields that stand twice, trailers, and
   expect(await ask(session, { ...get, ":path": "/empty" })).toMatchObject({ status: 204, body: "" });
   expect(await ask(session, { ...get, ":path": "/same" })).toMatchObject({ status: 304, body: "" });
   session.close();
+});
+
+test("what HTTP/2 has no place for in an app's answer is left out, or the answer refused", async () => {
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (bytes: Buffer) => {
+      const odd = "HTTP2-Settings: x\r\n";
+      const interim = `HTTP/1.1 103 Early Hints\r\n${odd}\r\nHTTP/1.1 199 What\r\n\r\n`;
+      const end = bytes.includes("/odd") ? odd : bytes.includes("/trailer") ? "Transfer-Encoding: chunked\r\n" : "";
+      const body = end.startsWith("T") ? `0\r\n${odd}\r\n` : "";
+      socket.write(`${interim}HTTP/1.1 200 OK\r\n${end === "" ? "Content-Length: 0\r\n" : end}\r\n${body}`);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await control.settle(simpleTable(host, [], { instances: [{ id: "odd", host: "127.0.0.1", port }] }));
+  const session = connect(bench.port);
+  expect(await ask(session, get)).toMatchObject({ status: 200, code: 0 });
+  expect(await ask(session, { ...get, ":path": "/odd" })).toMatchObject({ status: 502 });
+  expect(await ask(session, { ...get, ":path": "/trailer" })).toMatchObject({ status: 200, code: code.internal });
+  session.close();
+  server.close();
 });
 
 test("100 Continue comes when the app says so", async () => {

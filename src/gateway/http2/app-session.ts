@@ -60,7 +60,9 @@ export class AppSession {
     const cancel = clock.after(limits.connectMs, () => session.destroy());
     let connected = false;
     socket.once("connect", () => (connected = true));
-    session.once("connect", () => session.setLocalWindowSize(connectionWindowBytes));
+    session.once("connect", () => {
+      if (!session.destroyed) session.setLocalWindowSize(connectionWindowBytes);
+    });
     session.once("remoteSettings", () => {
       cancel();
       this.ready = true;

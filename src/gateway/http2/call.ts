@@ -108,7 +108,13 @@ export class Http2Call implements AppCall {
       if (status !== 100) this.#user.informed(status, answerList(raw ?? []));
     });
     stream.on("wantTrailers", () => {
-      if (!stream.closed && !stream.destroyed) stream.sendTrailers(headersOf({}, this.#trailers.flat()));
+      if (stream.closed || stream.destroyed) return;
+      try {
+        stream.sendTrailers(headersOf({}, this.#trailers.flat()));
+      } catch {
+        // A field that HTTP/2 doesn't have.
+        resetStream(stream, NGHTTP2_CANCEL);
+      }
     });
     stream.on("drain", () => this.#user.drained());
     let trailers: readonly string[] = [];

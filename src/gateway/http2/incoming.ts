@@ -108,7 +108,12 @@ export class Http2Incoming implements Incoming {
   }
 
   inform(status: number, fields: string[]): void {
-    if (!this.gone) this.body.additionalHeaders(headersOf({ ":status": status }, fields));
+    if (this.gone) return;
+    try {
+      this.body.additionalHeaders(headersOf({ ":status": status }, fields));
+    } catch {
+      // A status or field that HTTP/2 doesn't have: such an answer is optional.
+    }
   }
 
   begin({ status, fields, empty, trailing }: Beginning): void {
