@@ -143,6 +143,52 @@ describe("planRoute() with a guard watches", () => {
     expect(planRoute(seen, planTime + 15 * second).status?.guard).toBeUndefined();
   });
 
+  it.each<[string, (seen: RouteObserved) => RouteObserved]>([
+    [
+      "a target is missing, so that the last good split goes on",
+      (seen) => {
+        const traffic = [
+          { revisionName: "app-1", percent: 95 },
+          { revisionName: "app-9", percent: 5 },
+        ];
+        return { ...seen, route: { ...seen.route, spec: { rollout: { traffic, guard: { errorPercent: 1 } } } } };
+      },
+    ],
+    [
+      "the next Revision has no instance yet",
+      (seen) => ({
+        ...seen,
+        configurations: new Map([["app", { latestReady: "app-3", latestCreated: "app-3" }]]),
+        revisions: new Map(seen.revisions).set("app-3", {
+          configuration: "app",
+          generation: 3,
+          wasReady: true,
+          readyInstances: 0,
+        }),
+      }),
+    ],
+  ])("not what only serves on: %s", (_, change) => {
+    const follows = { traffic: follow, duration: "100s" };
+    let { seen } = after(observeRoute(world(follow, { errorPercent: 1 }, follows)), planTime);
+    ({ seen } = after(seen, planTime + 5 * second));
+    expect(seen.route.status?.guard).toMatchObject([{ to: "app-2", from: "app-1" }]);
+    const { plan } = confirmPlan(change(seen), planTime + 5 * second);
+    expect([percentOf(plan.status?.traffic, "app-2"), plan.status?.guard]).toEqual([5, undefined]);
+  });
+
+  it("nothing that has no Revision left to go back to", () => {
+    const shares: RouteWorld["traffic"] = [
+      { revisionName: "app-1", percent: 80 },
+      { revisionName: "lab-1", percent: 20 },
+    ];
+    const { plan } = confirmPlan(
+      observeRoute(
+        world(shares, { errorPercent: 1 }, { revisions: { "app-1": 1, "lab-1": 1 }, status: before(["old-1", 100]) }),
+      ),
+    );
+    expect(plan.status?.guard?.map(({ from }) => from) ?? []).not.toContain("old-1");
+  });
+
   it("nothing any more once the Route has no guard", () => {
     const { seen } = confirmPlan(observeRoute(world(canary(5), { errorPercent: 1 })));
     const without = { ...seen, route: { ...seen.route, spec: { rollout: { traffic: canary(5) } } } };
@@ -235,6 +281,26 @@ describe("planRoute() with a guard takes traffic back", () => {
       { to: "app-2", from: "app-1", startedAt: new Date(at + second).toISOString(), generation: 4 },
     ]);
     expect(conditionIn(plan, "RolloutComplete")).toEqual(["True"]);
+  });
+
+  it("and watches on where the spec changes before the Revision before has an instance", () => {
+    const { seen } = confirmPlan(observeRoute(world(follow, guard)));
+    const view = seen.revisions.get("app-1");
+    if (view === undefined) throw new Error("No app-1");
+    const revisions = new Map(seen.revisions).set("app-1", { ...view, readyInstances: 0 });
+    const trip = after({ ...seen, revisions, counted: counts(100, 50) }, at).seen;
+    const { route } = after(trip, at).seen;
+    const changed = {
+      ...trip,
+      counted: () => none,
+      route: { ...route, metadata: { ...route.metadata, generation: 4 } },
+    };
+    const startedAt = new Date(at + second).toISOString();
+    const { seen: anew, plan } = confirmPlan(changed, at + second);
+    expect(plan.status?.guard).toMatchObject([{ to: "app-2", from: "app-1", startedAt, generation: 4 }]);
+    expect(percentOf(plan.status?.traffic, "app-2")).toBe(100);
+    const again = planRoute({ ...anew, counted: counts(100, 50) }, at + 2 * second);
+    expect(again.events.map(({ reason }) => reason)).toEqual(["GuardTripped"]);
   });
 
   it("at once, and wakes the Revision before where that has no instance", () => {

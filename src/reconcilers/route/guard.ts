@@ -85,15 +85,18 @@ export function planGuard(input: GuardInput, now: number): Guarded {
   };
 }
 
-/** A watch that hasn't tripped, unless it is over: its Revision has no share any more, or has had all of it for a window. */
+/**
+ * A watch, unless it is over: its Revision has no share any more, or has had all of it for a window. One that tripped for an earlier generation begins
+ * anew: its Revision may still serve, because the spec changed before the traffic was back.
+ */
 function goOn(watch: Watch, input: GuardInput, { windowMs, now }: { windowMs: number; now: number }): Watch[] {
   const { decision, seen, confirmed, route } = input;
-  if (watch.trippedAt !== undefined || !receivers(decision).includes(watch.to)) return [];
-  // Another Revision is about to take its place.
-  if (!decision.leadsTo.includes(watch.to)) return [];
-  if (seen.revisions.get(watch.from)?.wasReady !== true) return [];
-  const { settledAt, ...rest } = watch;
-  const next = { ...rest, generation: route.metadata.generation ?? 1 };
+  const generation = route.metadata.generation ?? 1;
+  if (watch.trippedAt !== undefined && watch.generation === generation) return [];
+  if (!watched(decision).includes(watch.to) || seen.revisions.get(watch.from)?.wasReady !== true) return [];
+  const { to, from, startedAt, settledAt } = watch;
+  if (watch.trippedAt !== undefined) return [{ to, from, startedAt: new Date(now).toISOString(), generation }];
+  const next = { to, from, startedAt, generation };
   if (hasShare(decision.served, watch.from)) return [next];
   if (settledAt !== undefined) return now - Date.parse(settledAt) >= windowMs ? [] : [{ ...next, settledAt }];
   return [confirmed ? { ...next, settledAt: new Date(now).toISOString() } : next];
@@ -103,10 +106,10 @@ function goOn(watch: Watch, input: GuardInput, { windowMs, now }: { windowMs: nu
 function newWatches({ route, decision, current, seen }: GuardInput, known: readonly Watch[], now: number): Watch[] {
   const names = new Set(known.map(({ to }) => to));
   const found: Watch[] = [];
-  for (const to of receivers(decision)) {
+  for (const to of watched(decision)) {
     if (names.has(to)) continue;
     const from = predecessor(to, { decision, current, seen, bad: names });
-    if (from === undefined) continue;
+    if (from === undefined || seen.revisions.get(from)?.wasReady !== true) continue;
     names.add(to);
     const generation = route.metadata.generation ?? 1;
     found.push({ to, from, startedAt: new Date(now).toISOString(), generation });
@@ -162,10 +165,13 @@ function faultsOf({ errorPercent, p95Milliseconds }: GuardRule, { requests, erro
   return faults;
 }
 
-/** Revisions that get requests: by a share, or because these match. */
-function receivers({ served, matches }: SplitDecision): string[] {
+/**
+ * Revisions that get requests, by a share or because these match, as the targets want it: not those that only serve on until another can take
+ * their place.
+ */
+function watched({ served, matches, leadsTo }: SplitDecision): string[] {
   const split = served.filter(({ percent }) => percent > 0).map(({ revisionName }) => revisionName);
-  return [...new Set([...split, ...matches.map(({ revision }) => revision)])];
+  return [...new Set([...split, ...matches.map(({ revision }) => revision)])].filter((one) => leadsTo.includes(one));
 }
 
 function hasShare(served: readonly ServedTarget[], revision: string): boolean {
