@@ -33,6 +33,10 @@ beforeAll(async () => {
         if (req.url?.endsWith("own") === true) res.setHeader("Set-Cookie", "id=of-the-app; Path=/x");
         if (req.url?.endsWith("broken") === true)
           res.writeHead(200, { "content-length": 100 }).write("x", () => res.destroy());
+        else if (req.url?.endsWith("trailers") === true)
+          res
+            .writeHead(200, { "transfer-encoding": "chunked" })
+            .write("x", () => res.socket?.end("0\r\nno field\r\n\r\n"));
         else res.end(name);
       }),
     ),
@@ -164,12 +168,13 @@ test("what guards ask is counted on all fronts: requests, failures and answers t
   const told = control.outcomes.length;
   await Promise.all([get(), getByNode([]), getBy2({})]);
   await expect(get({}, "/broken")).rejects.toThrow();
+  await expect(get({}, "/trailers")).rejects.toThrow();
   expect(await getByNode([], "/broken")).toMatch(/\r\n\r\nx$/);
-  await until(() => control.outcomes.slice(told).reduce((sum, { guard }) => sum + (guard?.[0] ?? 0), 0) >= 5);
+  await until(() => control.outcomes.slice(told).reduce((sum, { guard }) => sum + (guard?.[0] ?? 0), 0) >= 6);
   const sums = [0, 1, 2].map((i) =>
     control.outcomes.slice(told).reduce((sum, { guard }) => sum + (guard?.[i] ?? 0), 0),
   );
-  expect(sums).toEqual([5, 2, 0]);
+  expect(sums).toEqual([6, 3, 0]);
 });
 
 test("the split stays exact without keys while an instance refuses connections and requests go to another", async () => {

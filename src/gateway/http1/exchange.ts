@@ -250,6 +250,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
       if (upstream !== undefined) this.#context.pool.put(upstream, this.clock.now());
     } else upstream?.destroy();
     const { over } = this;
+    if (lines === undefined) this.#placement.broke();
     this.#finish(this.#status);
     this.#free();
     if (over) return;
