@@ -137,7 +137,11 @@ export function startRouteController(deps: ReconcilerDeps): Controller {
         claims.subscribe((route) => enqueue(route)),
         secrets.subscribe(({ object }) => enqueueAll(routes.by("secret", keyOf(object)))),
         certificates?.subscribe((route) => enqueue(route)) ?? (() => {}),
-        deps.outcomes.subscribe((route) => enqueue(route)),
+        // Each second of each Route with a guard and requests, of which only what is being watched is looked at.
+        deps.outcomes.subscribe((route) => {
+          const watches = routes.get(route)?.status?.guard ?? [];
+          if (watches.some(({ trippedAt }) => trippedAt === undefined)) enqueue(route);
+        }),
       ];
       return () => {
         for (const end of ends) end();
