@@ -1,4 +1,5 @@
-import { closeSync, openSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,3 +59,40 @@ test("a file that can't be written costs lines, which are counted", async () => 
   closeSync(readOnly);
   expect(log.takeDropped()).toBe(2);
 });
+
+test("after a line that was cut by a full disk the next one begins a line of its own", async () => {
+  // A pipe is full like a disk: it takes a part, then none.
+  const fifo = join(dir, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+  const log = new AccessLog(writer, systemClock);
+  log.write(`${"x".repeat(1 << 20)}\n`);
+  await log.flush();
+  expect(log.takeDropped()).toBe(1);
+  const taken = readAll(reader);
+  expect(taken.length).toBeGreaterThan(0);
+  expect(taken).not.toContain("\n");
+  log.write("next\n");
+  await log.flush();
+  log.write("last\n");
+  await log.flush();
+  expect(readAll(reader)).toBe("\nnext\nlast\n");
+  expect(log.takeDropped()).toBe(0);
+  closeSync(reader);
+  closeSync(writer);
+});
+
+/** What a pipe holds now. */
+function readAll(fd: number): string {
+  const buffer = Buffer.alloc(1 << 20);
+  let text = "";
+  for (;;) {
+    try {
+      text += buffer.toString("latin1", 0, readSync(fd, buffer));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EAGAIN") return text;
+      throw error;
+    }
+  }
+}

@@ -20,6 +20,8 @@ export class AccessLog {
   #timer: (() => void) | undefined;
   #writing: Promise<void> | undefined;
   #dropped = 0;
+  /** The file may end in the middle of a line, which was written in part before the disk was full. */
+  #torn = false;
 
   /** @param fd of a file that is open for appending */
   constructor(fd: number, clock: Clock) {
@@ -65,12 +67,16 @@ export class AccessLog {
   #send(): void {
     if (this.#writing !== undefined || this.#lines.length === 0) return;
     const count = this.#lines.length;
-    const text = this.#lines.join("");
+    const text = `${this.#torn ? "\n" : ""}${this.#lines.join("")}`;
     this.#lines = [];
     this.#length = 0;
     this.#writing = append(this.#fd, Buffer.from(text)).then(
-      () => this.#written(),
       () => {
+        this.#torn = false;
+        this.#written();
+      },
+      () => {
+        this.#torn = true;
         this.#dropped += count;
         this.#written();
       },

@@ -8,10 +8,11 @@ export function fieldInLines(lines: string, name: string): string | undefined {
   let pattern = lineOf.get(name);
   if (pattern === undefined) {
     // Names are letters and dashes, which mean nothing in a pattern.
-    pattern = new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*\\r$`, "gim");
+    // The space around a value is left to trim(): a pattern that looks for it takes quadratic time on a value full of spaces.
+    pattern = new RegExp(`^${name}:(.*)\\r$`, "gim");
     lineOf.set(name, pattern);
   }
-  const values = [...lines.matchAll(pattern)].map(([, value = ""]) => value);
+  const values = [...lines.matchAll(pattern)].map(([, value = ""]) => value.trim());
   return values.length === 0 ? undefined : values.join(", ");
 }
 

@@ -77,6 +77,21 @@ test("spans go out in batches; those beyond a bound are dropped and counted", as
   expect(batches).toHaveLength(1);
 });
 
+test("a value full of spaces is read in a time that its length bounds", () => {
+  const value = `a${" ".repeat(1_000_000)}b`;
+  // With time that grows with the square of it, this takes a quarter of an hour.
+  expect(fieldInLines(`User-Agent: ${value} \r\n`, "user-agent")).toBe(value);
+});
+
+test("a line has no byte that a terminal takes for a command", () => {
+  const { observer, lines } = setup();
+  const path = "/\u007f\u0080\u009b31m\u009f\u001b[0m";
+  observer.see(arrival({ "user-agent": "\u009b2J" }, { target: path }))?.ended(ending);
+  // eslint-disable-next-line no-control-regex -- these are what it is about
+  expect(lines[0]).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({ path, userAgent: "\u009b2J" });
+});
+
 test("a line is one line, whatever clients write, and of bounded length", () => {
   const { observer, lines } = setup();
   const target = `/a"\n\u2028${"b".repeat(5_000)}?token=s3cret`;
@@ -120,13 +135,14 @@ test.each([
   { invalid: false, trace: undefined, lines: ["Host: a", "Traceparent: x", "Tracestate: s", "B: 1"] },
   { invalid: true, trace: undefined, lines: ["Host: a", "B: 1"] },
   { invalid: false, trace: "own", lines: ["Host: a", "Tracestate: s", "B: 1", "traceparent: @"] },
-  { invalid: true, trace: "own", lines: ["Host: a", "B: 1", "traceparent: @"] },
+  { invalid: false, trace: "new", lines: ["Host: a", "B: 1", "traceparent: @"] },
+  { invalid: true, trace: "new", lines: ["Host: a", "B: 1", "traceparent: @"] },
 ])("the app's fields with invalid=$invalid and trace=$trace", ({ invalid, trace, lines }) => {
   const context = trace === undefined ? undefined : { traceId, spanId: "00f067aa0ba902b7", sampled: true };
   const sighting = new Sighting(arrival(), {
     logged: false,
     trace: context,
-    parent: undefined,
+    parent: trace === "own" ? context : undefined,
     invalid,
     done: () => {},
   });

@@ -70,9 +70,9 @@ export class Sighting {
     return this.#options.invalid ? null : undefined;
   }
 
-  /** Whether the client's `tracestate` goes on: it belongs to its `traceparent` (W3C Trace Context §3.3.1). */
+  /** Whether the client's `tracestate` goes on: it belongs to its `traceparent`, and says nothing of another trace (W3C Trace Context §3.3.1). */
   get keepsTracestate(): boolean {
-    return !this.#options.invalid;
+    return !this.#options.invalid && (this.trace === undefined || this.#options.parent !== undefined);
   }
 
   /** The path, without a query: those hold tokens and addresses of people. */
@@ -126,7 +126,8 @@ export class Sighting {
       traceId: this.trace?.traceId ?? this.#options.parent?.traceId ?? "",
       userAgent: this.userAgent ?? "",
     };
-    return `${JSON.stringify(line)}\n`;
+    // Terminals take some of these for commands, and JSON leaves them as they are.
+    return `${JSON.stringify(line).replaceAll(/[\u007f-\u009f]/g, escaped)}\n`;
   }
 
   /** Its span, by the names of OpenTelemetry's conventions for HTTP servers. */
@@ -160,6 +161,10 @@ export class Sighting {
       },
     };
   }
+}
+
+function escaped(char: string): string {
+  return `\\u00${char.charCodeAt(0).toString(16)}`;
 }
 
 function given(text: string): string | undefined {
