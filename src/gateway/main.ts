@@ -20,7 +20,7 @@ import { readTableFile, removeLeftovers, writeTableFile } from "./table-file.ts"
 import { Threads } from "./threads.ts";
 
 const log = createLog("gateway");
-/** How long it waits for the next gateway that it asked for. */
+/** How long it waits for the next gateway that it asked for, until it asks again. */
 const nextMs = 10_000;
 /** How long the last spans may take on their way when it ends. */
 const lastSpansMs = 2_000;
@@ -158,12 +158,14 @@ async function run(options: FullGatewayOptions): Promise<void> {
   process.on("SIGINT", () => {});
 }
 
-/** Asks the supervisor for the next gateway; where none comes, the end of this one makes it. */
+/**
+ * Asks the supervisor for the next gateway, again and again: it may be away, or the next one may not start. Meanwhile this one serves with the
+ * threads that it has, which is more than nothing.
+ */
 function askForNext(path: string, stillWanted: () => boolean): void {
+  if (!stillWanted()) return;
   writeFile(path, "").catch((error: unknown) => log.error({ error, path }, "The next gateway can't be asked for"));
-  systemClock.after(nextMs, () => {
-    if (stillWanted()) process.exit(1);
-  });
+  systemClock.after(nextMs, () => askForNext(path, stillWanted));
 }
 
 function exporterOf({ id, version, tracing }: FullGatewayOptions): Exporter | undefined {

@@ -2,9 +2,9 @@ import { readdir, realpath, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readJson } from "../lib/files.ts";
-import { endProcess, isRunning, waitForEnd } from "../lib/process.ts";
+import { endProcess, waitForEnd } from "../lib/process.ts";
 import { type PlatformConfig, type PlatformPaths, platformPaths } from "./config.ts";
-import { sendCommand } from "./supervisor/commands.ts";
+import { isUnanswered, sendCommand } from "./supervisor/commands.ts";
 import { lockDirectory } from "./supervisor/lock.ts";
 import { runProgram } from "./supervisor/programs.ts";
 import { type ProcessRecord, removeRecord, runningRecord, runningUnder } from "./supervisor/records.ts";
@@ -33,9 +33,11 @@ export async function down(options: DownOptions): Promise<void> {
   }
   const paths = platformPaths(dataDir);
   const supervisor = await runningRecord(paths, "supervisor");
-  if (supervisor === undefined || !(await stopSupervisor(supervisor, paths))) {
-    // Held until this process ends: nothing starts meanwhile.
-    if (!(await lockSoon(dataDir))) {
+  const stopped = supervisor !== undefined && (await stopSupervisor(supervisor, paths));
+  // Held until this process ends: nothing starts meanwhile.
+  const locked = await lockSoon(dataDir);
+  if (!stopped) {
+    if (!locked) {
       throw new Error(`Elafros is just being started on ${dataDir}: run "elafros down" again when it serves`);
     }
     // A killed supervisor left the others: end them in the same order.
@@ -94,17 +96,23 @@ async function readConfig(dataDir: string): Promise<PlatformConfig | undefined> 
   return (await readJson(platformPaths(dataDir).config)) as PlatformConfig | undefined;
 }
 
+/** For so long the one that runs may listen nowhere: while it hands over to another one ("elafros upgrade"). */
+const handingOverMs = 60_000;
+
 /** Asks it to stop everything. False where it has ended without: killed, or while it was still starting. */
 async function stopSupervisor(supervisor: ProcessRecord, paths: PlatformPaths): Promise<boolean> {
   if (supervisor.starting === true) {
     await endProcess(supervisor, startingGraceMs);
     return false;
   }
-  try {
-    await sendCommand(paths.supervisorSocket, "/stop");
-  } catch (error) {
-    if (await isRunning(supervisor)) throw error;
-    return false;
+  for (const end = Date.now() + handingOverMs; ; await sleep(50)) {
+    try {
+      await sendCommand(paths.supervisorSocket, "/stop");
+      break;
+    } catch (error) {
+      if ((await runningRecord(paths, "supervisor")) === undefined) return false;
+      if (!isUnanswered(error) || Date.now() > end) throw error;
+    }
   }
   if (!(await waitForEnd(supervisor, 10_000))) await endProcess(supervisor, 0);
   return true;

@@ -17,8 +17,13 @@ async function follow(path: string, write: (text: string) => void, signal: Abort
     const size = await sizeOf(path);
     if (size < at) at = 0;
     if (size > at) {
-      for await (const text of createReadStream(path, { start: at, end: size - 1, encoding: "utf8" }))
-        write(String(text));
+      try {
+        for await (const text of createReadStream(path, { start: at, end: size - 1, encoding: "utf8" }))
+          write(String(text));
+      } catch (error) {
+        // Taken away since it was looked at; there may be another one soon.
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      }
       at = size;
     }
     await sleep(lookMs, undefined, { signal }).catch(() => {});

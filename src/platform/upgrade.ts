@@ -7,8 +7,9 @@ import { realpath } from "node:fs/promises";
 import { version } from "../lib/version.ts";
 import { type PlatformPaths, platformPaths } from "./config.ts";
 import { requireRoot } from "./settings.ts";
-import { sendCommand, UnknownCommandError } from "./supervisor/commands.ts";
+import { isUnanswered, sendCommand, UnknownCommandError } from "./supervisor/commands.ts";
 import { launchSupervisor } from "./supervisor/launch.ts";
+import { lockDirectory } from "./supervisor/lock.ts";
 import { controlFlags, nodeFlags, programPath } from "./supervisor/programs.ts";
 import { type ProcessName, readRecord, runningRecord } from "./supervisor/records.ts";
 import type { ControlCheck } from "./control/options.ts";
@@ -28,6 +29,12 @@ export async function upgrade(options: UpgradeOptions): Promise<void> {
   if (running.every((record) => record === undefined)) {
     throw new Error(
       `Elafros doesn't run on ${options.dataDir}: start it with "elafros up", which starts version ${version}`,
+    );
+  }
+  // Held until this process ends.
+  if (!lockDirectory(paths.run)) {
+    throw new Error(
+      `Another "elafros upgrade" is under way on ${options.dataDir}: run this one when that one has ended`,
     );
   }
   await checkControl(dataDir);
@@ -60,9 +67,18 @@ async function checkControl(dataDir: string): Promise<void> {
     child.once("error", reject);
     child.once("close", () => resolve());
   });
-  const { ready, error } = (output === "" ? {} : JSON.parse(output)) as { ready?: boolean; error?: string };
+  const { ready, error } = answerIn(output);
   if (ready === true) return;
-  throw new Error(`Version ${version} can't take over, and nothing was changed: ${error ?? errors.trim()}`);
+  const why = error ?? (errors.trim() || output.trim() || "it ended without a word");
+  throw new Error(`Version ${version} can't take over, and nothing was changed: ${why}`);
+}
+
+function answerIn(output: string): { ready?: boolean; error?: string } {
+  try {
+    return (JSON.parse(output) as { ready?: boolean; error?: string } | null) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 async function succeed(paths: PlatformPaths, dataDir: string): Promise<void> {
@@ -81,6 +97,12 @@ function failure(name: ProcessName, from: string | undefined, error: unknown): E
   if (error instanceof UnknownCommandError) {
     return new Error(
       `The supervisor${old} that runs can't hand over to another one, and nothing was changed: run "elafros down", then "elafros up"`,
+    );
+  }
+  if (isUnanswered(error)) {
+    return new Error(
+      `The supervisor doesn't answer (${why}), so its ${name} was not replaced: it is being started or stopped, or was killed. Look at "elafros status", then run "elafros upgrade" again, or "elafros up"`,
+      { cause: error },
     );
   }
   const now = {

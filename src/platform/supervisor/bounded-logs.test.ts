@@ -1,4 +1,4 @@
-import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -22,6 +22,13 @@ test("boundLogs() puts large logs aside once, and who writes them goes on", asyn
     await boundLogs(dir, 10);
     expect(await readFile(`${path}.1`, "utf8")).toBe("second\nthird 8901\n");
     expect((await readdir(dir)).toSorted()).toEqual(["control.log", "control.log.1", "no-log", "small.log"]);
+    // A link that somebody else left where the log was put aside isn't written through.
+    await rm(`${path}.1`);
+    await symlink(join(dir, "small.log"), `${path}.1`);
+    await writer.write("fourth 901\n");
+    await boundLogs(dir, 10);
+    expect(await readFile(join(dir, "small.log"), "utf8")).toBe("12345");
+    expect(await readFile(`${path}.1`, "utf8")).toBe("fourth 901\n");
     await writer.close();
   } finally {
     await rm(dir, { recursive: true });

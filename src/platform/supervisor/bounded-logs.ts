@@ -3,8 +3,8 @@
  * which a process goes on at its start, since it appends. Lines that come between the last look and the cut are lost, which is rare and
  * better than a full disk.
  */
-import { createReadStream, createWriteStream } from "node:fs";
-import { copyFile, readdir, stat, truncate } from "node:fs/promises";
+import { constants, createReadStream, createWriteStream } from "node:fs";
+import { copyFile, readdir, rm, stat, truncate } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Log } from "../../lib/log.ts";
@@ -44,7 +44,9 @@ export async function boundLogs(directory: string, maxBytes: number): Promise<vo
 
 async function boundLog(path: string, maxBytes: number): Promise<void> {
   if ((await stat(path)).size <= maxBytes) return;
-  await copyFile(path, `${path}.1`);
+  // First, for the room on a full disk; and what is there may be a link, in a directory that others can write to as well.
+  await rm(`${path}.1`, { force: true });
+  await copyFile(path, `${path}.1`, constants.COPYFILE_EXCL);
   // What came while so much was copied; what comes while so little is, is little indeed.
   const copied = (await stat(`${path}.1`)).size;
   await pipeline(createReadStream(path, { start: copied }), createWriteStream(`${path}.1`, { flags: "a" }));

@@ -71,9 +71,14 @@ export class UnknownCommandError extends Error {
   override readonly name = "UnknownCommandError";
 }
 
+/** Whether a command got no answer, since no supervisor listens, or the one that did has ended. */
+export function isUnanswered(error: unknown): boolean {
+  return ["ENOENT", "ECONNREFUSED", "ECONNRESET"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
 /**
  * Sends a command to a running supervisor, with what it needs as JSON.
- * @throws Error with its sentence; UnknownCommandError where it doesn't know the command; with `code` ENOENT or ECONNREFUSED where none listens
+ * @throws Error with its sentence; UnknownCommandError where it doesn't know the command; one that `isUnanswered` knows where none listens
  */
 export async function sendCommand(socketPath: string, path: string, more?: object): Promise<void> {
   await new Promise<void>((resolve, reject) => {

@@ -17,7 +17,7 @@ import { version } from "../../lib/version.ts";
 import { acmeServer, httpsAddress, type PlatformConfig, type PlatformPaths, platformPaths } from "../config.ts";
 import { openAccessLog } from "./access-log.ts";
 import { keepLogsBounded } from "./bounded-logs.ts";
-import { type SupervisorCommands, serveCommands } from "./commands.ts";
+import { type SupervisorCommands, sendCommand, serveCommands } from "./commands.ts";
 import { confinement, gatewayFiles, prepareGatewayDirectory } from "./confinement.ts";
 import { wholeConfig } from "./defaults.ts";
 import { lockDirectory, unlockDirectory } from "./lock.ts";
@@ -60,8 +60,11 @@ async function start(
 ): Promise<void> {
   const last = (await readJson(paths.config)) as Partial<PlatformConfig> | undefined;
 
+  const succeeding = isSuccessor();
   const takingOver =
-    (await runningRecord(paths, "control")) !== undefined || (await runningRecord(paths, "gateway")) !== undefined;
+    succeeding ||
+    (await runningRecord(paths, "control")) !== undefined ||
+    (await runningRecord(paths, "gateway")) !== undefined;
   // Sockets that live on keep their addresses: settings that changed meanwhile count from the next whole start on.
   const config = wholeConfig(dataDir, last, takingOver && last !== undefined ? {} : settings);
   const accessLog = openAccessLog(config);
@@ -74,7 +77,7 @@ async function start(
   const { sockets, prepared } =
     takingOver && process.channel !== undefined ? await takeSockets(config) : await bindAll(config);
   const { prefix, uid } = await confining;
-  if (isSuccessor()) {
+  if (succeeding) {
     await untilReleased();
     if (!lockDirectory(dataDir)) throw new Error(`Another process holds the lock of ${dataDir}`);
   }
@@ -145,6 +148,9 @@ async function start(
   };
   const commands: SupervisorCommands = {
     stop: async () => {
+      const successor = await succession?.catch(() => undefined);
+      // Who asks means the one that looks after everything now.
+      if (successor !== undefined) return sendCommand(paths.supervisorSocket, "/stop");
       await stop();
       endSoon();
     },
@@ -155,6 +161,7 @@ async function start(
     },
     succeed: async (command) => {
       if (succession !== undefined) throw new Error("It is handing over already");
+      if (stopping !== undefined) throw new Error("It is stopping");
       succession = handOver({ command, dataDir, sockets, log, release, resume });
       try {
         await succession;
@@ -189,10 +196,11 @@ async function start(
     await Promise.all(all.map((each) => each.resume()));
     await lookAfter();
   };
+  // Before anybody can ask it to stop, which takes the record away.
+  await writeRecord(paths, self);
   await lookAfter();
   keepLogsBounded(paths.logs, { log, more: accessLog === undefined ? [] : [accessLog.path] });
-  await writeRecord(paths, self);
-  if (isSuccessor()) forgetPredecessor();
+  if (succeeding) forgetPredecessor();
 
   async function takeSockets(settled: PlatformConfig): Promise<{ sockets: Sockets; prepared: Prepared }> {
     const sockets = await receiveSockets();

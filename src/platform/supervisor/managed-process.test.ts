@@ -199,6 +199,48 @@ test("resume() looks after what another supervisor started meanwhile", async () 
   expect((await next(between)).pid).not.toBe(between.pid);
 });
 
+test("resume() looks after one again that it had taken over itself", async () => {
+  const first = manage();
+  await first.start();
+  const before = await next();
+  await first.release();
+  const managed = manage();
+  await managed.start();
+  await managed.release();
+  // So that it has looked meanwhile, and seen that it is another's.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await managed.resume();
+  await endProcess(before, 0);
+  expect((await next(before)).pid).not.toBe(before.pid);
+});
+
+test("resume() ends what another supervisor only began to start", async () => {
+  const managed = manage();
+  await managed.start();
+  const before = await next();
+  await managed.release();
+  await endProcess(before, 0);
+  const begun = spawn("sleep", ["1000"]);
+  const ended = once(begun, "exit");
+  const identity = await identifyProcess(begun.pid ?? 0);
+  if (identity === undefined) throw new Error("It doesn't run");
+  await writeRecord(paths, { ...identity, name: "gateway", since: before.since, version: "2", starting: true });
+  await managed.resume();
+  await ended;
+  expect((await next(before)).pid).not.toBe(begun.pid);
+});
+
+test("replace() and restart() leave alone what another supervisor looks after", async () => {
+  const managed = manage();
+  await managed.start();
+  const before = await next();
+  await managed.release();
+  await expect(managed.replace()).rejects.toThrow('Another supervisor looks after "gateway" now');
+  await expect(managed.restart()).rejects.toThrow('Another supervisor looks after "gateway" now');
+  expect(await isRunning(before)).toBe(true);
+  await managed.resume();
+});
+
 test("replaceAsked() replaces at once, and asks each start for its arguments", async () => {
   let starts = 0;
   const managed = manage(undefined, {

@@ -54,6 +54,8 @@ interface Running {
   startedAt: number;
   /** Ours to end: its end is expected. */
   ending: boolean;
+  /** No child of ours: its end is looked for. */
+  adopted?: true;
 }
 
 export class ManagedProcess {
@@ -110,6 +112,7 @@ export class ManagedProcess {
    */
   async replace(): Promise<void> {
     await this.#change(async () => {
+      this.#checkMine();
       const before = this.#current;
       if (before === undefined) return this.#spawnOrTryAgain();
       this.#current = await this.#spawn(before);
@@ -136,6 +139,7 @@ export class ManagedProcess {
   /** Ends the one that runs and starts another. */
   async restart(): Promise<void> {
     await this.#change(async () => {
+      this.#checkMine();
       const before = this.#current;
       this.#current = undefined;
       if (before !== undefined) {
@@ -159,11 +163,14 @@ export class ManagedProcess {
     await this.#change(async () => {
       const record = await readRecord(this.#paths, this.name);
       const mine = this.#current;
-      if (record !== undefined && record.pid !== mine?.record.pid && (await isRunning(record)))
-        await this.#adopt(record);
+      const other = record !== undefined && record.pid !== mine?.record.pid && (await isRunning(record));
+      // As in start(): nobody knows whether it would ever serve.
+      if (other && record.starting === true) await endProcess(record, 0);
+      if (other && record.starting !== true) await this.#adopt(record);
       else if (mine === undefined) this.#startAgain();
-      else if (await isRunning(mine.record)) await this.#writeRecord(mine.record);
-      else this.#ended(mine, "unknown");
+      else if (!(await isRunning(mine.record))) this.#ended(mine, "unknown");
+      else if (mine.adopted === true) await this.#adopt(mine.record);
+      else await this.#writeRecord(mine.record);
     });
   }
 
@@ -183,6 +190,10 @@ export class ManagedProcess {
       await Promise.all(this.#ends);
       await removeRecord(this.#paths, this.name);
     });
+  }
+
+  #checkMine(): void {
+    if (this.#released) throw new Error(`Another supervisor looks after "${this.name}" now: ask again`);
   }
 
   #change<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -214,13 +225,13 @@ export class ManagedProcess {
   }
 
   async #adopt(record: ProcessRecord): Promise<void> {
-    const running: Running = { record, startedAt: Date.now() - steadyMs, ending: false };
+    const running: Running = { record, startedAt: Date.now() - steadyMs, ending: false, adopted: true };
     this.#current = running;
     this.#log.info({ pid: record.pid }, "took over a running process");
     await this.#writeRecord(record);
     const poll = setInterval(() => {
       void isRunning(record).then((alive) => {
-        if (alive && !this.#released) return;
+        if (alive && !this.#released && this.#current === running) return;
         clearInterval(poll);
         this.#ended(running, "unknown");
       });

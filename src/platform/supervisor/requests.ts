@@ -1,7 +1,10 @@
-import { existsSync, watch } from "node:fs";
+import { existsSync, type FSWatcher, watch } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { Log } from "../../lib/log.ts";
+
+/** What is told of nowhere is looked for this often. */
+const lookMs = 5_000;
 
 /**
  * Calls `asked` whenever somebody makes a file at `path`, which is taken away then, and at once where it is there already. A file, since the
@@ -16,10 +19,20 @@ export function watchRequests(path: string, { asked, log }: { asked: () => void;
       if (error.code !== "ENOENT") log.warn({ error, path }, "a request can't be taken");
     });
   };
-  const watcher = watch(dirname(path), { persistent: false }, (_, name) => {
-    if (name === basename(path)) look();
-  });
-  watcher.on("error", (error) => log.error({ error, path }, "requests aren't seen any more"));
+  let watcher: FSWatcher | undefined;
+  try {
+    watcher = watch(dirname(path), { persistent: false }, (_, name) => {
+      if (name === basename(path)) look();
+    });
+    watcher.on("error", (error) => log.warn({ error, path }, "requests are seen later"));
+  } catch (error) {
+    // The machine allows only so many (fs.inotify.max_user_instances), and other programs may have them all.
+    log.warn({ error, path }, "requests are seen later");
+  }
+  const timer = setInterval(look, lookMs).unref();
   look();
-  return () => watcher.close();
+  return () => {
+    watcher?.close();
+    clearInterval(timer);
+  };
 }

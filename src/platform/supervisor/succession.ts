@@ -85,7 +85,8 @@ export async function untilReleased(): Promise<void> {
       if ((message as { type?: string }).type === "released") resolve();
     });
     process.once("disconnect", () => resolve());
-    process.send?.({ type: "prepared" });
+    if (process.connected) process.send?.({ type: "prepared" }, undefined, undefined, () => {});
+    else resolve();
   });
 }
 
@@ -126,7 +127,7 @@ function listen(child: ChildProcess): { next(word: "prepared" | "ready"): Promis
     output += part;
     const [line, ...more] = output.split("\n");
     if (line === undefined || more.length === 0) return;
-    const { ready, error } = JSON.parse(line) as { ready?: boolean; error?: string };
+    const { ready, error } = readyOrError(line);
     if (ready === true) said.add("ready");
     else fail(error ?? `it said ${line}`);
     wake();
@@ -147,6 +148,15 @@ function listen(child: ChildProcess): { next(word: "prepared" | "ready"): Promis
         wake();
       }),
   };
+}
+
+/** What a line says; another program than expected may say anything. */
+function readyOrError(line: string): { ready?: boolean; error?: string } {
+  try {
+    return (JSON.parse(line) as { ready?: boolean; error?: string } | null) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 async function end(child: ChildProcess): Promise<void> {
