@@ -78,3 +78,13 @@ test("says what became of requests after the load, and nothing where there were 
   for (let thread = 0; thread < 2; thread++) reports.fromThread({ revisions: [], outcomes: [], linesDropped: 0 });
   expect(said.slice(2).map(({ type }) => type)).toEqual(["load"]);
 });
+
+test("says once that nothing is under way any more, where that was said before", async () => {
+  const { clock, said, reports } = setup(1);
+  const running = { route: "x/r", revision: "x/a", codes: {}, steps: [], ms: 0, running: 1, waiting: 0 };
+  for (const outcomes of [[running], [], []]) {
+    await clock.advance(1_000);
+    reports.fromThread({ revisions: [], outcomes, linesDropped: 0 });
+  }
+  expect(said.flatMap((one) => (one.type === "outcomes" ? [one.outcomes] : []))).toEqual([[running], []]);
+});

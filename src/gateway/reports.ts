@@ -30,6 +30,8 @@ export class LoadReports {
   /** Of threads that have answered; control adds them up. */
   readonly #outcomes: Outcome[] = [];
   #linesDropped = 0;
+  /** The last report told of requests that were under way. */
+  #told = false;
   #missing = 0;
   #reportedAt: number;
   #sums = new Map<string, LinkLoad>();
@@ -72,7 +74,11 @@ export class LoadReports {
     const seen = [...this.#sums.values()];
     this.#sums = new Map();
     this.#options.toControl({ type: "load", ms, revisions: seen.map(rounded) });
-    if (this.#outcomes.length > 0) this.#options.toControl({ type: "outcomes", outcomes: this.#outcomes.splice(0) });
+    // What was under way may be gone without an end: into another Revision's hands, or with a thread. Then that is said, too.
+    if (this.#outcomes.length > 0 || this.#told)
+      this.#options.toControl({ type: "outcomes", outcomes: [...this.#outcomes] });
+    this.#told = this.#outcomes.some(({ running }) => running > 0);
+    this.#outcomes.length = 0;
     const { sent, dropped } = this.#options.spans?.() ?? { sent: 0, dropped: 0 };
     const linesDropped = this.#linesDropped;
     this.#linesDropped = 0;

@@ -41,16 +41,17 @@ test("coldStartSpans() puts the phases below the start, and that below the reque
   expect(coldStartSpans(start, { revision: "x/a", instance: "i", trace: trace.replace(/1$/, "0") })).toEqual([]);
 });
 
-test("a demand is counted once, when an instance is ready; none where one is already", () => {
+test("a demand is counted once, when an instance is ready; none where one is already", async () => {
   const clock = manualClock();
   const spans: Span[] = [];
   let instances: InstanceState[] = [];
   let listener: (key: WorkloadKey) => void = () => {};
   const key = { namespace: "x", name: "a" };
+  let present = true;
   const cold = watchColdStarts({
     clock,
     workloads: {
-      get: (of): WorkloadState | undefined => (of.name === "a" ? { key, desired: 1, instances } : undefined),
+      get: (of): WorkloadState | undefined => (present && of.name === "a" ? { key, desired: 1, instances } : undefined),
       subscribe: (added) => {
         listener = added;
         return () => {};
@@ -82,4 +83,9 @@ test("a demand is counted once, when an instance is ready; none where one is alr
   expect(cold.lines()).toContain(
     'elafros_cold_start_seconds_bucket{revision="x/a",origin="nothing",phase="created",le="0.025"} 1',
   );
+  await clock.advance(60 * 60_000 + 1);
+  expect(count()).toHaveLength(4);
+  // Its Revision is gone.
+  present = false;
+  expect(count()).toEqual([]);
 });

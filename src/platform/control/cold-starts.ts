@@ -22,6 +22,9 @@ const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 /** After this long it isn't this demand that an instance answers. */
 const forgetMs = 10 * 60_000;
 
+/** A Revision that is gone is told of for so long after its last start. */
+const keptMs = 60 * 60_000;
+
 export interface ColdStart {
   origin: Origin;
   /** Milliseconds since the epoch: of the demand, and of each phase's end. */
@@ -48,6 +51,8 @@ interface Series {
   labels: { revision: string; origin: Origin; phase: Phase };
   counts: number[];
   sum: number;
+  /** When it last changed; milliseconds since the epoch. */
+  at: number;
 }
 
 export function watchColdStarts({ workloads, clock, spans }: ColdStartsOptions): ColdStarts {
@@ -60,7 +65,7 @@ export function watchColdStarts({ workloads, clock, spans }: ColdStartsOptions):
       let one = series.get(key);
       if (one === undefined) {
         const labels = { revision, origin: start.origin, phase };
-        series.set(key, (one = { labels, counts: Array.from({ length: bounds.length + 1 }, () => 0), sum: 0 }));
+        series.set(key, (one = { labels, counts: Array.from({ length: bounds.length + 1 }, () => 0), sum: 0, at: 0 }));
       }
       const seconds = (start.ends[phase] - from) / 1_000;
       from = start.ends[phase];
@@ -68,6 +73,7 @@ export function watchColdStarts({ workloads, clock, spans }: ColdStartsOptions):
       const index = place < 0 ? bounds.length : place;
       one.counts[index] = (one.counts[index] ?? 0) + 1;
       one.sum += seconds;
+      one.at = clock.now();
     }
   };
   const stop = workloads.subscribe((key) => {
@@ -86,24 +92,28 @@ export function watchColdStarts({ workloads, clock, spans }: ColdStartsOptions):
     demanded(revision, trace) {
       const now = clock.now();
       for (const [name, { at }] of waiting) if (now - at > forgetMs) waiting.delete(name);
-      const slash = revision.indexOf("/");
-      const key = { namespace: revision.slice(0, slash), name: revision.slice(slash + 1) };
+      const key = keyOf(revision);
       // The gateways will hear of it in a moment.
       if (firstReady(workloads.get(key)?.instances) !== undefined) return;
       const known = waiting.get(revision);
       if (known === undefined) waiting.set(revision, { at: now, trace });
       else known.trace ??= trace;
     },
-    lines: () => [
-      ...family(
-        "elafros_cold_start_seconds",
-        "histogram",
-        "Cold starts, by what the instance was made from and by phase.",
-      ),
-      ...[...series.values()].flatMap(({ labels, counts, sum }) =>
-        histogram("elafros_cold_start_seconds", labels, { bounds, counts, sum }),
-      ),
-    ],
+    lines: () => {
+      for (const [id, { labels, at }] of series) {
+        if (clock.now() - at > keptMs && workloads.get(keyOf(labels.revision)) === undefined) series.delete(id);
+      }
+      return [
+        ...family(
+          "elafros_cold_start_seconds",
+          "histogram",
+          "Cold starts, by what the instance was made from and by phase.",
+        ),
+        ...[...series.values()].flatMap(({ labels, counts, sum }) =>
+          histogram("elafros_cold_start_seconds", labels, { bounds, counts, sum }),
+        ),
+      ];
+    },
     stop,
   };
 }
@@ -154,4 +164,9 @@ function firstReady(instances: readonly InstanceState[] | undefined): InstanceSt
 
 function nameOf({ namespace, name }: WorkloadKey): string {
   return `${namespace}/${name}`;
+}
+
+function keyOf(revision: string): WorkloadKey {
+  const slash = revision.indexOf("/");
+  return { namespace: revision.slice(0, slash), name: revision.slice(slash + 1) };
 }

@@ -124,6 +124,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   const guardCounts = createGuardCounts(clock);
   const metrics = createMetrics({
     workloads: driver,
+    clock,
     gateways: () => link.gateways().map(({ id }) => id),
     more: () => coldStarts.lines(),
     spans: () => exporter?.take() ?? { sent: 0, dropped: 0 },

@@ -21,9 +21,10 @@ function outcome(more: Partial<Outcome> = {}): Outcome {
   };
 }
 
-function setup(gateways: readonly string[]) {
+function setup(gateways: readonly string[], clock = manualClock(), workloads = playWorkloads(clock)) {
   return createMetrics({
-    workloads: playWorkloads(manualClock()),
+    workloads,
+    clock,
     gateways: () => gateways,
     more: () => [...family("elafros_more", "gauge", "More."), "elafros_more 7"],
     spans: () => ({ sent: 5, dropped: 1 }),
@@ -74,4 +75,24 @@ test("text() is what Prometheus reads: each sample after the type of its family,
     expect(line).toMatch(/^\w+(?:\{(?:\w+="(?:[^"\\\n]|\\["\\n])*",?)*\})? \d+(?:\.\d+)?$/);
     expect(line.startsWith(family)).toBe(true);
   }
+});
+
+test("text() tells of a Revision that is gone for an hour more, and of one that is there for ever", async () => {
+  const clock = manualClock();
+  const states: Record<string, object> = { "a-00002": {} };
+  const workloads = { ...playWorkloads(clock), get: ({ name }: { name: string }) => states[name] as undefined };
+  const metrics = setup([], clock, workloads);
+  for (const revision of ["x/a-00001", "x/a-00002", ""]) metrics.add([outcome({ revision })], "g");
+  metrics.add([outcome({ route: "", revision: "" })], "g");
+  const told = () =>
+    [
+      'route="x/a",revision="x/a-00001"',
+      'route="x/a",revision="x/a-00002"',
+      'route="x/a",revision=""',
+      'route="",revision=""',
+    ].map((labels) => metrics.text().includes(`elafros_requests_total{${labels},code="200"}`));
+  await clock.advance(60 * 60_000);
+  expect(told()).toEqual([true, true, true, true]);
+  await clock.advance(1);
+  expect(told()).toEqual([false, true, false, true]);
 });

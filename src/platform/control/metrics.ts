@@ -2,6 +2,7 @@
  * What `/metrics` of the API server says, in Prometheus' text format: counts that gateways report, added up since control's start, and what
  * the driver and the gateways have now.
  */
+import type { Clock } from "../../lib/clock.ts";
 import { type GatewayMessage, latencySteps, type Outcome, type RevisionLoad } from "../../routing/link.ts";
 import type { WorkloadsPort } from "../../runtime/workloads.ts";
 import { family, histogram, sample } from "./metrics-text.ts";
@@ -12,7 +13,12 @@ interface Series {
   codes: Map<string, number>;
   steps: number[];
   ms: number;
+  /** When it last changed; milliseconds since the epoch. */
+  at: number;
 }
+
+/** What is gone is told of for so long after its last request, so that it is read once more. */
+const keptMs = 60 * 60_000;
 
 /** What one gateway has under way. */
 interface Now {
@@ -31,7 +37,8 @@ export interface Metrics {
 }
 
 export interface MetricsOptions {
-  workloads: Pick<WorkloadsPort, "list">;
+  workloads: Pick<WorkloadsPort, "get" | "list">;
+  clock: Pick<Clock, "now">;
   /** Ids of the gateways that are members. */
   gateways: () => readonly string[];
   /** Further families' lines. */
@@ -40,7 +47,7 @@ export interface MetricsOptions {
   spans: () => { sent: number; dropped: number };
 }
 
-export function createMetrics({ workloads, gateways, more, spans }: MetricsOptions): Metrics {
+export function createMetrics({ workloads, clock, gateways, more, spans }: MetricsOptions): Metrics {
   const series = new Map<string, Series>();
   const present = new Map<string, Now>();
   const seen = { linesDropped: 0, spansSent: 0, spansDropped: 0 };
@@ -53,6 +60,7 @@ export function createMetrics({ workloads, gateways, more, spans }: MetricsOptio
     add(outcomes, gateway) {
       for (const { route, revision, codes, steps, ms } of outcomes) {
         const one = seriesOf(series, route, revision);
+        one.at = clock.now();
         for (const [code, count] of Object.entries(codes)) one.codes.set(code, (one.codes.get(code) ?? 0) + count);
         for (const [i, count] of steps.entries()) one.steps[i] = (one.steps[i] ?? 0) + count;
         one.ms += ms;
@@ -68,6 +76,9 @@ export function createMetrics({ workloads, gateways, more, spans }: MetricsOptio
     text() {
       const members = new Set(gateways());
       for (const gateway of present.keys()) if (!members.has(gateway)) present.delete(gateway);
+      for (const [key, { route, revision, at }] of series) {
+        if (clock.now() - at > keptMs && mayBeGone(workloads, route, revision)) series.delete(key);
+      }
       const own = spans();
       seen.spansSent += own.sent;
       seen.spansDropped += own.dropped;
@@ -100,12 +111,19 @@ export function createMetrics({ workloads, gateways, more, spans }: MetricsOptio
   };
 }
 
+/** Revisions come and go, and a Route without one may be any that there ever was. A Revision that is there has a workload, also one of nothing. */
+function mayBeGone(workloads: Pick<WorkloadsPort, "get">, route: string, revision: string): boolean {
+  if (revision === "") return route !== "";
+  const slash = revision.indexOf("/");
+  return workloads.get({ namespace: revision.slice(0, slash), name: revision.slice(slash + 1) }) === undefined;
+}
+
 function seriesOf(all: Map<string, Series>, route: string, revision: string): Series {
   const key = JSON.stringify([route, revision]);
   let one = all.get(key);
   if (one === undefined) {
     const steps = Array.from({ length: latencySteps.length + 1 }, () => 0);
-    one = { route, revision, codes: new Map(), steps, ms: 0 };
+    one = { route, revision, codes: new Map(), steps, ms: 0, at: 0 };
     all.set(key, one);
   }
   return one;
