@@ -1,11 +1,14 @@
 /** `elafros upgrade` to other versions, good ones and bad ones, and a gateway that loses a thread: on a real platform, under load. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import http from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isRunning } from "../../src/lib/process.ts";
+import { lockDirectory, unlockDirectory } from "../../src/platform/supervisor/lock.ts";
 import type { ProcessRecord } from "../../src/platform/supervisor/records.ts";
 import { type Collector, startCollector } from "../support/collector.ts";
+import { gateways } from "../support/disturb.ts";
 import { killedByTest, type ThreadKiller, threadKiller } from "../support/kill-thread.ts";
 import { startLoad } from "../support/load.ts";
 import { makeVersion, type NextVersion } from "../support/next-version.ts";
@@ -66,6 +69,12 @@ async function looksAfterGateway(): Promise<void> {
 
 test("a version that can't read the store, or whose control doesn't load, is refused before anything is changed", async () => {
   const before = await records();
+  // As another upgrade has it.
+  expect(lockDirectory(join(stage.platform.dataDir, "run"))).toBe(true);
+  const beside = await stage.platform.elafros(["upgrade", "--data-dir", stage.platform.dataDir]);
+  unlockDirectory();
+  expect(beside.code).toBe(1);
+  expect(beside.stderr).toContain('Another "elafros upgrade" is under way');
   const older = await makeVersion("0.0.1", {
     "src/store/database.ts": ["const schemaVersion = 1;", "const schemaVersion = 0;"],
   });
@@ -191,6 +200,26 @@ test("what was asked is in the access log and in traces, cold starts too", async
   await eventually("metrics count them", async () =>
     /elafros_spans_exported_total [1-9]/.test((await platform.call("GET", "/metrics")).text),
   );
+});
+
+test("down in the middle of an upgrade stops all, whoever has it by then", async () => {
+  const { dataDir } = stage.platform;
+  const before = await records();
+  const [program] = made.slice(-1);
+  const upgrading = upgrade(program?.elafros ?? "");
+  const socket = join(dataDir, "run/supervisor.sock");
+  await eventually(
+    "it hands over, or has",
+    async () => !existsSync(socket) || (await records()).supervisor.pid !== before.supervisor.pid,
+    { everyMs: 1, timeoutMs: 60_000 },
+  );
+  const down = await stage.platform.elafros(["down", "--data-dir", dataDir]);
+  expect(down.code, down.stderr).toBe(0);
+  await upgrading;
+  for (const process of names) expect(await isRunning(before[process])).toBe(false);
+  expect(await gateways(stage.platform)).toEqual([]);
+  const status = await stage.platform.elafros(["status", "--data-dir", dataDir]);
+  expect(status.stdout + status.stderr).toMatch(/not run|stopped/i);
 });
 
 /** The status of one request over a connection of its own, or the code of its error. */

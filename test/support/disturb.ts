@@ -49,7 +49,7 @@ export const disturbances = {
 } satisfies Record<string, Disturbance>;
 
 /** The pids of all gateways of the platform, whoever knows of them. */
-async function gateways({ dataDir }: TestPlatform): Promise<string[]> {
+export async function gateways({ dataDir }: TestPlatform): Promise<string[]> {
   const directory = join(dataDir, "gateway");
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const directories = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")));
