@@ -10,8 +10,8 @@
  * stops accepting, finishes the requests it has, closes idle connections gracefully, and exits with 0; on the second it drops what is left
  * and exits with 0. A gateway is replaced by starting the next on the same sockets, waiting for its line, then SIGTERM to the old one.
  * Unusable options: one line on standard error, exit status 2. An unexpected error in a thread ends that thread and loses its requests; the
- * others go on, and the next gateway is asked for by the file `replace`. Where that can't be, or no thread is left: exit status 1, for the
- * supervisor to restart.
+ * others go on, and the next gateway is asked for by the file `replace`. Where no such file was given, or no thread is left: exit status 1, for
+ * the supervisor to restart.
  */
 import { isAbsolute } from "node:path";
 
