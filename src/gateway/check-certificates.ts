@@ -1,5 +1,8 @@
 /** Proves that a value from outside (the socket, the file) is an update of certificates before anything uses it. */
 import type { CertificateUpdate, Challenge, ServedCertificate } from "../routing/certificates.ts";
+import { checksOf } from "./checks.ts";
+
+const { record, list, text, wrong } = checksOf("the certificates");
 
 /** The value as an update. Throws an Error that names the first member at fault, and repeats nothing of its value: it may be a key. */
 export function checkCertificates(value: unknown): CertificateUpdate {
@@ -37,23 +40,4 @@ function challenge(value: unknown, at: string): Challenge {
   }
   if (one["type"] !== "tls-alpn-01") throw wrong(`${at}.type`, "http-01 or tls-alpn-01");
   return { type: "tls-alpn-01", host, cert: text(one["cert"], `${at}.cert`), key: text(one["key"], `${at}.key`) };
-}
-
-function record(value: unknown, at: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(at, "an object");
-  return value as Record<string, unknown>;
-}
-
-function list(value: unknown, at: string): unknown[] {
-  if (!Array.isArray(value)) throw wrong(at, "a list");
-  return value;
-}
-
-function text(value: unknown, at: string): string {
-  if (typeof value !== "string" || value === "") throw wrong(at, "a text that isn't empty");
-  return value;
-}
-
-function wrong(at: string, should: string): Error {
-  return new Error(`Cannot use the certificates: ${at} must be ${should}`);
 }

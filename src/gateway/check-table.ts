@@ -3,7 +3,10 @@
  * table than a broken one.
  */
 import type { RouteTable } from "../routing/table.ts";
+import { checksOf } from "./checks.ts";
 import { capacity } from "./memory.ts";
+
+const { record, list, text, wrong } = checksOf("the route table");
 
 /** The value as a table. Throws an Error that names the first member at fault. */
 export function checkTable(value: unknown): RouteTable {
@@ -89,28 +92,9 @@ function checkAffinity(affinity: Record<string, unknown>, at: string, targets: n
   for (const [i, slot] of slots.entries()) count(slot, `${at}.slots[${i}]`, targets - 1);
 }
 
-function record(value: unknown, at: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(at, "an object");
-  return value as Record<string, unknown>;
-}
-
-function list(value: unknown, at: string): unknown[] {
-  if (!Array.isArray(value)) throw wrong(at, "a list");
-  return value;
-}
-
-function text(value: unknown, at: string): string {
-  if (typeof value !== "string" || value === "") throw wrong(at, "a text that isn't empty");
-  return value;
-}
-
 function count(value: unknown, at: string, most: number): number {
   if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > most) {
     throw wrong(at, `a whole number up to ${most}`);
   }
   return value as number;
-}
-
-function wrong(at: string, should: string): Error {
-  return new Error(`Cannot use the route table: ${at} must be ${should}`);
 }
