@@ -138,11 +138,16 @@ async function lookInside(ctx: DriverContext, { paths, spec, image }: ContainerP
   const key = JSON.stringify([image.id, runAsUser, runAsGroup, runAsNonRoot, program]);
   const known = ctx.looks.get(key);
   if (known !== undefined) return known;
-  const files = ["/etc/passwd", "/etc/group", program, ...loadersOf32Bit(ctx.machine.arch)];
   const look = { layers: image.layers, at: join(paths.base, "look") };
-  const [passwd = "", group = "", first = "", ...loaders] = await withLayers(ctx.launcher, look, (root) =>
-    Promise.all(files.map((path) => readInside(root, path))),
-  );
+  const [passwd, group, first, ...loaders] = await withLayers(ctx.launcher, look, (root) => {
+    const beginning = (path: string) => readInside(root, path, elf32.length);
+    return Promise.all([
+      readInside(root, "/etc/passwd"),
+      readInside(root, "/etc/group"),
+      beginning(program),
+      ...loadersOf32Bit(ctx.machine.arch).map(beginning),
+    ]);
+  });
   const found: Look = {
     user: resolveUser({ user: image.config.user, passwd, group }, spec.security),
     programs32Bit: first.startsWith(elf32) || loaders.some((text) => text !== ""),

@@ -21,9 +21,10 @@ const maxLinks = 40;
 
 /**
  * Reads a file of a root as a process inside it would see it: symbolic links are resolved against the root, `..` stops there. Nothing
- * may run in the root meanwhile. Empty where there is no such regular file; files over 1 MiB are cut.
+ * may run in the root meanwhile. Empty where there is no such regular file; longer files are cut.
+ * @param most bytes that are read, 1 MiB unless given
  */
-export async function readInside(root: string, path: string): Promise<string> {
+export async function readInside(root: string, path: string, most = maxFile): Promise<string> {
   const pending = path.split("/");
   const done: string[] = [];
   let links = 0;
@@ -57,7 +58,7 @@ export async function readInside(root: string, path: string): Promise<string> {
   try {
     const stat = await file.stat();
     if (!stat.isFile()) return "";
-    const length = Math.min(stat.size, maxFile);
+    const length = Math.min(stat.size, most);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
     return buffer.toString("utf8", 0, bytesRead);
   } finally {
