@@ -39,3 +39,18 @@ export interface Client {
   ): Promise<T>;
   delete<T extends KubeObject>(kind: Kind<T>, key: ObjectKey, options?: DeleteOptions): Promise<Deleted>;
 }
+
+/** How server-side apply is done. */
+interface ApplyOptions {
+  /** In whose name: what this manager doesn't say any more, and nobody else says, goes. */
+  fieldManager: string;
+  /** Takes fields from other managers. Without it, such a field is a Conflict. */
+  force?: boolean;
+  dryRun?: boolean;
+}
+
+/** A client of a server that merges what several managers say of an object (server-side apply, Kubernetes). */
+export interface ApplyingClient extends Client {
+  /** Says how the fields that `object` has are to be, and makes the object where there is none. */
+  apply<T extends KubeObject>(kind: Kind<T>, object: KubeObject, options: ApplyOptions): Promise<T>;
+}

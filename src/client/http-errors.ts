@@ -16,12 +16,29 @@ export function unreachable(error: unknown, connection: Connection): Unreachable
   return new UnreachableError("ServiceUnavailable", message, { cause: error });
 }
 
+const untrusted: readonly (string | undefined)[] = [
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "CERT_SIGNATURE_FAILURE",
+];
+
+/** Whether the server's certificate isn't signed by the CA that is known. */
+export function isUntrusted(error: unknown): boolean {
+  return untrusted.includes((error as NodeJS.ErrnoException).code);
+}
+
 function isHere(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, "");
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 function explain(error: NodeJS.ErrnoException, connection: Connection, here: boolean): string {
+  if (isUntrusted(error)) {
+    return `its certificate isn't signed by the CA in ${connection.source} (${error.code ?? ""}): get a new kubeconfig from that installation`;
+  }
   const elsewhere = `is it running there, and is that the right address in ${connection.source}?`;
   const running = here ? "is it running? See 'elafros status', start it with 'elafros up'" : elsewhere;
   switch (error.code) {
@@ -42,13 +59,6 @@ function explain(error: NodeJS.ErrnoException, connection: Connection, here: boo
     case "CERT_HAS_EXPIRED":
     case "CERT_NOT_YET_VALID":
       return `its certificate is not valid now (${error.code}): check this machine's clock`;
-    case "DEPTH_ZERO_SELF_SIGNED_CERT":
-    case "SELF_SIGNED_CERT_IN_CHAIN":
-    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
-    case "UNABLE_TO_GET_ISSUER_CERT":
-    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-    case "CERT_SIGNATURE_FAILURE":
-      return `its certificate isn't signed by the CA in ${connection.source} (${error.code}): get a new kubeconfig from that installation`;
     case "EPROTO":
     case "HPE_INVALID_CONSTANT":
     case "ERR_SSL_WRONG_VERSION_NUMBER":

@@ -6,7 +6,9 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "../api/meta/errors.ts";
-import { unreachable } from "./http-errors.ts";
+import { systemClock } from "../lib/clock.ts";
+import { isUntrusted, unreachable } from "./http-errors.ts";
+import { createFlow, type FlowLimits } from "./http-flow.ts";
 import type { Connection } from "./kubeconfig.ts";
 
 export interface HttpRequest {
@@ -36,19 +38,24 @@ export interface Transport {
 
 /** Long enough for slow writes, and between two pieces of a large content; watches and logs have none, they end by their signal. */
 const headTimeoutMs = 60_000;
+/** So many kept connections in a row may turn out to be closed, as after a restart of the server. */
+const mostResets = 5;
+/** A connection on which nothing came for so long is asked by the kernel whether it still is: ten times, a second apart. */
+const probeAfterMs = 20_000;
 
-export function createTransport(connection: Connection): Transport {
+/** @param limits how fast it may ask; absent: as fast as is wanted */
+export function createTransport(connection: Connection, limits?: FlowLimits): Transport {
   const url = new URL(connection.server);
   const secure = url.protocol === "https:";
-  const agent = secure
-    ? new HttpsAgent({ keepAlive: true, ...tlsOptions(connection, url) })
-    : new HttpAgent({ keepAlive: true });
+  const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
   const start = secure ? httpsRequest : httpRequest;
   const prefix = url.pathname.replace(/\/+$/, "");
+  const inTurn = createFlow({ clock: systemClock, ...(limits === undefined ? {} : { limits }) });
+  let tls = secure ? tlsOptions(connection, url) : {};
 
-  async function attempt(request: HttpRequest): Promise<IncomingMessage> {
+  async function attempt(request: HttpRequest, refused?: string): Promise<IncomingMessage> {
     const headers: Record<string, string> = { accept: "application/json", ...request.headers };
-    const token = connection.token === undefined ? undefined : await connection.token();
+    const [token, certificate] = await Promise.all([connection.token?.(refused), connection.certificate?.()]);
     if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
     else if (connection.username !== undefined) {
       const pair = `${connection.username}:${connection.password ?? ""}`;
@@ -57,9 +64,11 @@ export function createTransport(connection: Connection): Transport {
     const { content } = request;
     if (content !== undefined) headers["content-length"] = String(content.bytes);
     const body = encode(request.body, headers);
-    return new Promise((resolve, reject) => {
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       const outgoing = start({
         agent,
+        ...tls,
+        ...(certificate?.cert === undefined ? {} : { cert: certificate.cert, key: certificate.key }),
         host: url.hostname.replace(/^\[|\]$/g, ""),
         port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),
         method: request.method,
@@ -69,7 +78,10 @@ export function createTransport(connection: Connection): Transport {
       });
       const timer = setTimeout(() => {
         outgoing.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
+        // The others are to the same server: each would be found dead only by the next request that waits for so long.
+        for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy();
       }, headTimeoutMs);
+      outgoing.once("socket", (socket) => socket.setKeepAlive(true, probeAfterMs));
       outgoing.once("response", (response) => {
         clearTimeout(timer);
         resolve(response);
@@ -82,24 +94,40 @@ export function createTransport(connection: Connection): Transport {
       if (content === undefined) outgoing.end(body);
       else void send(content, outgoing, () => timer.refresh());
     });
+    // A token may end before its time: its key was changed, or it was taken back and given anew.
+    if (answer.statusCode !== 401 || token === undefined || refused !== undefined || content !== undefined)
+      return answer;
+    if ((await connection.token?.(token)) === token) return answer;
+    answer.resume();
+    return attempt(request, token);
+  }
+
+  /** Whether the CA that the server's certificate is checked with is another now. */
+  async function hasNewCa(): Promise<boolean> {
+    const ca = await connection.renewCa?.().catch(() => undefined);
+    if (ca === undefined || ca === connection.ca) return false;
+    connection.ca = ca;
+    tls = tlsOptions(connection, url);
+    return true;
   }
 
   return {
     async send(request) {
-      try {
-        return await attempt(request);
-      } catch (error) {
-        if (error instanceof ApiError || request.signal?.aborted === true) throw error;
-        const { code, reused } = error as NodeJS.ErrnoException & { reused?: boolean };
-        // A kept connection that the server closed just as it was used again; reading twice does no harm.
-        if (reused === true && code === "ECONNRESET" && request.method === "GET") {
-          try {
-            return await attempt(request);
-          } catch (again) {
-            throw unreachable(again, connection);
-          }
+      const { signal } = request;
+      const ask = () => (request.content === undefined ? inTurn(() => attempt(request), signal) : attempt(request));
+      for (let resets = 0; ;) {
+        try {
+          return await ask();
+        } catch (error) {
+          if (error instanceof ApiError || signal?.aborted === true) throw error;
+          const { code, reused } = error as NodeJS.ErrnoException & { reused?: boolean };
+          // A kept connection that the server closed just as it was used again; reading twice does no harm.
+          const isStale = reused === true && code === "ECONNRESET" && request.method === "GET";
+          if (isStale) resets += 1;
+          if (isStale && resets <= mostResets) continue;
+          if (isUntrusted(error) && (await hasNewCa())) continue;
+          throw unreachable(error, connection);
         }
-        throw unreachable(error, connection);
       }
     },
     close: () => agent.destroy(),

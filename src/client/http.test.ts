@@ -67,6 +67,19 @@ describe("httpClient", () => {
     client.close();
   });
 
+  it("httpClient() applies as a field manager, and takes fields from others only where it is told to", async () => {
+    const client = httpClient(connectionTo(api.url));
+    api.intercept(({ method, body }) => (method === "PATCH" ? { status: 200, body } : undefined));
+    const applied = await client.apply(Things, thing("a"), { fieldManager: "elafros", force: true });
+    expect(applied.metadata.name).toBe("a");
+    await client.apply(Things, thing("a"), { fieldManager: "elafros" });
+    expect(api.requests.map(({ method, url, contentType }) => [method, url, contentType])).toEqual([
+      ["PATCH", `${collection}/a?fieldManager=elafros&force=true`, "application/apply-patch+yaml"],
+      ["PATCH", `${collection}/a?fieldManager=elafros`, "application/apply-patch+yaml"],
+    ]);
+    client.close();
+  });
+
   it("httpClient() rejects with the reason that the server gives", async () => {
     const client = httpClient(connectionTo(api.url));
     const error = await client.get(Things, { namespace: "default", name: "absent" }).catch((thrown: unknown) => thrown);

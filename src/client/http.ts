@@ -6,7 +6,8 @@ import { ApiError } from "../api/meta/errors.ts";
 import type { Kind } from "../api/meta/kind.ts";
 import type { Deleted, PatchType, WriteOptions } from "../api/meta/service.ts";
 import type { KubeList, KubeObject, WatchEvent } from "../api/meta/types.ts";
-import type { Client } from "./client.ts";
+import type { ApplyingClient } from "./client.ts";
+import type { FlowLimits } from "./http-flow.ts";
 import { UnreachableError, unreachable } from "./http-errors.ts";
 import { pathOf } from "./http-path.ts";
 import { createTransport, type HttpRequest } from "./http-transport.ts";
@@ -32,7 +33,7 @@ interface PodLogOptions {
   signal?: AbortSignal;
 }
 
-export interface HttpClient extends Client {
+export interface HttpClient extends ApplyingClient {
   /** Any exchange; the answer whatever its status. Rejects with ApiError only where the server can't be reached. */
   request(request: HttpRequest): Promise<HttpAnswer>;
   /** Output lines of a Pod, without their line ends. */
@@ -47,9 +48,12 @@ const patchTypes: Record<PatchType, string> = {
   strategic: "application/strategic-merge-patch+json",
 };
 
-/** A client of the server that `connection` names. Warnings of answers go to `onWarning`. */
-export function httpClient(connection: Connection, options: { onWarning?: (text: string) => void } = {}): HttpClient {
-  const transport = createTransport(connection);
+/** A client of the server that `connection` names. Warnings of answers go to `onWarning`; `limits` bound how fast it asks. */
+export function httpClient(
+  connection: Connection,
+  options: { onWarning?: (text: string) => void; limits?: FlowLimits } = {},
+): HttpClient {
+  const transport = createTransport(connection, options.limits);
 
   async function request(what: HttpRequest): Promise<HttpAnswer> {
     const response = await transport.send(what);
@@ -89,7 +93,10 @@ export function httpClient(connection: Connection, options: { onWarning?: (text:
       const list = await call<KubeList<never>>({ method: "GET", path: pathOf(kind, { namespace }), query });
       return { ...list, items: (list.items ?? []).map((item) => typed(kind, item)) };
     },
-    async *watch<T extends KubeObject>(kind: Kind<T>, { namespace, signal, ...query }: Parameters<Client["watch"]>[1]) {
+    async *watch<T extends KubeObject>(
+      kind: Kind<T>,
+      { namespace, signal, ...query }: Parameters<ApplyingClient["watch"]>[1],
+    ) {
       const path = pathOf(kind, { namespace });
       for await (const line of stream({ method: "GET", path, query: { ...query, watch: true }, signal })) {
         if (line !== "") yield watchEvent<T>(line);
@@ -118,6 +125,15 @@ export function httpClient(connection: Connection, options: { onWarning?: (text:
         query: writeQuery(writing),
         headers: { "content-type": patchTypes[patch.type] },
         body: patch.body,
+      }),
+    apply: (kind, object, { fieldManager, force, dryRun }) =>
+      call({
+        method: "PATCH",
+        path: pathOf(kind, object.metadata),
+        query: { fieldManager, force, dryRun: dryRun === true ? "All" : undefined },
+        headers: { "content-type": "application/apply-patch+yaml" },
+        // JSON is YAML.
+        body: object,
       }),
     delete: async (kind, key, { dryRun, ...deleting } = {}) =>
       deleted(

@@ -27,13 +27,27 @@ export interface Credential {
 const renewEarlyMs = 10_000;
 const timeoutMs = 60_000;
 
-/** A function that gives the plugin's credential, running it again once the last one expires. */
-export function execCredential(config: ExecConfig, connection: Connection): () => Promise<Credential> {
+/**
+ * A function that gives the plugin's credential. The plugin runs again once the last one expires, or has the token that is given as
+ * refused; it runs once at a time, for all who wait.
+ */
+export function execCredential(config: ExecConfig, connection: Connection): (refused?: string) => Promise<Credential> {
   let last: Credential | undefined;
-  return async () => {
-    if (last !== undefined && (last.expiresAt === undefined || last.expiresAt - renewEarlyMs > Date.now())) return last;
-    last = await runPlugin(config, connection);
-    return last;
+  let running: Promise<Credential> | undefined;
+  const renew = async () => {
+    try {
+      last = await runPlugin(config, connection);
+      return last;
+    } finally {
+      running = undefined;
+    }
+  };
+  return (refused) => {
+    const expired = last?.expiresAt !== undefined && last.expiresAt - renewEarlyMs <= Date.now();
+    const isRefused = refused !== undefined && last?.token === refused;
+    if (last !== undefined && !expired && !isRefused) return Promise.resolve(last);
+    running ??= renew();
+    return running;
   };
 }
 

@@ -13,8 +13,12 @@ export interface Connection {
   ca?: string;
   cert?: string;
   key?: string;
-  /** Called for each request: tokens in files and from plugins are renewed. */
-  token?: () => Promise<string>;
+  /** Reads the CA anew where it may change: asked when the server's certificate isn't trusted. */
+  renewCa?: () => Promise<string>;
+  /** Called for each request where a plugin gives the client certificate, which it renews. */
+  certificate?: () => Promise<{ cert?: string; key?: string }>;
+  /** Called for each request: tokens in files and from plugins are renewed. `refused` is one that the server didn't take. */
+  token?: (refused?: string) => Promise<string>;
   username?: string;
   password?: string;
   /** Accepts any server certificate. */
@@ -272,9 +276,8 @@ async function addCredentials(connection: Connection, user: User, source: string
   } else if (user.exec !== undefined) {
     const credential = execCredential(user.exec, connection);
     const first = await credential();
-    if (first.cert !== undefined) connection.cert = first.cert;
-    if (first.key !== undefined) connection.key = first.key;
-    if (first.token !== undefined) connection.token = async () => (await credential()).token ?? "";
+    if (first.cert !== undefined) connection.certificate = () => credential();
+    if (first.token !== undefined) connection.token = async (refused) => (await credential(refused)).token ?? "";
   }
 }
 

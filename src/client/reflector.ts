@@ -33,7 +33,7 @@ export interface ReflectorOptions<T extends KubeObject> {
   fieldSelector?: string;
   /** Objects per page of a list. Default 500. */
   pageSize?: number;
-  /** The server ends a watch after this; it is resumed at once. Default 300 s. */
+  /** The server ends a watch after this, and up to twice it, so that not all watches end together; it is resumed at once. Default 300 s. */
   watchSeconds?: number;
   /** Silence after which a watch is taken for dead; bookmarks come every minute. Default 150 s. */
   idleMs?: number;
@@ -137,7 +137,7 @@ async function watchFrom<T extends KubeObject>(
       ...selection(options),
       resourceVersion: from,
       allowBookmarks: true,
-      timeoutSeconds: options.watchSeconds ?? 300,
+      timeoutSeconds: Math.round((options.watchSeconds ?? 300) * (1 + (options.random ?? Math.random)())),
       signal: ending.signal,
     });
     for await (const event of abortable(stream, ending.signal)) {

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { manualClock } from "../../../test/support/manual-clock.ts";
 import type { IssueError } from "../certificates/issuer.ts";
 import { AcmeClient, problemText } from "./client.ts";
-import { type AcmeRequest, type AcmeResponse, retryAfterMs } from "./http.ts";
+import { retryAfterMs } from "../../lib/retry-after.ts";
+import type { AcmeRequest, AcmeResponse } from "./http.ts";
 import { acmeIssuer } from "./issuer.ts";
 import { accountKey, makeAccountKey } from "./key.ts";
 

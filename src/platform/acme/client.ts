@@ -1,6 +1,7 @@
 /** An ACME server (RFC 8555): its directory, nonces, and signed requests in the name of one account. */
 import { IssueError } from "../certificates/issuer.ts";
-import { type AcmeHttp, type AcmeResponse, retryAfterMs } from "./http.ts";
+import { retryAfterMs } from "../../lib/retry-after.ts";
+import { type AcmeHttp, type AcmeResponse } from "./http.ts";
 import { type AccountKey, bindAccount, type Binding } from "./key.ts";
 
 /** How long nothing is asked of a server that says it is asked too much, and doesn't say how long. */
