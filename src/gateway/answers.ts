@@ -58,6 +58,11 @@ export const answers = {
   },
   broken: { status: 502, reason: "InstanceBrokeOff", sentence: "The service broke off before it answered." },
   badAnswer: { status: 502, reason: "BadAnswer", sentence: "The service's answer is not valid HTTP." },
+  badHandshake: {
+    status: 502,
+    reason: "BadHandshake",
+    sentence: "The service's answer to the WebSocket handshake neither agrees nor declines.",
+  },
   wrongProtocol: {
     status: 502,
     reason: "ProtocolMismatch",
@@ -74,6 +79,12 @@ export const answers = {
     reason: "UpgradeUnsupported",
     sentence:
       "The service is reached over HTTP/2, where a connection can not be upgraded (WebSocket): ask without Upgrade.",
+  },
+  /** Of RFC 8441's CONNECT; it has the same status in RFC 9220 §3. */
+  protocolUnknown: {
+    status: 501,
+    reason: "ProtocolUnknown",
+    sentence: "The only protocol that can be asked for on a stream is WebSocket: ask with :protocol websocket.",
   },
   /** Only told where an answer that has begun can still say something (gRPC). */
   tooOld: { status: 503, reason: "Draining", sentence: "The gateway ends connections that have become too old." },

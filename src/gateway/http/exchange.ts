@@ -26,9 +26,10 @@ import {
   setsCookie,
   trailerFields,
 } from "./headers.ts";
-import { Http1Incoming, type Incoming } from "./incoming.ts";
-import { joinSockets } from "./join.ts";
+import type { Incoming } from "./incoming.ts";
+import { join } from "./join.ts";
 import { outlast } from "./outlast.ts";
+import type { ClientEnd } from "./upgrade.ts";
 
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
@@ -135,11 +136,13 @@ export class Exchange {
     this.#connected = false;
     const http2 = instance.revision.entry.protocol === "h2c";
     if (http2 && upgrade !== undefined) return this.#unsent(answers.noUpgrade);
+    const fields = this.#fields();
+    if (upgrade !== undefined) fields.push(...upgrade.fields);
     const options: CallOptions = {
       instance,
-      method,
+      method: upgrade?.method ?? method,
       path: this.#target?.path ?? "/",
-      fields: this.#fields(),
+      fields,
       hasBody,
       length,
       repeatable: !hasBody && repeatable.has(method),
@@ -177,11 +180,11 @@ export class Exchange {
     };
   }
 
-  /** What the request holds in memory while it waits: of a body as much as is read ahead of it. */
+  /** What the request holds in memory while it waits: of what follows it as much as is read ahead. */
   #held(): number {
-    const { raw, url, hasBody, readAhead } = this.#in;
+    const { raw, url, hasBody, upgrade, readAhead } = this.#in;
     const fields = raw.reduce((sum, text) => sum + text.length, url.length);
-    return hasBody ? fields + readAhead : fields;
+    return hasBody || upgrade !== undefined ? fields + readAhead : fields;
   }
 
   #fields(): string[] {
@@ -217,6 +220,7 @@ export class Exchange {
     const incoming = this.#in;
     const { body, status, message, empty, trailing } = answer;
     this.#answer = answer;
+    if (incoming.upgrade?.isTakenFor(status) === true && !this.#abandoned) return this.#fail(answers.badHandshake);
     this.#placement?.end();
     this.#body.settle();
     body.on("close", () => {
@@ -276,18 +280,26 @@ export class Exchange {
     const incoming = this.#in;
     const instance = this.#instance;
     const { upgrade } = incoming;
-    if (upgrade === undefined || !(incoming instanceof Http1Incoming) || this.#abandoned || instance === undefined) {
+    if (upgrade === undefined || incoming.gone || this.#abandoned || instance === undefined) {
       app.destroy();
       return this.#free();
     }
+    if (!upgrade.isAgreed(answer)) {
+      app.destroy();
+      return this.#unsent(answers.badHandshake);
+    }
+    let client: ClientEnd;
+    try {
+      client = upgrade.accept(this.#answerFields(answer.rawHeaders), answer);
+    } catch {
+      app.destroy();
+      return this.#unsent(answers.badAnswer);
+    }
     this.#call = undefined;
     this.#instance = undefined;
-    incoming.detach();
-    const fields = this.#answerFields(answer.rawHeaders);
-    fields.push("Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? "");
     this.#context.done(this);
-    this.#record(101);
-    joinSockets(this.#context, { client: upgrade.socket, early: upgrade.early, app, head, fields, instance });
+    this.#record(upgrade.status);
+    join(this.#context, { client, app, head, instance });
   }
 
   #onFailure(why: Failure): void {

@@ -3,17 +3,10 @@
  * server; http2/incoming.ts has the one for a stream of HTTP/2.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { type Answer, renderAnswer } from "../answers.ts";
 import type { Arrival } from "../seen/sighting.ts";
-
-/** The client asks for another protocol on its connection; `early` collects what it has sent already. */
-export interface Upgrade {
-  protocol: string;
-  socket: Socket;
-  early: Buffer[];
-}
+import { http1Upgrade, type Upgrade, type UpgradingSocket } from "./upgrade.ts";
 
 /** What an exchange is told about its client. */
 export interface ClientEvents {
@@ -57,7 +50,7 @@ export interface Incoming {
   readonly hasBody: boolean;
   /** `Content-Length`, where the body has one; else it is as long as it is. */
   readonly length: string | undefined;
-  /** Bytes of the body that may be held while nobody reads it. */
+  /** Bytes of the body, or of what follows an `upgrade`, that may be held while nobody reads it. */
   readonly readAhead: number;
   readonly body: Readable;
   /** The whole body has come. */
@@ -66,6 +59,7 @@ export interface Incoming {
   readonly trailers: readonly string[];
   /** The client waits for `100 Continue` before it sends the body. */
   readonly expects: boolean;
+  /** The client asks for another protocol on its connection. */
   readonly upgrade: Upgrade | undefined;
   /** Whether interim answers may be sent. */
   readonly takesInterim: boolean;
@@ -115,7 +109,7 @@ export class Http1Incoming implements Incoming {
   readonly body: IncomingMessage;
   readonly #res: ServerResponse;
 
-  constructor(req: IncomingMessage, res: ServerResponse, more: { expects: boolean; upgrade?: Upgrade }) {
+  constructor(req: IncomingMessage, res: ServerResponse, more: { expects: boolean; upgrade?: UpgradingSocket }) {
     this.body = req;
     this.#res = res;
     const { headers, socket } = req;
@@ -133,7 +127,7 @@ export class Http1Incoming implements Incoming {
     this.length = chunked ? undefined : headers["content-length"];
     this.hasBody = chunked || (this.length !== undefined && this.length !== "0");
     this.expects = more.expects;
-    this.upgrade = more.upgrade;
+    this.upgrade = more.upgrade === undefined ? undefined : http1Upgrade(more.upgrade, this.method, res);
   }
 
   get readAhead(): number {
@@ -223,11 +217,6 @@ export class Http1Incoming implements Incoming {
   /** The next request on the connection stands behind it: it is read and dropped. */
   dropBody(): void {
     this.body.resume();
-  }
-
-  /** Gives the upgrading client's connection out of the server's hands. */
-  detach(): void {
-    if (this.upgrade !== undefined) this.#res.detachSocket(this.upgrade.socket);
   }
 
   breakOff(): void {

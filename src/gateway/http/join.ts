@@ -1,18 +1,14 @@
-/** An upgraded connection: two sockets joined, until both have ended. It counts as a request of the instance for as long. */
-import { STATUS_CODES } from "node:http";
+/** An upgraded connection: two sides joined, until both have ended. It counts as a request of the instance for as long. */
 import type { Socket } from "node:net";
 import type { Instance } from "../state.ts";
 import type { FrontContext } from "./context.ts";
+import { type ClientEnd, keepOpen } from "./upgrade.ts";
 
 export interface Joining {
-  client: Socket;
-  /** What the client has sent already. */
-  early: Buffer[];
+  client: ClientEnd;
   app: Socket;
   /** What the app has sent already, after its 101. */
   head: Buffer;
-  /** Of the 101 answer, flat. */
-  fields: string[];
   instance: Instance;
 }
 
@@ -22,36 +18,28 @@ export interface Joined {
   end(): void;
 }
 
-/** Answers 101 and lets bytes flow both ways. */
-export function joinSockets(context: FrontContext, { client, early, app, head, fields, instance }: Joining): void {
+/** Lets bytes flow both ways; the client was answered. */
+export function join(context: FrontContext, { client, app, head, instance }: Joining): void {
   const { core, clock, limits } = context;
-  let head101 = `HTTP/1.1 101 ${STATUS_CODES[101] ?? ""}\r\n`;
-  for (let i = 0; i < fields.length; i += 2) head101 += `${fields[i] ?? ""}: ${fields[i + 1] ?? ""}\r\n`;
-  client.removeAllListeners("data");
-  client.removeAllListeners("end");
-  client.write(`${head101}\r\n`, "latin1");
-  if (head.length > 0) client.write(head);
-  for (const piece of early) app.write(piece);
-  for (const socket of [client, app]) {
-    socket.setNoDelay(true);
-    socket.setTimeout(0);
-    socket.setKeepAlive(true, 60_000);
-    socket.on("error", () => {});
-  }
+  const { stream } = client;
+  if (head.length > 0) stream.write(head);
+  for (const piece of client.early) app.write(piece);
+  keepOpen(app);
+  for (const side of [stream, app]) side.on("error", () => {});
   const joined: Joined = {
     began: clock.now(),
     end: () => {
-      client.end();
+      stream.end();
       app.end();
     },
   };
   context.joined.add(joined);
   let cancel: (() => void) | undefined;
   let held = true;
-  // `pipe` passes an end on: each side may go on after the other has finished.
-  client.pipe(app);
-  app.pipe(client);
-  client.once("close", () => {
+  // `pipe` passes an end on: a client that has finished still gets what the app has to say. An app that has finished is done with both.
+  stream.pipe(app);
+  app.pipe(stream);
+  stream.once("close", () => {
     context.joined.delete(joined);
     if (app.destroyed) return;
     app.end();
@@ -63,13 +51,14 @@ export function joinSockets(context: FrontContext, { client, early, app, head, f
       app.destroy();
     });
   });
-  app.once("close", () => {
+  app.once("close", (brokeOff) => {
     cancel?.();
     if (held) core.release(instance);
-    if (client.destroyed) return;
-    client.end();
-    cancel = clock.after(limits.hungMs, () => client.destroy());
-    client.once("close", cancel);
+    if (stream.destroyed) return;
+    if (brokeOff) client.breakOff();
+    else stream.end();
+    cancel = clock.after(limits.hungMs, () => client.cut());
+    stream.once("close", cancel);
   });
-  client.resume();
+  stream.resume();
 }

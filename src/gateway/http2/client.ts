@@ -57,8 +57,15 @@ export class Http2Client {
     };
     // A client that ends its side has left: it couldn't even acknowledge what it is sent.
     socket.allowHalfOpen = false;
+    // A WebSocket may be quiet for days: only so the death of its client shows.
+    (socket as Socket).setKeepAlive(true, 60_000);
     const session = performServerHandshake(socket, {
-      settings: { maxConcurrentStreams: mostStreams, maxHeaderListSize: mostSectionBytes(limits) },
+      settings: {
+        maxConcurrentStreams: mostStreams,
+        maxHeaderListSize: mostSectionBytes(limits),
+        // RFC 8441 §3: WebSocket on streams.
+        enableConnectProtocol: true,
+      },
       // A bit more than is taken, so that the usual offender is answered instead of cut off.
       maxHeaderListPairs: 2 * limits.headerCount,
       strictSingleValueFields: false,

@@ -60,10 +60,13 @@ export function createHttp2Connections(
 }
 
 /** Why a request isn't let pass, whatever it asks for. Node's HTTP/2 has refused what is malformed already. */
-function refusalOf({ raw, method, url }: Http2Incoming, { headerBytes }: GatewayLimits): Answer | undefined {
+function refusalOf(incoming: Http2Incoming, { headerBytes }: GatewayLimits): Answer | undefined {
+  const { raw, method, url, connectProtocol, upgrade } = incoming;
   if (sectionBytes(raw) > headerBytes) return answers.fieldsTooLarge;
-  // Also that of RFC 8441, which isn't offered in the settings.
-  if (method === "CONNECT") return answers.noConnect;
+  if (method === "CONNECT" && connectProtocol === undefined) return answers.noConnect;
+  if (connectProtocol !== undefined && upgrade === undefined) return answers.protocolUnknown;
+  // A stream that the client has ended already can't carry two ways.
+  if (upgrade !== undefined && incoming.body.endAfterHeaders) return answers.badRequest;
   // A whole URL would name a second host.
   return url.startsWith("/") || url === "*" ? undefined : answers.badRequest;
 }

@@ -2,9 +2,11 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { type Answer, renderAnswer } from "../answers.ts";
 import type { Beginning, ClientEvents, Incoming } from "../http/incoming.ts";
+import type { Upgrade } from "../http/upgrade.ts";
 import { resetStream, watchWhole } from "./endings.ts";
 import { headersOf, requestList } from "./fields.ts";
 import { grpcFields, grpcTrailers, isGrpc } from "./grpc.ts";
+import { streamUpgrade, withoutKey } from "./websocket.ts";
 
 /** What of a body comes unasked: the window that each stream has at first (§6.9.2). */
 const windowBytes = 65_535;
@@ -32,7 +34,9 @@ export class Http2Incoming implements Incoming {
   readonly readAhead = windowBytes;
   readonly body: ServerHttp2Stream;
   readonly expects: boolean;
-  readonly upgrade = undefined;
+  /** What an extended CONNECT asks for; undefined for all other requests. */
+  readonly connectProtocol: string | undefined;
+  readonly upgrade: Upgrade | undefined;
   readonly takesInterim = true;
   readonly version = "HTTP/2.0";
   status = 0;
@@ -63,10 +67,13 @@ export class Http2Incoming implements Incoming {
     // Two that differ are for two readers (§8.3.1).
     const differ = authority !== undefined && host !== undefined && authority !== host;
     this.authority = differ ? undefined : (authority ?? host);
-    this.raw = requestList(raw);
+    this.connectProtocol = value(":protocol");
+    this.upgrade = this.connectProtocol?.toLowerCase() === "websocket" ? streamUpgrade(stream) : undefined;
+    this.raw = this.upgrade === undefined ? requestList(raw) : withoutKey(requestList(raw));
     this.accept = value("accept");
     this.givenId = value("x-request-id");
-    this.hasBody = !stream.endAfterHeaders;
+    // What follows a CONNECT is no body: nothing of it is read before the two sides are joined.
+    this.hasBody = !stream.endAfterHeaders && this.upgrade === undefined;
     this.length = this.hasBody ? value("content-length") : undefined;
     this.expects = this.hasBody && value("expect")?.toLowerCase() === "100-continue";
     this.#isGrpc = isGrpc(value("content-type"));
@@ -100,7 +107,7 @@ export class Http2Incoming implements Incoming {
       events.closed();
       events.over();
     });
-    if (!this.hasBody) stream.resume();
+    if (!this.hasBody && this.upgrade === undefined) stream.resume();
   }
 
   continue(): void {
@@ -134,6 +141,7 @@ export class Http2Incoming implements Incoming {
     this.#trailers = trailers;
     const stream = this.body;
     if (!stream.writableEnded) stream.end();
+    if (this.upgrade !== undefined) this.dropBody();
     // The client may leave its window shut; each stream takes one of the places that there are.
     stream.setTimeout(this.#stallMs, () => resetStream(stream, NGHTTP2_CANCEL));
   }
@@ -153,6 +161,7 @@ export class Http2Incoming implements Incoming {
         stream.end(body);
       }
     }
+    if (this.upgrade !== undefined) this.dropBody();
     stream.setTimeout(this.#stallMs, () => resetStream(stream, NGHTTP2_CANCEL));
     return bytes;
   }
