@@ -46,3 +46,21 @@ test("deadlineClock() may be given a deadline by one that ends, and cancelled tw
   await clock.advance(10);
   expect([count, clock.pending]).toEqual([3, 0]);
 });
+
+test("deadlineClock() calls the next one in time when one that ends has added another", async () => {
+  const clock = manualClock();
+  const deadlines = deadlineClock(clock);
+  const called: string[] = [];
+  deadlines.after(100, () => {
+    called.push("first");
+    deadlines.after(100, () => called.push("added"));
+  });
+  await clock.advance(10);
+  deadlines.after(100, () => called.push("second"));
+  await clock.advance(90);
+  expect(called).toEqual(["first"]);
+  await clock.advance(10);
+  expect(called).toEqual(["first", "second"]);
+  await clock.advance(90);
+  expect(called).toEqual(["first", "second", "added"]);
+});

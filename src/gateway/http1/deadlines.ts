@@ -39,16 +39,16 @@ class Line {
   }
 
   #fire(): void {
-    this.#armed = false;
     const now = this.#clock.now();
     const ends = this.#ends;
-    // Not again those that a callback adds.
+    // Armed until all have been called: what a callback adds stands behind those that are left, whose time comes first.
     for (let next = ends.after; next !== ends && next.due <= now; next = ends.after) {
       const { callback } = next;
       remove(next);
       callback?.();
     }
-    if (ends.after !== ends && !this.#armed) this.#arm(ends.after.due - now);
+    this.#armed = false;
+    if (ends.after !== ends) this.#arm(ends.after.due - now);
   }
 }
 
