@@ -24,6 +24,7 @@ export class CertificateHub {
   readonly #all = new Map<string, ServedCertificate>();
   readonly #missing = new Map<number, number>();
   #last: CertificateUpdate | undefined;
+  #serving = false;
   #saving = false;
   #changed = false;
   #draining = false;
@@ -32,24 +33,31 @@ export class CertificateHub {
     this.#options = options;
   }
 
-  /** What the threads start with; undefined where nothing was kept, or nothing usable: control sends it. Only for the start: it blocks. */
-  begin(): CertificateUpdate | undefined {
+  /** Reads what was kept; does without where that isn't usable: control sends it. Only for the start: it blocks. */
+  begin(): void {
     const { path, log } = this.#options;
-    if (path === undefined) return undefined;
+    if (path === undefined) return;
     try {
       this.#take(checkCertificates(parse(readFileSync(path, "utf8"))));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT")
         log.error({ error, path }, "Certificates not usable: starting without");
     }
+  }
+
+  /** What the threads begin with; undefined before the first. What comes later, they are told. */
+  serve(): CertificateUpdate | undefined {
+    this.#serving = true;
     return this.#whole();
   }
 
   /** Control says what there is, or what has changed. */
   fromControl(update: CertificateUpdate): void {
     this.#take(update);
-    this.#missing.set(update.version, this.#options.threads);
-    this.#options.tellAll(update);
+    if (this.#serving) {
+      this.#missing.set(update.version, this.#options.threads);
+      this.#options.tellAll(update);
+    } else this.#options.confirm(update.version);
     this.#changed = true;
     void this.#save();
   }
@@ -78,8 +86,7 @@ export class CertificateHub {
 
   #whole(): CertificateUpdate | undefined {
     if (this.#last === undefined) return undefined;
-    // What an ACME server looks for is over before the next gateway starts, or said again by control.
-    return { ...this.#last, whole: true, put: [...this.#all.values()], remove: [], challenges: [] };
+    return { ...this.#last, whole: true, put: [...this.#all.values()], remove: [] };
   }
 
   /** One write at a time; what changes meanwhile is in the next. */
@@ -90,7 +97,8 @@ export class CertificateHub {
     while (this.#changed && !this.#draining) {
       this.#changed = false;
       try {
-        await writeTableFile(path, JSON.stringify(this.#whole()));
+        // What an ACME server looks for is over before the next gateway starts, or said again by control.
+        await writeTableFile(path, JSON.stringify({ ...this.#whole(), challenges: [] }));
       } catch (error) {
         log.error({ error, path }, "Certificates not written");
       }

@@ -1,10 +1,15 @@
 /**
- * The gateway's first thread: takes tables from file and control, brings them to the serving threads one after the other, confirms a table
- * when all threads have it, and tells control what has drained or hangs. No request passes through here.
+ * The gateway's first thread: takes tables from control, brings them to the serving threads one after the other, confirms a table when all threads
+ * have it and it is kept, and tells control what has drained or hangs. No request passes through here.
+ *
+ * The first table is control's, too, as long as there is one: the gateway has said hello, so that control counts on it, and only then gets the table
+ * that it begins to serve with. The one that was kept may name instances that are gone; it is used where control is away, or has just started: then
+ * nobody gives up an instance.
  */
 import type { Log } from "../lib/log.ts";
+import type { CertificateUpdate } from "../routing/certificates.ts";
 import type { ControlMessage, GatewayMessage } from "../routing/link.ts";
-import type { RouteTable } from "../routing/table.ts";
+import { emptyTable, type RouteTable } from "../routing/table.ts";
 import { Indices } from "./indices.ts";
 import type { Counters } from "./memory.ts";
 import type { FromThread, TableUpdate, ToThread } from "./messages.ts";
@@ -20,8 +25,10 @@ export interface HubOptions {
   swap(update: TableUpdate): void;
   /** Revisions without instances for which requests wait. */
   unserved(): string[];
-  /** Keeps the table's text for the next start. */
-  save(json: string): void;
+  /** Keeps the table's text for the next start. Resolves when it is kept, or can't be. */
+  save(json: string): Promise<void>;
+  /** All threads are ready to serve. */
+  loaded(): void;
   /** All threads accept connections. */
   serving(): void;
   /** Draining is over: no thread has a connection left. */
@@ -37,11 +44,17 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #indices: Indices;
   readonly #hung = new Map<string, { revision: string; instance: string }>();
-  /** On its way to the threads, and how many don't have it yet. */
+  /** On its way to the threads and the file, and how many of them don't have it yet. */
   #pending: { version: number; missing: number } | undefined;
   /** The newest table that came in the meantime. */
   #next: Waiting | undefined;
+  /** The last that was put in force. */
+  #present: TableUpdate | undefined;
+  readonly #heard = Promise.withResolvers<void>();
+  #phase: "waiting" | "starting" | "serving" = "waiting";
+  /** What control is told: no thread serves, or will, an older one. */
   #version = 0;
+  #unloaded: number;
   #silent = 0;
   #full: number;
   #draining = false;
@@ -51,22 +64,43 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#options = options;
     this.#indices = new Indices(options.counters);
+    this.#unloaded = options.threads;
     this.#silent = options.threads;
     this.#full = options.threads;
   }
 
-  /** The version that all threads serve. */
+  /** Of the table that was put in force last. */
   get version(): number {
-    return this.#version;
+    return this.#present?.version ?? 0;
   }
 
-  /** The table that the threads start with. */
-  begin(table: RouteTable): TableUpdate {
-    this.#version = table.version;
-    this.#remember(table);
-    const update = this.#indices.update(table, JSON.stringify(table));
-    this.#options.swap(update);
-    return update;
+  /** Resolves when control has said its table, or it is known that there is none to wait for. */
+  heard(): Promise<void> {
+    return this.#heard.promise;
+  }
+
+  /** There is no control to wait for. */
+  away(): void {
+    this.#heard.resolve();
+  }
+
+  /** Puts a table in force: control's, else the one that `kept` gives. From now on, each that control says. */
+  begin(kept: () => RouteTable): void {
+    this.#phase = "starting";
+    this.#bring();
+    for (const give of [kept, () => emptyTable]) {
+      if (this.#present !== undefined) return;
+      const table = give();
+      if (this.#putInForce({ table, json: JSON.stringify(table) })) this.#version = table.version;
+    }
+  }
+
+  /** Has the threads accept connections. */
+  serve(certificates: CertificateUpdate | undefined): void {
+    const table = this.#present;
+    if (table === undefined) throw new Error("Cannot serve before a table is in force");
+    this.#phase = "serving";
+    this.#tellAll({ type: "serve", table, certificates });
   }
 
   hello(): GatewayMessage & { type: "hello" } {
@@ -92,18 +126,24 @@ export class Hub {
       this.#tellAll({ type: "shed", maxAgeMs: message.maxConnectionAgeMs });
       return;
     }
+    this.#heard.resolve();
+    if (message.type === "later") return;
     this.#next = { table: message.table, json };
     this.#bring();
   }
 
   fromThread(message: FromThread): void {
     switch (message.type) {
+      case "loaded":
+        this.#unloaded -= 1;
+        if (this.#unloaded === 0) this.#options.loaded();
+        break;
       case "serving":
         this.#silent -= 1;
         if (this.#silent === 0) this.#options.serving();
         break;
       case "swapped":
-        this.#swapped(message.version);
+        this.#hasIt(message.version);
         break;
       case "idle":
         if (this.#indices.forget(message.instance)) {
@@ -144,25 +184,38 @@ export class Hub {
   }
 
   #bring(): void {
-    if (this.#pending !== undefined || this.#next === undefined) return;
-    const { table, json } = this.#next;
+    if (this.#phase === "waiting" || this.#pending !== undefined || this.#next === undefined) return;
+    const next = this.#next;
+    const { version } = next.table;
     this.#next = undefined;
+    const update = this.#putInForce(next);
+    if (update === undefined) return;
+    const serving = this.#phase === "serving";
+    this.#pending = { version, missing: 1 + (serving ? this.#options.threads : 0) };
+    if (serving) this.#tellAll({ type: "table", table: update });
+    // What a gateway that is about to go was told last need not be the newest.
+    const kept = this.#draining ? Promise.resolve() : this.#options.save(next.json);
+    void kept.then(() => this.#hasIt(version));
+  }
+
+  /** Undefined, and nothing happens, where the table can't be used. */
+  #putInForce({ table, json }: Waiting): TableUpdate | undefined {
     let update: TableUpdate;
     try {
       update = this.#indices.update(table, json);
     } catch (error) {
       this.#options.log.error({ error, version: table.version }, "Table refused");
-      return;
+      return undefined;
     }
-    this.#remember(table);
-    // What a gateway that is about to go was told last need not be the newest.
-    if (!this.#draining) this.#options.save(json);
-    this.#pending = { version: table.version, missing: this.#options.threads };
+    this.#instances = new Set(Object.values(table.revisions).flatMap((entry) => entry.instances.map(({ id }) => id)));
+    for (const id of this.#hung.keys()) if (!this.#instances.has(id)) this.#hung.delete(id);
+    this.#present = update;
     this.#options.swap(update);
-    this.#tellAll({ type: "table", table: update });
+    return update;
   }
 
-  #swapped(version: number): void {
+  /** A thread, or the file. */
+  #hasIt(version: number): void {
     if (this.#pending?.version !== version) return;
     this.#pending.missing -= 1;
     if (this.#pending.missing > 0) return;
@@ -172,11 +225,6 @@ export class Hub {
     this.#options.toControl({ type: "ack", version, draining: [...this.#indices.leaving] });
     for (const instance of idle) this.#options.toControl({ type: "drained", instance });
     this.#bring();
-  }
-
-  #remember(table: RouteTable): void {
-    this.#instances = new Set(Object.values(table.revisions).flatMap((entry) => entry.instances.map(({ id }) => id)));
-    for (const id of this.#hung.keys()) if (!this.#instances.has(id)) this.#hung.delete(id);
   }
 
   #tellAll(message: ToThread): void {

@@ -5,14 +5,13 @@
 import { connect, type Socket } from "node:net";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import { type ControlMessage, type GatewayMessage, leaseRenewMs } from "../routing/link.ts";
+import { type ControlMessage, type GatewayMessage, leaseRenewMs, reconnectMs } from "../routing/link.ts";
 import { checkCertificates } from "./check-certificates.ts";
 import { checkTable } from "./check-table.ts";
 import { readLines, writeLine } from "./lines.ts";
 
 const tableHead = '{"type":"table","table":';
 const firstDelayMs = 20;
-const longestDelayMs = 1_000;
 
 export interface LinkClientOptions {
   /** Of control's socket. */
@@ -23,6 +22,8 @@ export interface LinkClientOptions {
   hello(): GatewayMessage & { type: "hello" };
   /** A connection was made, and hello said. */
   connected(): void;
+  /** A connection has ended, or couldn't be made. */
+  away(): void;
   /** A message of control, checked. `json` is a table's text. */
   received(message: ControlMessage, json: string): void;
 }
@@ -64,7 +65,8 @@ export class LinkClient {
       cancelRenewal?.();
       if (this.#socket === socket) log.warn({ path }, "Connection to control ended: serving with the last table");
       this.#socket = undefined;
-      this.#delay = Math.min(Math.max(this.#delay * 2, firstDelayMs), longestDelayMs);
+      this.#options.away();
+      this.#delay = Math.min(Math.max(this.#delay * 2, firstDelayMs), reconnectMs);
       clock.after(this.#delay, () => this.start());
     });
   }
@@ -91,6 +93,10 @@ export class LinkClient {
     }
     if (message?.["type"] === "certificates") {
       this.#options.received({ type: "certificates", update: checkCertificates(message["update"]) }, "");
+      return;
+    }
+    if (message?.["type"] === "later") {
+      this.#options.received({ type: "later" }, "");
       return;
     }
     const age = message?.["maxConnectionAgeMs"];

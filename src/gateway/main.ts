@@ -22,6 +22,8 @@ import { Threads } from "./threads.ts";
 const log = createLog("gateway");
 /** How long it waits for the next gateway that it asked for, until it asks again. */
 const nextMs = 10_000;
+/** A control that is there and doesn't say its table for as long is not waited for. */
+const firstTableMs = 2_000;
 /** How long the last spans may take on their way when it ends. */
 const lastSpansMs = 2_000;
 
@@ -33,6 +35,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
   const memory = createSharedMemory(threads + 1);
   const counters = new Counters(memory);
   const workers: Worker[] = [];
+  const loaded = Promise.withResolvers<void>();
   let saving = Promise.resolve();
   let [serving, draining] = [false, false];
   const all = new Threads({
@@ -74,19 +77,17 @@ async function run(options: FullGatewayOptions): Promise<void> {
     unserved: () => core.unserved(),
     toThread,
     toControl: (message) => link.send(message),
-    save: (json) => {
-      // One after the other, so that the newest is what stays.
-      saving = saving
-        .then(() => writeTableFile(options.table, json))
-        .catch((error: unknown) => log.error({ error, path: options.table }, "Table not written"));
-    },
+    save: (json) =>
+      (saving = writeTableFile(options.table, json).catch((error: unknown) =>
+        log.error({ error, path: options.table }, "Table not written"),
+      )),
+    loaded: () => loaded.resolve(),
     serving: () => {
       serving = true;
       const line: ReadyLine = { ready: true, id, threads, table: hub.version };
       process.stdout.write(`${JSON.stringify(line)}\n`);
       log.info({ id, threads, version: options.version, table: hub.version }, "Serving");
       handover?.listen();
-      link.start();
       reports.start();
     },
     empty: () => void Promise.all([saving, exporter?.close(lastSpansMs)]).then(() => process.exit(0)),
@@ -114,6 +115,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
     log,
     hello: () => hub.hello(),
     connected: () => hub.connected(),
+    away: () => hub.away(),
     received: (message, json) => {
       if (message.type === "certificates") certificates.fromControl(message.update);
       else hub.fromControl(message, json);
@@ -122,13 +124,13 @@ async function run(options: FullGatewayOptions): Promise<void> {
   for (const file of [options.table, options.certificates ?? []].flat()) {
     removeLeftovers(file).catch((error: unknown) => log.warn({ error, file }, "Old files not removed"));
   }
-  const table = hub.begin(startingTable(options.table));
-  const firstCertificates = certificates.begin();
-  await handover?.follow();
+  certificates.begin();
+  link.start();
+  systemClock.after(firstTableMs, () => hub.away());
   const ports = connectAll(threads);
   for (let thread = 0; thread < threads; thread++) {
     const own = ports[thread] ?? [];
-    const data: ThreadData = { thread, options, memory, table, certificates: firstCertificates, ports: own };
+    const data: ThreadData = { thread, options, memory, ports: own };
     const transferList = own.filter((port) => port !== null);
     const worker = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), {
       workerData: data,
@@ -145,6 +147,10 @@ async function run(options: FullGatewayOptions): Promise<void> {
     });
     workers.push(worker);
   }
+  await hub.heard();
+  hub.begin(() => keptTable(options.table));
+  await Promise.all([handover?.follow(), loaded.promise]);
+  hub.serve(certificates.serve());
   // Never closed: that would unlink the name, which the next gateway may have taken over.
   if (options.sockets !== undefined) serveHandover(options.sockets.path, options.sockets.fds);
   process.once("SIGTERM", () => {
@@ -175,7 +181,7 @@ function exporterOf({ id, version, tracing }: FullGatewayOptions): Exporter | un
 }
 
 /** A table file that can't be used is no reason not to start: control sends a new one. */
-function startingTable(path: string): RouteTable {
+function keptTable(path: string): RouteTable {
   try {
     return readTableFile(path);
   } catch (error) {

@@ -33,14 +33,13 @@ export interface ThreadData {
   thread: number;
   options: FullGatewayOptions;
   memory: SharedMemory;
-  table: TableUpdate;
-  /** Absent before the first. */
-  certificates: CertificateUpdate | undefined;
   /** To each other thread, by number; its own place is null. A message is "look at your queues". */
   ports: (MessagePort | null)[];
 }
 
 export type ToThread =
+  /** The first: accept connections, with this. */
+  | { type: "serve"; table: TableUpdate; certificates: CertificateUpdate | undefined }
   | { type: "table"; table: TableUpdate }
   | { type: "certificates"; update: CertificateUpdate }
   /** Stop accepting; finish what there is; then say `empty`. */
@@ -59,6 +58,8 @@ export type ToThread =
   | { type: "close" };
 
 export type FromThread =
+  /** Ready for `serve`. */
+  | { type: "loaded" }
   /** All listeners accept. */
   | { type: "serving" }
   /** This version is in force, for new requests and for those that waited. */

@@ -77,8 +77,10 @@ export interface GatewayLimits {
   idleMs: number;
   /** While draining, a client connection without a request is closed after this. */
   drainIdleMs: number;
-  /** Until a connection to an instance is there. */
+  /** Until a connection to an instance is there: all are on this machine, so one that takes longer goes to nobody, and another is tried. */
   connectMs: number;
+  /** Until an instance that speaks HTTP/2 has said its settings. */
+  settingsMs: number;
   /** A request whose Revision's instances all refuse connections is tried again for this long. */
   patienceMs: number;
   /** Work whose client was answered or has gone, on an instance with a concurrency limit, may go on for this long. */
@@ -98,7 +100,8 @@ export const defaultLimits: GatewayLimits = {
   stallMs: 60_000,
   idleMs: 75_000,
   drainIdleMs: 10_000,
-  connectMs: 5_000,
+  connectMs: 1_000,
+  settingsMs: 5_000,
   patienceMs: 10_000,
   hungMs: 10_000,
   maxConnectionAgeMs: 3_600_000,

@@ -1,7 +1,7 @@
 /** The file with the last table: a gateway starts from it when control is away. Certificates are kept in the same way. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { open, readdir, rename, rm } from "node:fs/promises";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { emptyTable, type RouteTable } from "../routing/table.ts";
 import { checkTable } from "./check-table.ts";
@@ -18,17 +18,14 @@ export function readTableFile(path: string): RouteTable {
   return checkTable(JSON.parse(text));
 }
 
-/** Replaces the file as a whole: after a crash there is the old table or the new one. */
+/**
+ * Replaces the file as a whole: whoever is killed, there is the old table or the new one. Not synced to the disk, as confirming a table waits for this:
+ * where the machine itself ended, no instance of the table is left, and control gives a new one.
+ */
 export async function writeTableFile(path: string, json: string): Promise<void> {
   const beside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
   try {
-    const file = await open(beside, "wx", 0o600);
-    try {
-      await file.writeFile(json);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeFile(beside, json, { flag: "wx", mode: 0o600 });
     await rename(beside, path);
   } catch (error) {
     await rm(beside, { force: true });

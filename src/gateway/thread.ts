@@ -14,8 +14,8 @@ import { Observer } from "./seen/observer.ts";
 import { Certificates } from "./tls/certificates.ts";
 import { createTlsFront } from "./tls/front.ts";
 
-async function serve(hub: MessagePort, data: ThreadData): Promise<void> {
-  const { thread, options, memory, table, ports } = data;
+function run(hub: MessagePort, data: ThreadData): void {
+  const { thread, options, memory, ports } = data;
   const log = createLog("gateway").child({ thread });
   const say = (message: FromThread): void => hub.postMessage(message);
   const fronts: Front[] = [];
@@ -37,15 +37,19 @@ async function serve(hub: MessagePort, data: ThreadData): Promise<void> {
     },
   });
   const { accessLog, observer } = makeObserver(options, (message) => say(message));
-  core.swap(table);
   const certificates = new Certificates(log);
-  if (data.certificates !== undefined) certificates.apply(data.certificates);
+  let opened = Promise.resolve();
   for (const port of ports) {
     port?.on("message", () => core.look());
     port?.unref();
   }
   hub.on("message", (message: ToThread) => {
     switch (message.type) {
+      case "serve":
+        core.swap(message.table);
+        if (message.certificates !== undefined) certificates.apply(message.certificates);
+        opened = open().then(() => say({ type: "serving" }));
+        break;
       case "table":
         core.swap(message.table);
         say({ type: "swapped", version: message.table.version });
@@ -55,11 +59,13 @@ async function serve(hub: MessagePort, data: ThreadData): Promise<void> {
         say({ type: "certified", version: message.update.version });
         break;
       case "drain":
-        void Promise.all(fronts.map((front) => front.drain())).then(async () => {
-          observer?.flush();
-          await accessLog?.flush();
-          say({ type: "empty" });
-        });
+        void opened
+          .then(() => Promise.all(fronts.map((front) => front.drain())))
+          .then(async () => {
+            observer?.flush();
+            await accessLog?.flush();
+            say({ type: "empty" });
+          });
         break;
       case "shed":
         for (const front of fronts) front.shed(message.maxAgeMs);
@@ -91,18 +97,20 @@ async function serve(hub: MessagePort, data: ThreadData): Promise<void> {
   });
   const { limits, verboseErrors, redirectPort } = options;
   const secured = options.listeners.some(({ tls }) => tls === true);
-  for (const { fds, tls } of options.listeners) {
-    const fd = fds[thread];
-    if (fd === undefined) continue;
-    const common = { core, clock, log, limits, verboseErrors, observer };
-    const divert = secured ? { divert: { certificates, redirectPort } } : {};
-    fronts.push(
-      await (tls === true
-        ? createTlsFront(fd, { ...common, certificates })
-        : createHttp1Front(fd, { ...common, ...divert })),
-    );
-  }
-  say({ type: "serving" });
+  const open = async (): Promise<void> => {
+    for (const { fds, tls } of options.listeners) {
+      const fd = fds[thread];
+      if (fd === undefined) continue;
+      const common = { core, clock, log, limits, verboseErrors, observer };
+      const divert = secured ? { divert: { certificates, redirectPort } } : {};
+      fronts.push(
+        await (tls === true
+          ? createTlsFront(fd, { ...common, certificates })
+          : createHttp1Front(fd, { ...common, ...divert })),
+      );
+    }
+  };
+  say({ type: "loaded" });
 }
 
 /** Neither where there is no access log and no traces. */
@@ -124,4 +132,4 @@ function makeObserver(
 }
 
 if (parentPort === null) throw new Error("Cannot run by itself: gateway/thread.ts is started by gateway/main.ts");
-await serve(parentPort, workerData as ThreadData);
+run(parentPort, workerData as ThreadData);

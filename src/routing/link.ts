@@ -1,6 +1,7 @@
 /**
  * What control and a gateway say to each other: one stream per gateway over a local socket, one JSON message a line (NDJSON).
- * The gateway connects, says hello, and reconnects for ever; control answers with its table and then with each new one.
+ * The gateway connects, says hello, and reconnects for ever; control answers with its table and then with each new one. A gateway says hello
+ * before it serves anything, and counts from then on.
  */
 import type { CertificateUpdate } from "./certificates.ts";
 import type { RouteTable } from "./table.ts";
@@ -8,6 +9,8 @@ import type { RouteTable } from "./table.ts";
 /** The lease of a member, renewed by each message; a gateway says something at least every `leaseRenewMs`. */
 export const leaseMs = 10_000;
 export const leaseRenewMs = 2_000;
+/** A gateway without control tries to connect at least this often. */
+export const reconnectMs = 1_000;
 
 export type GatewayMessage =
   /** First on each connection. `serving` is the version that all its threads serve (0 before any table). */
@@ -59,6 +62,8 @@ export type RevisionLoad = [revision: string, concurrency: number, requests: num
 
 export type ControlMessage =
   | { type: "table"; table: RouteTable }
+  /** In answer to hello: control has just started and has no table yet. Until it has, it gives up no instance: serve what you have. */
+  | { type: "later" }
   /** The first on a connection is whole. */
   | { type: "certificates"; update: CertificateUpdate }
   /** Control is about to end the gateway: end streaming and upgraded connections that are older than this. */

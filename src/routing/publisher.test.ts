@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { manualClock, settle } from "../../test/support/manual-clock.ts";
 import { silentLog } from "../lib/log.ts";
-import { leaseMs } from "./link.ts";
+import { leaseMs, reconnectMs } from "./link.ts";
 import { createPublisher } from "./publisher.ts";
 import type { RouteTable } from "./table.ts";
 
@@ -18,6 +18,7 @@ const assignment = (target = "r1") => ({
   targets: [{ revision: target, percent: 100 }],
   named: [],
 });
+const gatherMs = 2 * reconnectMs;
 const instance = (id: string) => ({ id, host: "10.0.0.1", port: 8080 });
 
 function bench(startVersion = 0) {
@@ -162,8 +163,9 @@ describe("createPublisher()", () => {
   });
 
   it("drained() resolves once every member serves without the instance and has no request there", async () => {
-    const { publisher, member } = bench();
+    const { clock, publisher, member } = bench();
     publisher.start();
+    await clock.advance(gatherMs);
     publisher.setRevision(revision);
     publisher.setInstances("ns/r1", { instances: [instance("i1"), instance("i2")] });
     publisher.assign(assignment());
@@ -208,10 +210,25 @@ describe("createPublisher()", () => {
     expect(await isDone(drained)).toBe(true);
   });
 
-  it("drained() counts a member that came back draining", async () => {
-    const { publisher, member } = bench(4);
+  it("drained() waits after a restart of control until every gateway has had time to come back, and then for all", async () => {
+    const { publisher, member, clock } = bench(4);
     publisher.start();
     await settle();
+    const drained = publisher.drained("i1");
+    publisher.addMember(member("a"), { serving: 5, draining: [] });
+    await clock.advance(gatherMs - 1);
+    expect(await isDone(drained)).toBe(false);
+    publisher.addMember(member("late"), { serving: 4, draining: [] });
+    await clock.advance(leaseMs);
+    expect(await isDone(drained)).toBe(false);
+    publisher.ack("late", 5, []);
+    expect(await isDone(drained)).toBe(true);
+  });
+
+  it("drained() counts a member that came back draining", async () => {
+    const { clock, publisher, member } = bench(4);
+    publisher.start();
+    await clock.advance(gatherMs);
     const drained = publisher.drained("i1");
     publisher.addMember(member("a"), { serving: 4, draining: ["i1"] });
     publisher.ack("a", 5, ["i1"]);

@@ -13,9 +13,12 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { type RevisionInstances, compile } from "./compile.ts";
 import { createDrains } from "./drains.ts";
-import { leaseMs } from "./link.ts";
+import { leaseMs, reconnectMs } from "./link.ts";
 import { type RouteTable, emptyTable } from "./table.ts";
 import type { RevisionTraffic, RouteAssignment, TrafficPort } from "./traffic.ts";
+
+/** How long after the start no instance is given up: every gateway that runs has come back by then, and counts. */
+const gatherMs = 2 * reconnectMs;
 
 /** A gateway's end of the link. */
 interface Member {
@@ -47,6 +50,8 @@ export interface PublisherOptions {
 export interface Publisher extends TrafficPort {
   /** From now on tables are published, the first one soon. */
   start(): void;
+  /** Whether it was started: members get a table. */
+  started(): boolean;
   /** The last published table. */
   table(): RouteTable;
   /** Declares the instances of a Revision (`namespace/name`) that take requests, and why there is none; undefined forgets it. */
@@ -63,7 +68,7 @@ export interface Publisher extends TrafficPort {
   instanceDrained(id: string, instance: string): void;
   /**
    * Resolves once no member sends the instance anything: every member acknowledged a table without it and has no request there;
-   * or after `maxMs`. While there is no member at all, it waits for one as long as a lease lives.
+   * or after `maxMs`. Just after the start it waits for gateways to come back: for all of them 2 s, for one at least as long as a lease lives.
    */
   drained(instance: string, maxMs?: number): Promise<void>;
   members(): { id: string; serving: number; draining: string[] }[];
@@ -96,7 +101,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     maxMs: options.drainMaxMs ?? 3_660_000,
     isDrained(instance, goneIn) {
       if (startedAt === undefined || dirty || goneIn === undefined) return false;
-      if (members.size === 0) return clock.now() - startedAt >= leaseMs;
+      if (clock.now() - startedAt < (members.size === 0 ? leaseMs : gatherMs)) return false;
+      if (members.size === 0) return true;
       return confirmed(goneIn) && [...members.values()].every(({ draining }) => !draining.has(instance));
     },
   });
@@ -129,9 +135,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
     start() {
       if (startedAt !== undefined) return;
       startedAt = clock.now();
-      clock.after(leaseMs, () => drains.check());
+      for (const ms of [gatherMs, leaseMs]) clock.after(ms, () => drains.check());
       touch();
     },
+    started: () => startedAt !== undefined,
     table: () => published,
     assign(assignment) {
       const known = assignments.get(assignment.route);

@@ -1,6 +1,7 @@
 /** Runs real gateway processes on sockets that the test owns, as the supervisor does, against a real link server. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
@@ -221,6 +222,7 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
     onLoad: (report) => loads.push(report),
     onOutcomes: (more) => outcomes.push(...more),
     publisher: {
+      started: () => table !== undefined,
       addMember(member, report) {
         members.set(member.id, { serving: report.serving, draining: new Set(report.draining) });
         senders.set(member.id, (sent) => member.send(sent));
@@ -304,8 +306,33 @@ export async function startApp(id: string, listener?: RequestListener, port = 0)
   };
 }
 
+/** A loopback port at which nobody answers, not even the kernel, like the address of an instance that is gone: its queue is full, and nobody accepts. */
+export async function startSilent(id: string): Promise<Pick<App, "instance" | "close">> {
+  const program = `const server = require("node:net").createServer();
+    server.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => console.log(server.address().port));`;
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const port = await new Promise<number>((resolve) => child.stdout.once("data", (text) => resolve(Number(text))));
+  child.kill("SIGSTOP");
+  // One more than the backlog is queued.
+  const queued = await Promise.all(
+    [1, 2].map(async () => {
+      const socket = net.connect(port, "127.0.0.1");
+      await once(socket, "connect");
+      return socket;
+    }),
+  );
+  return {
+    instance: { id, host: "127.0.0.1", port },
+    async close() {
+      for (const socket of queued) socket.on("error", () => {}).destroy();
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    },
+  };
+}
+
 /** A Revision's entry for these apps. */
-export function revisionOf(apps: App[], more: Partial<RevisionEntry> = {}): RevisionEntry {
+export function revisionOf(apps: Pick<App, "instance">[], more: Partial<RevisionEntry> = {}): RevisionEntry {
   return {
     configuration: "default/app",
     protocol: "http1",
@@ -317,7 +344,11 @@ export function revisionOf(apps: App[], more: Partial<RevisionEntry> = {}): Revi
 }
 
 /** A table in which `host` goes to one Revision of these apps. */
-export function simpleTable(host: string, apps: App[], more: Partial<RevisionEntry> = {}): Omit<RouteTable, "version"> {
+export function simpleTable(
+  host: string,
+  apps: Pick<App, "instance">[],
+  more: Partial<RevisionEntry> = {},
+): Omit<RouteTable, "version"> {
   return {
     hosts: { [host]: { route: "default/app", targets: [{ revision: "default/app-00001", percent: 100 }] } },
     revisions: { "default/app-00001": revisionOf(apps, more) },

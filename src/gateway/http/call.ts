@@ -127,9 +127,11 @@ export class Http1Call implements AppCall {
     };
     upstream.on("socket", (socket) => {
       if (!socket.connecting) return ready();
-      const cancel = clock.after(limits.connectMs, () =>
-        socket.destroy(new Error("Connection to the instance timed out")),
-      );
+      const late = (): void => {
+        if (socket.connecting) socket.destroy(new Error("Connection to the instance timed out"));
+      };
+      // After the sockets were looked at: it may have come while this thread was busy.
+      const cancel = clock.after(limits.connectMs, () => setImmediate(late));
       socket.once("connect", ready);
       socket.once("connect", cancel);
       socket.once("close", cancel);

@@ -303,7 +303,9 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   }
 
   #connectTo(instance: Instance, address: string): void {
+    let waiting = true;
     const upstream = new Upstream({ instance, address, head: this.#context.answerHead }, (ok) => {
+      waiting = false;
       cancel();
       if (this.#upstream !== upstream) return;
       if (ok) this.#send(instance);
@@ -311,10 +313,13 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     });
     upstream.user = this;
     this.#upstream = upstream;
-    const cancel = this.clock.after(this.limits.connectMs, () => {
+    const late = (): void => {
+      if (!waiting) return;
       upstream.destroy();
       if (this.#upstream === upstream) this.#refused(instance);
-    });
+    };
+    // After the sockets were looked at: it may have come while this thread was busy.
+    const cancel = this.clock.after(this.limits.connectMs, () => setImmediate(late));
   }
 
   #refused(instance: Instance): void {

@@ -57,9 +57,13 @@ export class AppSession {
       ...lenient,
     });
     this.session = session;
-    const cancel = clock.after(limits.connectMs, () => session.destroy());
     let connected = false;
-    socket.once("connect", () => (connected = true));
+    let cancel = clock.after(limits.connectMs, () => setImmediate(() => connected || session.destroy()));
+    socket.once("connect", () => {
+      connected = true;
+      cancel();
+      cancel = clock.after(limits.settingsMs, () => session.destroy());
+    });
     session.once("connect", () => {
       if (!session.destroyed) session.setLocalWindowSize(connectionWindowBytes);
     });

@@ -14,6 +14,7 @@ let path: string;
 let clock: ManualClock;
 let server: LinkServer;
 let said: string[];
+let started: boolean;
 let send: Map<string, (table: RouteTable) => void>;
 const sockets: Socket[] = [];
 
@@ -22,6 +23,7 @@ beforeEach(async () => {
   path = join(dir, "gateway.sock");
   clock = manualClock();
   said = [];
+  started = true;
   send = new Map();
   server = await createLinkServer({
     path,
@@ -33,6 +35,7 @@ beforeEach(async () => {
     onSeen: (counts) => said.push(`seen ${JSON.stringify(counts)}`),
     onLoad: ({ ms, revisions }) => said.push(`load ${ms} ${JSON.stringify(revisions)}`),
     publisher: {
+      started: () => started,
       addMember(member, { serving, draining }) {
         said.push(`add ${member.id} ${serving} ${draining.join()}`);
         send.set(member.id, (table) => member.send(table));
@@ -98,6 +101,15 @@ test("a gateway that says hello is a member, gets tables, and what it says is pa
     ]);
   expect(server.gateways()).toEqual([{ id: "g1", pid: process.pid, connected: true }]);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
+});
+
+test("a gateway is told that its table comes later where control has none yet", async () => {
+  started = false;
+  const { socket, got } = await connect();
+  writeLine(socket, hello("g1"));
+  await see("add g1 3 i");
+  send.get("g1")?.({ ...emptyTable, version: 5 });
+  await expect.poll(() => got).toEqual([{ type: "later" }, { type: "table", table: { ...emptyTable, version: 5 } }]);
 });
 
 test("a member without connection stays until its lease is over; each message renews it", async () => {

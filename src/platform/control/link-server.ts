@@ -21,7 +21,7 @@ export interface LinkServerOptions {
   path: string;
   /** The account of the gateways; root unless given. The directory of `path` must be root's alone. */
   owner?: number;
-  publisher: Pick<Publisher, "addMember" | "removeMember" | "leaseExpired" | "ack" | "instanceDrained">;
+  publisher: Pick<Publisher, "addMember" | "removeMember" | "leaseExpired" | "ack" | "instanceDrained" | "started">;
   /** Absent: gateways are told nothing of certificates. */
   certificates?: {
     join(gateway: string, send: (update: CertificateUpdate) => void): void;
@@ -114,6 +114,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
           writeLine(socket, { type: "certificates", update } satisfies ControlMessage),
         );
         publisher.addMember({ id: gateway.id, send: sendTable }, message);
+        if (!publisher.started()) writeLine(socket, { type: "later" } satisfies ControlMessage);
         return;
       }
       if (gateway === undefined) throw new Error(`Cannot take "${message.type}" before "hello"`);
