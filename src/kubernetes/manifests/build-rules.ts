@@ -6,7 +6,7 @@ import { dns1123Label, dns1123Subdomain, durationRules, exactlyOne, formAt, noNu
 import { mountRule, volumeRules } from "./volume-rules.ts";
 
 const notShared: Rule = {
-  rule: "!['/workspace', '/builder'].exists(root, self == root || self.startsWith(root + '/'))",
+  rule: "!(self == '/workspace' || self.startsWith('/workspace/') || self == '/builder' || self.startsWith('/builder/'))",
   message: "must not be in /workspace or /builder, which every step has already",
 };
 

@@ -42,7 +42,7 @@ function percentSetting(name: string, least: number, most: number): Rule {
 
 function durationSetting(name: string, least: string): Rule {
   const form = quoted(duration.pattern);
-  const rule = `value.matches(${form}) && duration(value) >= duration('${least}') && duration(value) <= duration('1h') && duration(value) == duration(string(duration(value).getSeconds()) + 's')`;
+  const rule = `value.matches(${form}) && duration(value) >= duration('${least}') && duration(value) <= duration('1h') && duration(value).getMilliseconds() % 1000 == 0`;
   return setting(name, rule, `must be a duration of whole seconds from ${least} to 1h`);
 }
 

@@ -13,7 +13,6 @@ import {
   orEmpty,
   orOpen,
   quantity,
-  quoted,
   relativePath,
   token,
 } from "./forms.ts";
@@ -83,33 +82,40 @@ export function processRules(path: string, open = false): Overlay[] {
 }
 
 const probes = ["livenessProbe", "readinessProbe", "startupProbe"];
-const digits = quoted("^[0-9]+$");
-
+/** A port as a text: its number, up to 65535, or the name of the container's port. */
+const portText =
+  "^$|^0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$|^(http1|h2c)$";
 const portRule: Rule = {
-  rule: `type(self) == string ? (!self.matches(${digits}) || int(self) <= 65535) : (self >= 0 && self <= 65535)`,
+  rule: "type(self) != int || (self >= 0 && self <= 65535)",
   message: "must be between 1 and 65535, inclusive",
 };
 
-/** A probe's port, where it is a name, is the container's port. */
+/** A probe's port, where it is a name, is the container's port. Texts of numbers or names have no maximum in CEL, so constants are compared. */
 function namedPort(probe: string, handler: string): string {
   const port = `self.${probe}.${handler}.port`;
-  const named = `type(${port}) == string && ${port} != '' && !${port}.matches(${digits})`;
   const present = `has(self.${probe}) && has(self.${probe}.${handler}) && has(${port})`;
-  return `!(${present} && ${named}) || (has(self.ports) && self.ports.exists(one, has(one.name) && one.name == ${port}))`;
+  const names = ["http1", "h2c"].map(
+    (name) =>
+      `(${port} != '${name}' || (has(self.ports) && self.ports.exists(one, has(one.name) && one.name == '${name}')))`,
+  );
+  return `!(${present}) || (${names.join(" && ")})`;
 }
 
 function probeRules(path: string): Overlay[] {
   const headers = `${path}.httpGet.httpHeaders[]`;
   return [
     { at: path, rules: [exactlyOne(["exec", "grpc", "httpGet", "tcpSocket"])] },
-    { at: `${path}.httpGet.port`, rules: [portRule] },
-    { at: `${path}.tcpSocket.port`, rules: [portRule] },
+    { at: `${path}.httpGet.port`, rules: [portRule], pattern: portText },
+    { at: `${path}.tcpSocket.port`, rules: [portRule], pattern: portText },
     formAt(`${path}.httpGet.path`, {
       pattern: "^/[!-~]*$",
       words: "must be a path that begins with / and is percent-encoded",
     }),
     { at: `${headers}.name`, pattern: orEmpty(token) },
-    { at: `${headers}.value`, pattern: "^[\\t -~\u0080-\u00ff]*$" },
+    formAt(`${headers}.value`, {
+      pattern: "^[\\t -~\\x{80}-\\x{ff}]*$",
+      words: "must be the value of an HTTP header field: no line breaks",
+    }),
     { at: `${path}.exec.command[]`, pattern: noNul },
   ];
 }

@@ -115,12 +115,11 @@ const domain = {
   words: "must be a DNS name of at least two labels, as www.example.com; after *. as well",
 };
 const noAddress = { rule: "!self.matches('\\\\.[0-9]+$')", message: "must be a DNS name, not an address" };
-const unique = { rule: "self.all(one, self.exists_one(other, other == one))", message: "must not name a host twice" };
 const filled = { rule: "size(self) > 0", message: "must not be empty" };
 
 const hosts: Overlay[] = [
-  { at: "spec.domains", rules: [unique] },
-  { at: "spec.tls[].hosts", rules: [unique] },
+  { at: "spec.domains", set: true },
+  { at: "spec.tls[].hosts", set: true },
   { at: "spec.tls[].secretName", pattern: orEmpty(dns1123Subdomain.pattern), rules: [filled] },
   ...["spec.domains[]", "spec.tls[].hosts[]"].flatMap((at) => [formAt(at, domain), { at, rules: [filled, noAddress] }]),
 ];
