@@ -1,4 +1,5 @@
-/** Names that the parts of an installation share, and the shape of what is applied. */
+/** Names that the parts of an installation share, the shape of what is applied, and what an installation can be told. */
+import { version } from "../../lib/version.ts";
 
 /** Any object of Kubernetes as plain JSON: what is applied. */
 export interface Manifest {
@@ -13,5 +14,55 @@ export interface Manifest {
   [field: string]: unknown;
 }
 
+export interface InstallOptions {
+  /** Where the controllers and the gateways run. */
+  namespace: string;
+  /** Services are served below it: `{route}.{namespace}.{domain}`. */
+  domain: string;
+  /** The image of Elafros, which controllers and gateways run. */
+  image: string;
+}
+
+/** What an installation is told where nobody says. No image is published: this is the name that `scripts/image.sh` gives the one that it makes. */
+export const defaultInstall: InstallOptions = {
+  namespace: "elafros-system",
+  domain: "example.com",
+  image: `localhost/elafros:${version}`,
+};
+
 /** Label of everything that belongs to the installation. */
 export const partOf = { "app.kubernetes.io/part-of": "elafros" };
+
+/** The parts that run in Pods. */
+export type Part = "controller" | "gateway";
+
+/** The name of a part's Deployment, ServiceAccount and Service. */
+export const nameOf = (part: Part) => `elafros-${part}`;
+
+/** The labels that select the Pods of a part. They never change: a Deployment's selector can't. */
+export function selectorOf(part: Part): Record<string, string> {
+  return { "app.kubernetes.io/name": nameOf(part) };
+}
+
+/** The labels of what belongs to a part. */
+export function labelsOf(part: Part): Record<string, string> {
+  return { ...selectorOf(part), ...partOf };
+}
+
+/** Ports of the Pods. None needs a privilege. */
+export const ports = {
+  /** Requests of users, and the port at which the Service takes them. */
+  http: 8080,
+  https: 8443,
+  /** Gateways fetch the route table here, from the controllers. */
+  link: 7443,
+  /** Archives that are uploaded to be built, through the API server's proxy. */
+  sources: 7444,
+  health: 8081,
+  metrics: 9090,
+} as const;
+
+/** The Lease of the controller that leads. */
+export const leaderLease = "elafros-controller";
+/** Whom a gateway's token is for: it opens the controllers' link and nothing of the API. */
+export const linkAudience = "controller.elafros.dev";
