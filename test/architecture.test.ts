@@ -21,6 +21,10 @@ const layers: Record<string, { may: string[]; why: string }> = {
   routing: { may: ["api"], why: "the route table is compiled from plain values" },
   gateway: { may: ["routing"], why: "a gateway serves without the API: it knows the route table only" },
   runtime: { may: [], why: "drivers take plain values, so that they fit any control" },
+  kubernetes: {
+    may: ["api", "client", "runtime"],
+    why: "on a cluster the ports are Kubernetes' own objects: nothing of one machine is there",
+  },
   platform: {
     may: [
       "api",
@@ -33,6 +37,7 @@ const layers: Record<string, { may: string[]; why: string }> = {
       "routing",
       "gateway",
       "runtime",
+      "kubernetes",
     ],
     why: "the composition roots know everything but the CLI",
   },

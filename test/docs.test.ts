@@ -101,7 +101,12 @@ describe("links", () => {
 });
 
 describe("generated references", () => {
-  test.each(["scripts/cli-reference.ts", "scripts/api-reference.ts"])("are what %s writes", async (script) => {
+  test.each([
+    "scripts/cli-reference.ts",
+    "scripts/api-reference.ts",
+    "scripts/cluster-reference.ts",
+    "scripts/cluster-manifests.ts",
+  ])("are what %s writes", async (script) => {
     // Rejects with its sentence where they are not.
     await run(process.execPath, ["--disable-warning=ExperimentalWarning", join(root, script), "--check"]);
   });

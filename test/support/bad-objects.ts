@@ -57,7 +57,10 @@ const splits: Row[] = [
   ["a percent that is a string", { traffic: [{ configurationName: "a", percent: "100" }] }],
   ["a negative percent", { traffic: [following, pinned("b", 1), pinned("c", -1)] }],
   ["a sum below 100", { traffic: [pinned("a", 60), pinned("b", 30)] }],
-  ["a sum above 100 in the last target", { traffic: [...Array.from({ length: 31 }, () => pinned("a", 3)), pinned("b", 8)] }],
+  [
+    "a sum above 100 in the last target",
+    { traffic: [...Array.from({ length: 31 }, () => pinned("a", 3)), pinned("b", 8)] },
+  ],
   ["one name for two Revisions", { traffic: [pinned("a", 50, "next"), pinned("b", 50, "next")] }],
   [
     "one name for a Revision and a Configuration",
@@ -107,8 +110,19 @@ const rules: Row[] = [
 ];
 
 const domains = [
-  ...["localhost", "*.com", "www.*.com", "*", "WWW.example.com", "192.0.2.7", "2001:db8::1", "www.example.com:443"],
-  ...["www.example.com.", "www..example.com", "", `${"a".repeat(64)}.example.com`, "bücher.example"],
+  "localhost",
+  "*.com",
+  "www.*.com",
+  "*",
+  "WWW.example.com",
+  "192.0.2.7",
+  "2001:db8::1",
+  "www.example.com:443",
+  "www.example.com.",
+  "www..example.com",
+  "",
+  `${"a".repeat(64)}.example.com`,
+  "bücher.example",
 ];
 const hosts: Row[] = [
   ...domains.map((domain): Row => [`the domain ${JSON.stringify(domain)}`, { domains: [domain] }]),
@@ -222,7 +236,13 @@ const volumes: Row[] = [
   ["a volume of nothing", [{ name: "a" }]],
   ["a volume of two things", [{ name: "b", secret: { secretName: "s" }, configMap: { name: "c" } }]],
   ["a volume of the machine's files", [{ name: "c", hostPath: { path: "/" } }]],
-  ["a volume twice", [{ name: "c", emptyDir: {} }, { name: "c", emptyDir: {} }]],
+  [
+    "a volume twice",
+    [
+      { name: "c", emptyDir: {} },
+      { name: "c", emptyDir: {} },
+    ],
+  ],
   ["a volume of a medium that isn't offered", [{ name: "c", emptyDir: { medium: "HugePages" } }]],
   ["a volume of no size", [{ name: "c", emptyDir: { sizeLimit: "big" } }]],
   ["a volume's name that is none", [{ name: "D", emptyDir: {} }]],
@@ -266,7 +286,11 @@ const templates: Row[] = [
   ["a name of a Revision", { name: "mine" }],
   ["a label of the platform", { labels: { "elafros.dev/configuration": "other" } }],
   ["a label's value that is none", { labels: { a: "b c" } }],
-  ["a label's key that is none", { labels: { "a b": "c" } }, "what a rule about keys of any length could cost is too much"],
+  [
+    "a label's key that is none",
+    { labels: { "a b": "c" } },
+    "what a rule about keys of any length could cost is too much",
+  ],
   ["an annotation of the platform", { annotations: { "elafros.dev/creator": "me" } }],
   ["a setting that isn't known", autoscaling("minScale", "1")],
   ...Object.entries({
@@ -309,7 +333,15 @@ const builds: Row[] = [
     { template: { ...template, namespace: "other" } },
     "rules see no namespace: metadata's name is all",
   ],
-  ["a step's name twice", { steps: [{ name: "a", image: "a" }, { name: "a", image: "b" }] }],
+  [
+    "a step's name twice",
+    {
+      steps: [
+        { name: "a", image: "a" },
+        { name: "a", image: "b" },
+      ],
+    },
+  ],
   [
     "a step's name that another gets by its place",
     { steps: [{ name: "step-2", image: "a" }, { image: "b" }] },
@@ -324,28 +356,51 @@ const builds: Row[] = [
     "a step's mount in the workspace",
     { steps: [{ image: "a", volumeMounts: [mount("/workspace/b")] }], volumes: [{ name: "v", emptyDir: {} }] },
   ],
-  ["a volume's name twice", { template, volumes: [{ name: "v", emptyDir: {} }, { name: "v", emptyDir: {} }] }],
+  [
+    "a volume's name twice",
+    {
+      template,
+      volumes: [
+        { name: "v", emptyDir: {} },
+        { name: "v", emptyDir: {} },
+      ],
+    },
+  ],
   ["a source of nothing", source({})],
   ["two sources", source({ git, gcs: { location: "gs://b/a.zip" } })],
   ["a git source without url", source({ git: { commit } })],
   ["a git source that doesn't say what to take", source({ git: { url: git.url, branch: "" } })],
   ["a branch and a tag", source({ git: { url: git.url, branch: "main", tag: "v1" } })],
   ...[
-    ...["--upload-pack=touch /tmp/x", "-oProxyCommand=x:a", "ext::sh -c id", "https://-x/a", "ssh://-oProxyCommand=x/a"],
-    ...["file://host/a", "file:///", "ftp://git.example/a", "/srv/git/a", "https://git.example/a b"],
-    ...["git@git.example:a\n", "https://alice:secret@git.example/a.git", "nothing"],
+    "--upload-pack=touch /tmp/x",
+    "-oProxyCommand=x:a",
+    "ext::sh -c id",
+    "https://-x/a",
+    "ssh://-oProxyCommand=x/a",
+    "file://host/a",
+    "file:///",
+    "ftp://git.example/a",
+    "/srv/git/a",
+    "https://git.example/a b",
+    "git@git.example:a\n",
+    "https://alice:secret@git.example/a.git",
+    "nothing",
   ].map((url): Row => [`a repository at ${JSON.stringify(url)}`, gitAt(url)]),
   ...["--force", "a..b", "a b", "a~1", "a:b", "/a", "a/", "a.lock", "@", "a@{1}", ".a", "a/.b", `a${nul}`].map(
     (branch): Row => [`the branch ${JSON.stringify(branch)}`, source({ git: { url: git.url, branch } })],
   ),
-  ...["a6f92d1", commit.toUpperCase(), `${commit}0`].map(
-    (short): Row => [`the commit ${short}`, source({ git: { url: git.url, commit: short } })],
-  ),
+  ...["a6f92d1", commit.toUpperCase(), `${commit}0`].map((short): Row => [
+    `the commit ${short}`,
+    source({ git: { url: git.url, commit: short } }),
+  ]),
   ["a gcs source without location", source({ gcs: {} })],
   ["a gcs source of another sort", source({ gcs: { location: "gs://b/a.zip", type: "zip" } })],
   ...[
-    ...["http://files.example/a.zip", "upload:sha256:abc", "file:///etc/passwd"],
-    ...["https://a:b@files.example/a.zip", "https:files.example"],
+    "http://files.example/a.zip",
+    "upload:sha256:abc",
+    "file:///etc/passwd",
+    "https://a:b@files.example/a.zip",
+    "https:files.example",
   ].map((location): Row => [`an archive at ${location}`, source({ gcs: { location } })]),
   ["a custom source with a name", source({ custom: { name: "mine", image: "a" } })],
   ["a timeout that is none", { template, timeout: "soon" }],
@@ -379,7 +434,12 @@ const updates: BadObject[] = [
   ["Revision: another image", Revision, revision, { container: { image: "other" } }],
   ["Revision: a variable more", Revision, revision, { container: { ...container, env: [{ name: "A", value: "1" }] } }],
   ["Build: another timeout", Build, build, { source: { git }, template, timeout: "5m" }],
-  ["Build: volumes later", Build, build, { source: { git }, template, timeout: "10m", volumes: [{ name: "v", emptyDir: {} }] }],
+  [
+    "Build: volumes later",
+    Build,
+    build,
+    { source: { git }, template, timeout: "10m", volumes: [{ name: "v", emptyDir: {} }] },
+  ],
   ["Build: cancelled no more", Build, cancelled, { source: { git }, template, timeout: "10m" }],
 ].map(([title, kind, old, spec]) => ({
   title: title as string,

@@ -65,7 +65,8 @@ function collect(schema: CrdSchema, place: Place, found: ClusterFault[]): void {
       ...(transition ? { oldSelf: celValue(schema, old) } : {}),
     } as Parameters<Program>[0]);
     // A rule that can't be evaluated refuses, too.
-    if (result !== true) found.push({ field: path, message: isCelError(result) ? `${message} (${String(result)})` : message });
+    if (result !== true)
+      found.push({ field: path, message: isCelError(result) ? `${message} (${String(result)})` : message });
   }
   for (const [name, child, childSchema] of childrenOf(schema, value)) {
     // Elements of lists have no counterpart in the old list, but by the key of a list that is a map, which no rule here asks for.

@@ -2,7 +2,18 @@
 import { sourceStep } from "../../api/build-step.ts";
 import { processRules } from "./container-rules.ts";
 import type { Overlay, Rule } from "./crd-schema.ts";
-import { dns1123Label, dns1123Subdomain, durationRules, exactlyOne, formAt, noNul, orEmpty, orOpen, parameterName, quoted } from "./forms.ts";
+import {
+  dns1123Label,
+  dns1123Subdomain,
+  durationRules,
+  exactlyOne,
+  formAt,
+  noNul,
+  orEmpty,
+  orOpen,
+  parameterName,
+  quoted,
+} from "./forms.ts";
 import { mountRule, volumeRules } from "./volume-rules.ts";
 
 const notShared: Rule = {
@@ -32,7 +43,10 @@ function stepRules(path: string, open = false): Overlay[] {
           rule: `self != '${sourceStep}'`,
           message: "is the name of the step that fetches the source: choose another",
         },
-        { rule: open ? "size(self) <= 63 || self.contains('${')" : "size(self) <= 63", message: "must be no more than 63 characters" },
+        {
+          rule: open ? "size(self) <= 63 || self.contains('${')" : "size(self) <= 63",
+          message: "must be no more than 63 characters",
+        },
       ],
     },
     { at: `${path}[].volumeMounts[].mountPath`, rules: [notShared] },
@@ -52,12 +66,11 @@ const gitUrl = {
 };
 const commit = {
   pattern: "^([a-f0-9]{40}|[a-f0-9]{64})$",
-  words: "must be all 40 hexadecimal digits of a commit (64 with SHA-256), in lower case: `git rev-parse NAME` prints them",
+  words:
+    "must be all 40 hexadecimal digits of a commit (64 with SHA-256), in lower case: `git rev-parse NAME` prints them",
 };
 /** What git doesn't allow in names (git-check-ref-format), and what looks like an option. */
-const oddRef = quoted(
-  "[\\x00-\\x20\\x7f~^:?*\\[\\\\]|\\.\\.|@\\{|//|^[-/]|[/.]$|\\.lock$|(^|/)\\.|^@$",
-);
+const oddRef = quoted("[\\x00-\\x20\\x7f~^:?*\\[\\\\]|\\.\\.|@\\{|//|^[-/]|[/.]$|\\.lock$|(^|/)\\.|^@$");
 const refRule: Rule = {
   rule: `!self.matches(${oddRef})`,
   message: "must be a name that git allows, such as main, v1.2 or refs/pull/7/head",
@@ -102,7 +115,10 @@ function sourceRules(path: string): Overlay[] {
       anyCase: true,
     },
     ...processRules(custom),
-    { at: `${custom}.name`, rules: [{ rule: "self == ''", message: "the container that brings the source has no name" }] },
+    {
+      at: `${custom}.name`,
+      rules: [{ rule: "self == ''", message: "the container that brings the source has no name" }],
+    },
     { at: `${custom}.volumeMounts[].mountPath`, rules: [notShared] },
   ];
 }
@@ -133,7 +149,10 @@ export function buildSpecRules(path: string): Overlay[] {
         },
       ],
     },
-    { at: template, rules: [{ rule: "has(self.name) && self.name != ''", message: "must have the template's name in name" }] },
+    {
+      at: template,
+      rules: [{ rule: "has(self.name) && self.name != ''", message: "must have the template's name in name" }],
+    },
     formAt(`${template}.name`, templateName),
     { at: `${template}.arguments[].name`, pattern: orEmpty(parameterName) },
     { at: `${template}.arguments[].value`, pattern: noNul },

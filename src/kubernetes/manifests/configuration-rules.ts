@@ -78,7 +78,8 @@ const labelValues: Rule = {
 };
 
 const image = "self.revisionTemplate.spec.container.image";
-const building = "has(self.build) && !(has(self.revisionTemplate.spec.buildName) && self.revisionTemplate.spec.buildName != '')";
+const building =
+  "has(self.build) && !(has(self.revisionTemplate.spec.buildName) && self.revisionTemplate.spec.buildName != '')";
 
 export const configurationRules: readonly Overlay[] = [
   ...revisionSpecRules(`${template}.spec`),

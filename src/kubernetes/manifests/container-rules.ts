@@ -18,7 +18,8 @@ import {
 } from "./forms.ts";
 
 const subdomain = orEmpty(dns1123Subdomain.pattern);
-const qualified = "([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
+const qualified =
+  "([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const fieldPath = `^$|^(metadata\\.namespace|spec\\.serviceAccountName|metadata\\.(labels|annotations)\\['${qualified}'\\])$`;
 
 const outside = (roots: readonly string[], besides = "") =>
@@ -130,7 +131,8 @@ export function containerRules(path: string): Overlay[] {
       rules: [
         {
           rule: "!(self in ['PORT', 'K_SERVICE', 'K_CONFIGURATION', 'K_REVISION'])",
-          message: "is set by the platform, as are PORT, K_SERVICE, K_CONFIGURATION and K_REVISION: choose another name",
+          message:
+            "is set by the platform, as are PORT, K_SERVICE, K_CONFIGURATION and K_REVISION: choose another name",
         },
       ],
     },

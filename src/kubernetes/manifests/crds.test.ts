@@ -14,7 +14,10 @@ const schemaOf = (kind: string): CrdSchema => schemas.get(kind) ?? {};
 
 /** Whether a fault at `outer` speaks of `inner`: the same place, or what it is in. */
 function covers(outer: string, inner: string): boolean {
-  return outer === inner || (outer !== "" && [".", "["].includes(inner.slice(outer.length, outer.length + 1)) && inner.startsWith(outer));
+  return (
+    outer === inner ||
+    (outer !== "" && [".", "["].includes(inner.slice(outer.length, outer.length + 1)) && inner.startsWith(outer))
+  );
 }
 
 describe("bad objects", () => {
@@ -27,7 +30,10 @@ describe("bad objects", () => {
       const cluster = clusterFaults(schemaOf(kind.kind), object, old).map(({ field }) => field);
       for (const field of embedded) {
         const plain = field.replaceAll(/\[([^\]\d][^\]]*)\]/g, ".$1");
-        expect(cluster.some((place) => covers(place, plain)), `${field} in ${cluster.join(", ")}`).toBe(true);
+        expect(
+          cluster.some((place) => covers(place, plain)),
+          `${field} in ${cluster.join(", ")}`,
+        ).toBe(true);
       }
     },
   );
@@ -87,9 +93,13 @@ describe.each([...schemas])("%s", (name, schema) => {
     for (const [path, one] of all(schema)) {
       if (one["x-kubernetes-preserve-unknown-fields"] !== true) continue;
       const field = path.replace(/\[\]$/, "").split(".").at(-1) ?? "";
-      const [, parent] = [...all(schema)].find(([at]) => at === path.replace(/\[\]$/, "").replace(/\.[^.]+$/, "")) ?? [];
+      const [, parent] =
+        [...all(schema)].find(([at]) => at === path.replace(/\[\]$/, "").replace(/\.[^.]+$/, "")) ?? [];
       const rules = (parent?.["x-kubernetes-validations"] ?? []).map(({ rule }) => rule);
-      expect(rules.some((rule) => rule.includes(`!has(self.${field})`)), path).toBe(true);
+      expect(
+        rules.some((rule) => rule.includes(`!has(self.${field})`)),
+        path,
+      ).toBe(true);
     }
   });
 

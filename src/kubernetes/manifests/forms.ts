@@ -72,7 +72,7 @@ export function quoted(text: string): string {
 }
 
 /** A rule that a text has a form, or is empty. */
-export function formRule({ pattern, words }: Form): Rule {
+function formRule({ pattern, words }: Form): Rule {
   return { rule: `self.matches(${quoted(orEmpty(pattern))})`, message: words };
 }
 

@@ -71,7 +71,11 @@ function gateway(options: InstallOptions): Manifest[] {
       requests: { cpu: "250m", memory: "128Mi" },
       memory: "1Gi",
       volumes: [
-        { volume: { name: "link-token", projected: { sources: [token] } }, mountPath: "/var/run/elafros/link", readOnly: true },
+        {
+          volume: { name: "link-token", projected: { sources: [token] } },
+          mountPath: "/var/run/elafros/link",
+          readOnly: true,
+        },
         // The route table that it starts with while no controller answers.
         { volume: { name: "state", emptyDir: { sizeLimit: "256Mi" } }, mountPath: "/var/lib/elafros" },
       ],

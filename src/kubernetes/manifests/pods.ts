@@ -51,7 +51,11 @@ export function deployment(options: InstallOptions, pod: PodOptions): Manifest {
       })),
       { name: "POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
     ],
-    ports: [...pod.ports, { name: "health", containerPort: ports.health }, { name: "metrics", containerPort: ports.metrics }],
+    ports: [
+      ...pod.ports,
+      { name: "health", containerPort: ports.health },
+      { name: "metrics", containerPort: ports.metrics },
+    ],
     startupProbe: probe("/livez", { periodSeconds: 1, failureThreshold: 60 }),
     livenessProbe: probe("/livez", { periodSeconds: 10, failureThreshold: 6 }),
     readinessProbe: probe("/readyz", { periodSeconds: 2, failureThreshold: 2 }),

@@ -62,7 +62,11 @@ const templateRules: readonly PolicyRule[] = [
 ];
 
 const kinds = [
-  rule("elafros.dev", ["configurations", "configurations/status", "revisions", "revisions/status", "routes", "routes/status"], read),
+  rule(
+    "elafros.dev",
+    ["configurations", "configurations/status", "revisions", "revisions/status", "routes", "routes/status"],
+    read,
+  ),
   rule("build.dev", ["builds", "builds/status", "buildtemplates"], read),
 ];
 const write = [...change, "deletecollection"];
@@ -70,7 +74,11 @@ const editing = [
   ...kinds,
   rule("elafros.dev", ["configurations", "routes"], write),
   // Nobody but the controllers creates a Revision.
-  rule("elafros.dev", ["revisions"], write.filter((verb) => verb !== "create")),
+  rule(
+    "elafros.dev",
+    ["revisions"],
+    write.filter((verb) => verb !== "create"),
+  ),
   rule("build.dev", ["builds", "buildtemplates"], write),
 ];
 

@@ -1,7 +1,16 @@
 /** What a cluster's API server holds of Routes: `src/api/route*.validation.ts` in CEL. */
 import { aboutClient, hopByHop } from "../../lib/header-fields.ts";
 import type { Overlay } from "./crd-schema.ts";
-import { dns1035Label, dns1123Label, dns1123Subdomain, durationRules, exactlyOne, formAt, orEmpty, token } from "./forms.ts";
+import {
+  dns1035Label,
+  dns1123Label,
+  dns1123Subdomain,
+  durationRules,
+  exactlyOne,
+  formAt,
+  orEmpty,
+  token,
+} from "./forms.ts";
 
 const maxTargets = 32;
 const traffic = "spec.rollout.traffic";
@@ -36,7 +45,10 @@ const splits: Overlay[] = [
       },
     ],
   },
-  { at: `${traffic}[].configurationName`, rules: [{ rule: "size(self) <= 50", message: "must be no more than 50 characters" }] },
+  {
+    at: `${traffic}[].configurationName`,
+    rules: [{ rule: "size(self) <= 50", message: "must be no more than 50 characters" }],
+  },
   formAt(`${traffic}[].configurationName`, dns1035Label),
   formAt(`${traffic}[].revisionName`, dns1035Label),
   formAt(`${traffic}[].name`, dns1123Label),

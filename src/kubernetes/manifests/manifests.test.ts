@@ -1,0 +1,173 @@
+import { describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { manifests, manifestsYaml } from "./manifests.ts";
+import { type Manifest, defaultInstall } from "./names.ts";
+
+const options = { namespace: "own", domain: "apps.example", image: "registry.example/elafros:1" };
+const all = manifests(options);
+const of = (kind: string) => all.filter((one) => one.kind === kind);
+
+interface Pod {
+  metadata: { labels: Record<string, string> };
+  spec: {
+    automountServiceAccountToken: boolean;
+    hostNetwork?: boolean;
+    securityContext: { runAsNonRoot: boolean; runAsUser: number; seccompProfile: { type: string } };
+    terminationGracePeriodSeconds: number;
+    containers: {
+      image: string;
+      args: string[];
+      ports: { name: string; containerPort: number }[];
+      readinessProbe: { httpGet: { port: string } };
+      resources: { requests: Record<string, string>; limits: Record<string, string> };
+      securityContext: Record<string, unknown>;
+      volumeMounts: { name: string }[];
+    }[];
+    volumes: Record<string, unknown>[];
+  };
+}
+const podOf = (deployment: Manifest) => (deployment["spec"] as { template: Pod }).template;
+const pods = of("Deployment").map((one) => [one.metadata.name, podOf(one)] as const);
+
+/** What a Pod of the level `restricted` may mount. */
+const volumeTypes = [
+  "configMap",
+  "csi",
+  "downwardAPI",
+  "emptyDir",
+  "ephemeral",
+  "persistentVolumeClaim",
+  "projected",
+  "secret",
+];
+
+describe.each(pods)("Pods of %s", (_, { spec, metadata }) => {
+  test("are what the Pod Security level restricted wants", () => {
+    expect(spec).not.toHaveProperty("hostNetwork");
+    expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+    expect(spec.securityContext.runAsUser).toBeGreaterThan(0);
+    for (const volume of spec.volumes) {
+      expect(
+        Object.keys(volume)
+          .filter((key) => key !== "name")
+          .every((type) => volumeTypes.includes(type)),
+      ).toBe(true);
+    }
+    for (const { securityContext, ports } of spec.containers) {
+      expect(securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ["ALL"] },
+        readOnlyRootFilesystem: true,
+      });
+      for (const port of ports) {
+        expect(port).not.toHaveProperty("hostPort");
+        expect(port.containerPort).toBeGreaterThan(1023);
+      }
+    }
+  });
+
+  test("say what they need, mount what is there and are asked at a port that they have", () => {
+    for (const container of spec.containers) {
+      expect(Object.keys(container.resources.requests)).toEqual(["cpu", "memory"]);
+      expect(container.resources.limits["memory"]).toBeDefined();
+      const volumes = spec.volumes.map((volume) => volume["name"]);
+      expect(container.volumeMounts.every(({ name }) => volumes.includes(name))).toBe(true);
+      expect(container.ports.map(({ name }) => name)).toContain(container.readinessProbe.httpGet.port);
+    }
+  });
+
+  test("are selected by a Service, a disruption budget and a network policy", () => {
+    const selects = (selector: Record<string, string>) =>
+      Object.entries(selector).every(([key, value]) => metadata.labels[key] === value);
+    const services = of("Service").map(
+      (one) => one["spec"] as { selector: Record<string, string>; ports: { targetPort: string }[] },
+    );
+    const mine = services.filter(({ selector }) => selects(selector));
+    expect(mine).toHaveLength(1);
+    const names = spec.containers.flatMap(({ ports }) => ports.map(({ name }) => name));
+    expect(
+      mine.flatMap(({ ports }) => ports.map(({ targetPort }) => targetPort)).filter((name) => !names.includes(name)),
+    ).toEqual([]);
+    for (const kind of ["PodDisruptionBudget", "NetworkPolicy"]) {
+      const found = of(kind).filter((one) => {
+        const { selector, podSelector } = one["spec"] as Record<string, { matchLabels?: Record<string, string> }>;
+        const labels = (selector ?? podSelector)?.matchLabels;
+        return labels !== undefined && selects(labels);
+      });
+      expect(found, kind).toHaveLength(1);
+    }
+  });
+});
+
+test("a gateway has no token of the API, and more time to end than it needs for its last requests", () => {
+  const gateway = pods.find(([name]) => name === "elafros-gateway")?.[1].spec;
+  expect(gateway?.automountServiceAccountToken).toBe(false);
+  expect(gateway?.terminationGracePeriodSeconds).toBeGreaterThan(300);
+  const subjects = of("ClusterRoleBinding")
+    .concat(of("RoleBinding"))
+    .flatMap((one) => one["subjects"] as { name: string }[]);
+  expect(subjects.map(({ name }) => name)).not.toContain("elafros-gateway");
+});
+
+interface PolicyRule {
+  apiGroups: string[];
+  resources: string[];
+  verbs: string[];
+}
+const roles = [...of("ClusterRole"), ...of("Role")].map(
+  (one) => [one.metadata.name, one["rules"] as PolicyRule[]] as const,
+);
+
+test("no role has a wildcard, and none may give rights", () => {
+  for (const [name, rules] of roles) {
+    const words = rules.flatMap(({ apiGroups, resources, verbs }) => [...apiGroups, ...resources, ...verbs]);
+    expect(words, name).not.toContain("*");
+    expect(
+      words.filter((word) => ["bind", "escalate", "impersonate", "rbac.authorization.k8s.io"].includes(word)),
+      name,
+    ).toEqual([]);
+  }
+});
+
+test("only the controllers create Revisions, and only they write status", () => {
+  const makers = roles.filter(([, rules]) =>
+    rules.some(
+      ({ resources, verbs }) =>
+        (resources.includes("revisions") && verbs.includes("create")) ||
+        (resources.some((one) => one.endsWith("/status")) && verbs.some((verb) => ["update", "patch"].includes(verb))),
+    ),
+  );
+  expect(makers.map(([name]) => name)).toEqual(["elafros-controller"]);
+});
+
+test("admin, edit and view take up the roles for users", () => {
+  for (const name of ["admin", "edit", "view"]) {
+    const role = of("ClusterRole").find(({ metadata }) => metadata.name === `elafros-${name}`);
+    expect(role?.metadata.labels).toHaveProperty([`rbac.authorization.k8s.io/aggregate-to-${name}`], "true");
+  }
+});
+
+test("everything stands in the installation's namespaces, after them, once, and says whose it is", () => {
+  const known = new Set<string>();
+  const seen = new Set<string>();
+  for (const { kind, metadata } of all) {
+    if (kind === "Namespace") known.add(metadata.name);
+    if (metadata.namespace !== undefined) expect(known, `${kind} ${metadata.name}`).toContain(metadata.namespace);
+    expect(metadata.labels, `${kind} ${metadata.name}`).toHaveProperty(["app.kubernetes.io/part-of"], "elafros");
+    const identity = `${kind} ${metadata.namespace ?? ""} ${metadata.name}`;
+    expect(seen).not.toContain(identity);
+    seen.add(identity);
+  }
+  expect([...known]).toEqual(["own", "build-templates"]);
+});
+
+test("an installation is told its image and domain", () => {
+  for (const [, { spec }] of pods) expect(spec.containers.map(({ image }) => image)).toEqual([options.image]);
+  expect(pods.flatMap(([, { spec }]) => spec.containers.flatMap(({ args }) => args))).toContain("apps.example");
+  expect(defaultInstall.image).toMatch(/^localhost\/elafros:\d+\.\d+\.\d+$/);
+});
+
+test("the YAML says the same as the objects", () => {
+  const read = parseAllDocuments(manifestsYaml(all)).map((document) => document.toJS() as unknown);
+  expect(read).toEqual(JSON.parse(JSON.stringify(all)));
+});
