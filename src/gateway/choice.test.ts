@@ -125,7 +125,7 @@ describe("stickyCookie()", () => {
     const slots = owners([99, 1]);
     for (const target of [0, 1]) {
       const affinity = { key: { cookie: "id", maxAgeSeconds: 60 }, slots };
-      const cookie = stickyCookie(affinity, target) ?? "";
+      const cookie = stickyCookie(affinity, target, false) ?? "";
       expect(cookie).toMatch(/^id=[\w-]{16}\.[\da-z]+; Path=\/; Max-Age=60; HttpOnly; SameSite=Lax$/);
       expect(cookieName(cookie)).toBe("id");
       expect(stuckTo(affinity, request({ cookie: cookie.split(";", 1)[0] ?? "" }))).toBe(target);
@@ -134,7 +134,12 @@ describe("stickyCookie()", () => {
 
   it("sets a cookie of the session without a time, and none where a header tells clients apart", () => {
     const slots = owners([100]);
-    expect(stickyCookie({ key: { cookie: "id", maxAgeSeconds: 0 }, slots }, 0)).not.toContain("Max-Age");
-    expect(stickyCookie({ key: { header: "x-user" }, slots }, 0)).toBeUndefined();
+    expect(stickyCookie({ key: { cookie: "id", maxAgeSeconds: 0 }, slots }, 0, false)).not.toContain("Max-Age");
+    expect(stickyCookie({ key: { header: "x-user" }, slots }, 0, true)).toBeUndefined();
+  });
+
+  it("is for HTTPS alone where the request came over it", () => {
+    const affinity = { key: { cookie: "id", maxAgeSeconds: 60 }, slots: owners([100]) };
+    expect(stickyCookie(affinity, 0, true)).toMatch(/; HttpOnly; SameSite=Lax; Secure$/);
   });
 });

@@ -62,15 +62,16 @@ export function stuckTo({ key, slots }: Affinity, request: RequestReader): numbe
 /**
  * The `Set-Cookie` value (RFC 6265 §4.1) by which a client without a key stays with the target that it got by the split; undefined where
  * clients are told apart by a header.
+ * @param secure the request came over HTTPS: the client must not send the cookie by anything else
  */
-export function stickyCookie({ key, slots }: Affinity, target: number): string | undefined {
+export function stickyCookie({ key, slots }: Affinity, target: number, secure: boolean): string | undefined {
   if (!("cookie" in key)) return undefined;
   const base = randomBytes(12).toString("base64url");
   for (let i = 0; i < mostTries; i++) {
     const value = `${base}.${i.toString(36)}`;
     if (slots[slotOf(value)] !== target) continue;
     const age = key.maxAgeSeconds > 0 ? `; Max-Age=${key.maxAgeSeconds}` : "";
-    return `${key.cookie}=${value}; Path=/${age}; HttpOnly; SameSite=Lax`;
+    return `${key.cookie}=${value}; Path=/${age}; HttpOnly; SameSite=Lax${secure ? "; Secure" : ""}`;
   }
   return undefined;
 }

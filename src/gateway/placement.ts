@@ -18,6 +18,8 @@ export interface PlacementOptions extends RequestFields {
   limits: GatewayLimits;
   /** In the table's form. */
   host: string;
+  /** The request came over HTTPS; absent: it didn't. */
+  secure?: boolean;
   /** Memory that the request holds while it waits: its fields, and what of its body is read. */
   bytes: number;
   /** Where something of it is to be seen in the access log or a trace. */
@@ -132,7 +134,7 @@ export class Placement {
     if (stuck !== undefined) return core.revision(targets[stuck]?.revision ?? "");
     const revision = core.pick(host);
     const target = targets.findIndex((one) => one.revision === revision?.name && one.percent > 0);
-    if (target >= 0) this.setCookie = stickyCookie(affinity, target);
+    if (target >= 0) this.setCookie = stickyCookie(affinity, target, this.#options.secure === true);
     return revision;
   }
 

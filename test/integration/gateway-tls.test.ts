@@ -94,10 +94,11 @@ function get(path = "/", options: https.RequestOptions = {}): Promise<http.Incom
 function getPlain(
   path: string,
   name: string,
+  more: Record<string, string> = {},
 ): Promise<{ status: number; headers: http.IncomingHttpHeaders; text: string }> {
   return new Promise((resolve, reject) => {
     http
-      .get({ port: bench.port, path, headers: { host: name }, agent: false }, (answer) => {
+      .get({ port: bench.port, path, headers: { host: name, ...more }, agent: false }, (answer) => {
         let text = "";
         answer.setEncoding("utf8").on("data", (part: string) => (text += part));
         answer.once("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text }));
@@ -149,6 +150,19 @@ test("requests reach the app, which is told that they came over HTTPS", async ()
   const answer = await get();
   expect(answer.statusCode).toBe(200);
   expect(answer.headers["app-saw"]).toMatch(/^https for=127.0.0.1;host="web.default.localhost";proto=https$/);
+});
+
+test("the cookie by which a client stays with its Revision is for HTTPS alone where it was set over that", async () => {
+  const { hosts, revisions } = simpleTable(host, [app]);
+  const [entry] = Object.values(hosts);
+  if (entry === undefined) throw new Error("The table has no host");
+  const affinity = { key: { cookie: "id", maxAgeSeconds: 60 }, slots: Array.from({ length: 100 }, () => 0) };
+  await control.settle({ hosts: { [host]: { ...entry, affinity } }, revisions });
+  expect((await get()).headers["set-cookie"]).toEqual([expect.stringMatching(/; SameSite=Lax; Secure$/)]);
+  // What a client says of its connection doesn't count.
+  const plain = await getPlain("/", host, { "x-forwarded-proto": "https" });
+  expect(plain.headers["set-cookie"]).toEqual([expect.stringMatching(/; SameSite=Lax$/)]);
+  await control.settle({ hosts: { ...hosts, [bareHost]: entry, "*.example.com": entry }, revisions });
 });
 
 test("HTTP/2 is served to who asks for it, on one connection for many requests", async () => {

@@ -92,6 +92,7 @@ export class Exchange {
       clock: this.#context.clock,
       limits: this.#context.limits,
       host: this.#target.host,
+      secure: this.#in.protocol === "https",
       bytes: this.#held(),
       field: (name) => fieldOf(raw, name),
       sighting: this.#sighting,
