@@ -1,4 +1,6 @@
 /** A gRPC client before a gRPC server (grpc-js both), with the gateway between them: all four kinds of calls. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import {
   type CallOptions,
   Client,
@@ -61,6 +63,11 @@ const unary: handleUnaryCall<string, string> = (call, callback) => {
     callback({ code: status.FAILED_PRECONDITION, details: "not so: 100 % ä", metadata: trailer });
     return;
   }
+  const code = /^fail with (\d+)$/.exec(call.request)?.[1];
+  if (code !== undefined) {
+    callback({ code: Number(code), details: "as asked" });
+    return;
+  }
   if (call.request === "hang") {
     call.on("cancelled", () => cancelled.push("hang"));
     return;
@@ -103,7 +110,7 @@ const table = (more: Parameters<typeof simpleTable>[2] = {}) =>
 beforeAll(async () => {
   bench = await createBench();
   control = await bench.control();
-  gateway = await bench.start();
+  gateway = await bench.start({ accessLog: { path: join(bench.dir, "access.log"), sampling: 1 } });
   server = new Server();
   server.addService(service, { unary, collect, spread, chat });
   port = await new Promise<number>((resolve, reject) => {
@@ -126,6 +133,15 @@ afterAll(async () => {
   server.forceShutdown();
   await bench.close();
 });
+
+/** The access log's. */
+function lines(): { route: string; status: number; grpcStatus?: number }[] {
+  const text = readFileSync(join(bench.dir, "access.log"), "utf8");
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as ReturnType<typeof lines>[number]);
+}
 
 interface Called {
   error: ServiceError | null;
@@ -178,6 +194,38 @@ test("an error of the server keeps its code, words and metadata", async () => {
   const { error, end } = await callUnary("fail");
   expect(error).toMatchObject({ code: status.FAILED_PRECONDITION, details: "not so: 100 % ä" });
   expect(end?.get("x-trailer")).toEqual(["end"]);
+});
+
+test("a call that fails counts as what it failed with, for metrics, guards and the log, and no other does", async () => {
+  const { hosts, revisions } = table();
+  const [entry] = Object.values(hosts);
+  if (entry === undefined) throw new Error("The table has no host");
+  const route = "default/counted";
+  await control.settle({ hosts: { [host]: { ...entry, route, guard: { slowMs: 0 } } }, revisions });
+  const outcomes = () => control.outcomes.filter((one) => one.route === route);
+  for (const code of [2, 4, 12, 13, 14, 15]) expect((await callUnary(`fail with ${code}`)).error?.code).toBe(code);
+  for (const code of [3, 5, 7, 8, 9, 10, 11, 16]) await callUnary(`fail with ${code}`);
+  await callUnary("fine");
+  const counted = (): Record<string, number> => {
+    const codes: Record<string, number> = {};
+    for (const one of outcomes())
+      for (const [code, count] of Object.entries(one.codes)) codes[code] = (codes[code] ?? 0) + count;
+    return codes;
+  };
+  await until(() => Object.values(counted()).reduce((sum, count) => sum + count, 0) === 15);
+  expect(counted()).toEqual({ 200: 9, 500: 3, 501: 1, 503: 1, 504: 1 });
+  const judged = outcomes().map(({ guard }) => guard ?? [0, 0, 0]);
+  expect([0, 1].map((i) => judged.reduce((sum, guard) => sum + (guard[i] ?? 0), 0))).toEqual([15, 6]);
+  const own = () => lines().filter((line) => line.route === route);
+  await until(() => own().length === 15);
+  const logged = own().map(({ status: http, grpcStatus }) => [http, grpcStatus]);
+  expect(logged).toEqual(
+    expect.arrayContaining([
+      [503, 14],
+      [200, 5],
+      [200, 0],
+    ]),
+  );
 });
 
 test("client streaming: all messages arrive", async () => {

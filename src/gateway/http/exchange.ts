@@ -397,6 +397,7 @@ export class Exchange {
   #record(status: number): void {
     if (this.#recorded) return;
     this.#recorded = true;
+    if (this.#sighting !== undefined) this.#sighting.callStatus = this.#in.callStatus;
     const ms = this.#context.clock.now() - this.began;
     if (this.#placement !== undefined) {
       this.#placement.ended(status, ms, this.#bytes);

@@ -71,6 +71,8 @@ export interface Incoming {
   readonly gone: boolean;
   /** Of the answer as it counts, once it has begun. */
   readonly status: number;
+  /** With which a call of gRPC has ended; undefined for all else. */
+  readonly callStatus: number | undefined;
   watch(events: ClientEvents): void;
   continue(): void;
   inform(status: number, fields: string[]): void;
@@ -107,6 +109,8 @@ export class Http1Incoming implements Incoming {
   readonly expects: boolean;
   readonly upgrade: Upgrade | undefined;
   readonly body: IncomingMessage;
+  /** Calls are of HTTP/2. */
+  readonly callStatus = undefined;
   readonly #res: ServerResponse;
 
   constructor(req: IncomingMessage, res: ServerResponse, more: { expects: boolean; upgrade?: UpgradingSocket }) {

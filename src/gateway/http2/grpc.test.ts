@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { answers, problemAnswer } from "../answers.ts";
-import { grpcFields, grpcTrailers, isGrpc } from "./grpc.ts";
+import { callStatus, countedStatus, grpcFields, grpcTrailers, isGrpc } from "./grpc.ts";
 
 test.each([
   ["application/grpc", true],
@@ -11,6 +11,30 @@ test.each([
   [undefined, false],
 ])("isGrpc() takes %s as %s", (type, is) => {
   expect(isGrpc(type)).toBe(is);
+});
+
+test.each([
+  ["the trailers", [], [["Grpc-Status", "14"]], 14],
+  ["the fields of an answer that is nothing else", ["x", "grpc-status", "Grpc-Status", "5"], [], 5],
+  ["the trailers before the fields", ["grpc-status", "0"], [["grpc-status", "13"]], 13],
+  ["none", ["content-type", "application/grpc"], [["x", "0"]], 2],
+  ["what is no number", [], [["grpc-status", "-1"]], 2],
+] as [string, string[], [string, string][], number][])("callStatus() reads %s", (_name, fields, trailers, status) => {
+  expect(callStatus(fields, trailers)).toBe(status);
+});
+
+test("countedStatus() counts as failures what the server failed at, and nothing that its client did", () => {
+  const counted = Array.from({ length: 18 }, (_, call) => [call, countedStatus(call)]).filter(
+    ([, http]) => http !== 200,
+  );
+  expect(counted).toEqual([
+    [2, 500],
+    [4, 504],
+    [12, 501],
+    [13, 500],
+    [14, 503],
+    [15, 500],
+  ]);
 });
 
 const statusOf = (answer: Parameters<typeof grpcTrailers>[0]): string | undefined => grpcTrailers(answer)[0]?.[1];

@@ -5,7 +5,7 @@ import type { Beginning, ClientEvents, Incoming } from "../http/incoming.ts";
 import type { Upgrade } from "../http/upgrade.ts";
 import { resetStream, watchWhole } from "./endings.ts";
 import { headersOf, requestList } from "./fields.ts";
-import { grpcFields, grpcTrailers, isGrpc } from "./grpc.ts";
+import { callStatus, countedStatus, grpcFields, grpcStatus, grpcTrailers, isGrpc } from "./grpc.ts";
 import { streamUpgrade, withoutKey } from "./websocket.ts";
 
 /** What of a body comes unasked: the window that each stream has at first (§6.9.2). */
@@ -40,10 +40,13 @@ export class Http2Incoming implements Incoming {
   readonly takesInterim = true;
   readonly version = "HTTP/2.0";
   status = 0;
+  callStatus: number | undefined;
   trailers: readonly string[] = [];
   readonly #seen: { readonly whole: boolean };
   readonly #isGrpc: boolean;
   readonly #stallMs: number;
+  /** Of an answer to a call, until its end. */
+  #callFields: readonly string[] | undefined;
   /** For the end of the answer, once that is there. */
   #trailers: [string, string][] = [];
   #trailing = false;
@@ -125,6 +128,7 @@ export class Http2Incoming implements Incoming {
 
   begin({ status, fields, empty, trailing }: Beginning): void {
     this.status = status;
+    if (this.#isGrpc && status === 200) this.#callFields = fields;
     this.#trailing = trailing && !empty && this.method !== "HEAD" && status !== 204 && status !== 304;
     if (this.gone) return;
     this.body.respond(headersOf({ ":status": status }, fields), { endStream: empty, waitForTrailers: this.#trailing });
@@ -139,6 +143,11 @@ export class Http2Incoming implements Incoming {
 
   end(trailers: [string, string][]): void {
     this.#trailers = trailers;
+    // A call may fail though its status is 200: only its end tells.
+    if (this.#callFields !== undefined) {
+      this.callStatus = callStatus(this.#callFields, trailers);
+      this.status = countedStatus(this.callStatus);
+    }
     const stream = this.body;
     if (!stream.writableEnded) stream.end();
     if (this.upgrade !== undefined) this.dropBody();
@@ -151,6 +160,7 @@ export class Http2Incoming implements Incoming {
     const stream = this.body;
     let bytes = 0;
     if (this.#isGrpc) {
+      this.callStatus = grpcStatus(answer);
       const fields = ["content-type", "application/grpc", ...grpcFields(answer, to)];
       stream.respond(headersOf({ ":status": 200 }, fields), { endStream: true });
     } else {
@@ -182,6 +192,7 @@ export class Http2Incoming implements Incoming {
     const stream = this.body;
     if (why !== undefined && this.#isGrpc && this.#trailing && !stream.writableEnded) {
       this.end(grpcTrailers(why));
+      this.status = why.status;
     } else resetStream(stream, why === undefined ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
   }
 

@@ -62,6 +62,29 @@ test.each([
   expect(sighting?.traceparent).not.toBe(says);
 });
 
+test("a call of gRPC shows how it ended: as a number in its line, by name in its span", () => {
+  const { observer, lines, batches } = setup({ traceSampling: 1 });
+  const sighting = observer.see(arrival());
+  if (sighting !== undefined) sighting.callStatus = 14;
+  sighting?.ended({ ...ending, status: 503 });
+  observer.see(arrival())?.ended(ending);
+  observer.flush();
+  expect(lines.map((line) => JSON.parse(line) as object)).toEqual([
+    expect.objectContaining({ status: 503, grpcStatus: 14 }),
+    expect.not.objectContaining({ grpcStatus: expect.anything() as number }),
+  ]);
+  const [call, plain] = batches[0]?.spans ?? [];
+  expect(call).toMatchObject({
+    failed: true,
+    attributes: {
+      "http.response.status_code": 200,
+      "rpc.system.name": "grpc",
+      "rpc.response.status_code": "UNAVAILABLE",
+    },
+  });
+  expect(plain?.attributes).not.toHaveProperty("rpc.system.name");
+});
+
 test("see() gives nothing of requests that are neither logged nor traced", () => {
   expect(setup({ logSampling: 0.4 }).observer.see(arrival())).toBeUndefined();
   expect(setup({ logSampling: 0.6 }).observer.see(arrival())).toBeDefined();

@@ -41,6 +41,26 @@ export interface SightingOptions {
   done(sighting: Sighting, ending: Ending): void;
 }
 
+/** Names of gRPC's statuses, by their number. */
+const callNames = [
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED",
+];
 /** Most characters that are kept of what clients make up. */
 const mostPath = 2_048;
 const mostAgent = 512;
@@ -51,6 +71,8 @@ export class Sighting {
   readonly trace: TraceContext | undefined;
   readonly userAgent: string | undefined;
   instance = "";
+  /** With which a call of gRPC has ended. */
+  callStatus: number | undefined;
   /** How long it waited for an instance with a free slot, in milliseconds. */
   queuedMs = 0;
   #waitsSince: number | undefined;
@@ -116,6 +138,8 @@ export class Sighting {
       path: this.path,
       protocol,
       status,
+      // Left out where there is none.
+      grpcStatus: this.callStatus,
       bytes,
       durationMs: rounded(ms),
       queuedMs: rounded(this.queuedMs),
@@ -145,7 +169,9 @@ export class Sighting {
       failed: status >= 500,
       attributes: {
         "http.request.method": method,
-        "http.response.status_code": status,
+        // Calls that end with a status of their own were answered with 200.
+        "http.response.status_code": this.callStatus === undefined ? status : 200,
+        ...callAttributes(this.callStatus),
         "http.response.body.size": bytes,
         "url.scheme": scheme,
         "url.path": this.path,
@@ -165,6 +191,12 @@ export class Sighting {
 
 function escaped(char: string): string {
   return `\\u00${char.charCodeAt(0).toString(16)}`;
+}
+
+/** By OpenTelemetry's conventions for gRPC servers. */
+function callAttributes(status: number | undefined): Record<string, string> {
+  if (status === undefined) return {};
+  return { "rpc.system.name": "grpc", "rpc.response.status_code": callNames[status] ?? String(status) };
 }
 
 function given(text: string): string | undefined {
