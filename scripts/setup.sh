@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets up what a checkout needs and is missing: Debian packages, npm packages, and with them Node.js. Fast when all is there.
-# usage: sh scripts/setup.sh [test|bench]     `test` adds what only the tests use, `bench` what the benchmarks compare with besides.
+# usage: sh scripts/setup.sh [test|parts|bench]     `test` adds what only the tests use, `parts` all of that but the browser, `bench` what the
+# benchmarks compare with besides.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,8 +11,11 @@ runtime="ca-certificates libatomic1 libstdc++6 util-linux conmon runc crun podma
 demo="busybox-static docker-registry apache2-utils curl"
 wanted="$runtime $demo"
 tests="procps openssl bsdutils openssh-server nginx-light nghttp2-client pebble libnss3-tools"
+# 300 MB, which is why it can come after the others.
+browser="chromium-headless-shell"
 case ${1:-} in
-  test) wanted="$wanted $tests" ;;
+  test) wanted="$wanted $tests $browser" ;;
+  parts) wanted="$wanted $tests" ;;
   bench) wanted="$wanted $tests haproxy wrk" ;;
 esac
 

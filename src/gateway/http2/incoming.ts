@@ -192,7 +192,6 @@ export class Http2Incoming implements Incoming {
     const stream = this.body;
     if (why !== undefined && this.#isGrpc && this.#trailing && !stream.writableEnded) {
       this.end(grpcTrailers(why));
-      this.status = why.status;
     } else resetStream(stream, why === undefined ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
   }
 
