@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
-import type { RequestListener, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -36,38 +36,48 @@ const serve =
     const { pathname, searchParams } = new URL(req.url ?? "/", "http://app");
     const key = searchParams.get("key") ?? "";
     switch (pathname) {
-      case "/upload": {
-        const hash = createHash("sha256");
-        req.on("data", (piece: Buffer) => {
-          hash.update(piece);
-          uploaded.set(key, (uploaded.get(key) ?? 0) + piece.length);
-        });
-        req.on("end", () => res.end(hash.digest("hex")));
-        return;
-      }
+      case "/upload":
+        receive(req, res, key);
+        break;
       case "/uploaded":
-        return void res.end(String(uploaded.get(key) ?? 0));
+        res.end(String(uploaded.get(key) ?? 0));
+        break;
       case "/download":
         downloads.set(key, res);
-        return void res.write("first");
+        res.write("first");
+        break;
       case "/go-on":
         downloads.get(key)?.end("second");
-        return void res.end();
-      case "/events": {
-        res.writeHead(200, { "content-type": "text/event-stream" });
-        const last = Number(req.headers["last-event-id"] ?? 0);
-        res.write(`retry: 10\nid: ${last + 1}\ndata: one\n\n`);
-        // The client comes again by itself, and says where it was.
-        return void res.end(`id: ${last + 2}\nevent: named\ndata: two\ndata: lines\n\n`);
-      }
+        res.end();
+        break;
+      case "/events":
+        sendEvents(res, Number(req.headers["last-event-id"] ?? 0));
+        break;
       case "/revision":
-        return void res.end(name);
+        res.end(name);
+        break;
       default:
         visits += 1;
         res.setHeader("content-type", "text/html");
-        return void res.end("<!doctype html><title>page</title>");
+        res.end("<!doctype html><title>page</title>");
     }
   };
+
+function receive(req: IncomingMessage, res: ServerResponse, key: string): void {
+  const hash = createHash("sha256");
+  req.on("data", (piece: Buffer) => {
+    hash.update(piece);
+    uploaded.set(key, (uploaded.get(key) ?? 0) + piece.length);
+  });
+  req.on("end", () => res.end(hash.digest("hex")));
+}
+
+/** Two events and an end: the client comes again by itself, and says where it was. */
+function sendEvents(res: ServerResponse, last: number): void {
+  res.writeHead(200, { "content-type": "text/event-stream" });
+  res.write(`retry: 10\nid: ${last + 1}\ndata: one\n\n`);
+  res.end(`id: ${last + 2}\nevent: named\ndata: two\ndata: lines\n\n`);
+}
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "elafros-chromium-"));

@@ -117,7 +117,7 @@ function connect(child: ChildProcess): Devtools {
   child.once("error", fail);
   child.once("exit", (code, signal) => fail(new Error(`Chromium ended with ${code ?? signal}: ${said}`)));
   return {
-    call(method, params = {}, sessionId = undefined) {
+    call(method, params = {}, sessionId) {
       const asked = Promise.withResolvers<unknown>();
       const id = ++ids;
       waiting.set(id, asked);
