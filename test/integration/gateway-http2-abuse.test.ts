@@ -154,6 +154,16 @@ test.each([
   expect(memoryOf(gateway) - before).toBeLessThan(32);
 });
 
+test("a client that pings without end is told to calm down, though it waits for each answer", async () => {
+  const peer = await frameClient(bench.port);
+  for (let sent = 100; !peer.closed; sent += 100) {
+    peer.send(...Array.from({ length: 100 }, () => frame(type.ping, 0, 0, Buffer.alloc(8))));
+    await until(() => peer.closed || peer.of(type.ping).length === sent);
+  }
+  expect(lastCode(peer)).toBe(code.calm);
+  await others();
+});
+
 test("a client that opens more streams than it was told loses its connection", async () => {
   const peer = await frameClient(bench.port);
   for (let i = 0; i < 140; i++) peer.send(request(1 + 2 * i, "/held"));

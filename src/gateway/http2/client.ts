@@ -135,7 +135,8 @@ export class Http2Client {
   }
 
   #calm(): void {
-    this.#session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+    // With an error: without one Node takes the code for NO_ERROR.
+    this.#session.destroy(new Error("Too many resets, pings or settings"), NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }
 

@@ -92,6 +92,17 @@ test("keepRotated() keeps the file before, and no more", async () => {
   await keepRotated(path);
 });
 
+test("keepRotated() keeps the file before also when it is called twice at once", async () => {
+  for (let i = 0; i < 50; i++) {
+    await writeFile(path, line(1, "one"));
+    await Promise.all([keepRotated(path), keepRotated(path), keepRotated(path)]);
+    await rotate(line(2, "two"));
+    await Promise.all([keepRotated(path), keepRotated(path), keepRotated(path)]);
+    expect(await read()).toEqual(["one\n", "two\n"]);
+    await removeLog(path);
+  }
+});
+
 test("readLog() follows over a rotation until the run has ended", async () => {
   await writeFile(path, line(1, "one"));
   let running = true;

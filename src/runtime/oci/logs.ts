@@ -20,12 +20,26 @@ const maxLine = 64 << 10;
 const chunkBytes = 64 << 10;
 const followMs = 50;
 
+/** By path, the call under way: of two at once, the second would take what the first just kept for the file before. */
+const keeping = new Map<string, Promise<number | undefined>>();
+
 /**
  * Keeps the log file that conmon just replaced as `PATH.1`. To be called at times; nothing happens where there is no log yet.
  * @param known what the call before gave for the same path: spares a look at the file system
  * @returns the current file's number, where it is kept
  */
 export async function keepRotated(path: string, known?: number): Promise<number | undefined> {
+  const before = keeping.get(path);
+  const turn = Promise.resolve(before?.catch(() => {})).then(() => keep(path, known));
+  keeping.set(path, turn);
+  try {
+    return await turn;
+  } finally {
+    if (keeping.get(path) === turn) keeping.delete(path);
+  }
+}
+
+async function keep(path: string, known?: number): Promise<number | undefined> {
   const now = await inode(path);
   if (now === undefined || now === known) return now;
   const kept = `${path}.kept`;
