@@ -187,8 +187,8 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
     importLayout: async ({ name, ...from }, signal) => {
       const wanted = { ...from, reference: builtReference(name) };
       const exact = await importLayout(await context(), wanted, signal).catch(async (error: unknown) => {
-        // It may have been ended because it fills the disk.
-        if (signal.aborted) await removeParts(await storage(), options.log);
+        // It may have filled the disk, and was ended for that or came to its end first.
+        await removeParts(await storage(), options.log);
         throw error;
       });
       asked.set(exact, clock.now());
