@@ -95,3 +95,11 @@ function celValue(schema: CrdSchema, value: unknown): unknown {
   if (!isObject(value)) return value;
   return Object.fromEntries(childrenOf(schema, value).map(([name, child, field]) => [name, celValue(field, child)]));
 }
+
+/** Whether a fault at `outer` speaks of the embedded server's at `inner`: the same place, or what it is in. */
+export function covers(outer: string, inner: string): boolean {
+  // A value of a map is `map[key]` there, and `map.key` in what schemas say.
+  const plain = inner.replaceAll(/\[([^\]\d][^\]]*)\]/g, ".$1");
+  if (outer === plain || outer === inner) return true;
+  return outer !== "" && plain.startsWith(outer) && [".", "["].includes(plain.charAt(outer.length));
+}
