@@ -67,6 +67,8 @@ export const clientLeft = 499;
 
 export class Outcomes {
   readonly #routes = new Map<string, Map<string, Tally>>();
+  /** The one that was asked for last: mostly the next one, too. */
+  #last: Tally | undefined;
 
   /** A request has begun. Both names are empty where none was found. */
   begin(route: string, revision: string): Tally {
@@ -83,6 +85,7 @@ export class Outcomes {
   /** What was counted since the last call, and what is under way now. */
   take(): Outcome[] {
     const taken: Outcome[] = [];
+    this.#last = undefined;
     for (const [route, revisions] of this.#routes) {
       for (const [revision, tally] of revisions) {
         const outcome = tally.take();
@@ -96,10 +99,13 @@ export class Outcomes {
   }
 
   #tallyOf(route: string, revision: string): Tally {
+    const last = this.#last;
+    if (last !== undefined && last.route === route && last.revision === revision) return last;
     let revisions = this.#routes.get(route);
     if (revisions === undefined) this.#routes.set(route, (revisions = new Map()));
     let tally = revisions.get(revision);
     if (tally === undefined) revisions.set(revision, (tally = new Tally(route, revision)));
+    this.#last = tally;
     return tally;
   }
 }

@@ -2,7 +2,7 @@
 import { answerLines } from "./fields.ts";
 import { Framing } from "./framing.ts";
 import { Head, incomplete } from "./head.ts";
-import { flat, Memo } from "./memo.ts";
+import { Memo } from "./memo.ts";
 import { valueBytes } from "./names.ts";
 
 /** How an answer's body ends. */
@@ -15,8 +15,8 @@ interface Known {
   readonly minor: number;
   readonly framing: Framing;
   /** How the client's answer begins, with `Content-Length` and without. */
-  readonly start: string;
-  readonly startWithoutLength: string;
+  readonly start: Buffer;
+  readonly startWithoutLength: Buffer;
   /** The value of `Keep-Alive`. */
   readonly keepAlive: string;
 }
@@ -71,12 +71,13 @@ export class AnswerHead {
 
   /**
    * How the client's answer begins: status and reason as the app wrote them, what passes of the fields, and the name of the field for the
-   * request's id. `length`: `Content-Length` passes, too, where there is one.
+   * request's id. `length`: `Content-Length` passes, too, where there is one. Not to be changed.
    */
-  start(length: boolean): string {
+  start(length: boolean): Buffer {
     if (this.#known !== undefined) return length ? this.#known.start : this.#known.startWithoutLength;
     const status = this.#bytes.toString("latin1", this.#statusStart, this.#statusEnd);
-    return `HTTP/1.1 ${status}\r\n${answerLines(this.#head, this.framing, length)}X-Request-Id: `;
+    const text = `HTTP/1.1 ${status}\r\n${answerLines(this.#head, this.framing, length)}X-Request-Id: `;
+    return Buffer.from(text, "latin1");
   }
 
   /** The value of `Keep-Alive`, empty without one. */
@@ -87,7 +88,7 @@ export class AnswerHead {
 
   #remember(bytes: Buffer): void {
     const { status, minor, framing } = this;
-    const [start, startWithoutLength] = [flat(this.start(true)), flat(this.start(false))];
+    const [start, startWithoutLength] = [this.start(true), this.start(false)];
     const keepAlive = this.keepAlive();
     this.#memo.keep({ bytes: Buffer.from(bytes), status, minor, framing, start, startWithoutLength, keepAlive });
   }

@@ -7,12 +7,10 @@ import type { AnswerHead, Ending } from "./answer-head.ts";
 /** How a body goes to the client: not at all, as it is, or in chunks of the gateway's. */
 export type BodyMode = "none" | "raw" | "chunks";
 
-/** The head of an app's answer for the client. `end`: what follows the request's id, up to and with the empty line. */
-export function answerHeadText(head: AnswerHead, more: { ending: Ending; requestId: string; end: string }): string {
-  const { ending, requestId, end } = more;
+/** How the head of an app's answer for the client begins, up to the request's id. */
+export function answerStart(head: AnswerHead, ending: Ending): Buffer {
   // RFC 9110 §8.6: no length in an answer that can't have a body, but where one tells what GET would give.
-  const length = ending === "length" || (ending === "none" && head.status !== 204);
-  return head.start(length) + requestId + end;
+  return head.start(ending === "length" || (ending === "none" && head.status !== 204));
 }
 
 /** The text of an answer's head that also sets a cookie, unless the app sets one of that name itself. */
@@ -24,7 +22,7 @@ export function withCookie(text: string, setCookie: string): string {
 
 /** An interim answer for the client. */
 export function informationText(head: AnswerHead, requestId: string): string {
-  return `${head.start(false)}${requestId}\r\n\r\n`;
+  return `${head.start(false).toString("latin1")}${requestId}\r\n\r\n`;
 }
 
 /** How many bytes of a whole answer are its body. */

@@ -1,16 +1,53 @@
 /** The heads of one client's requests as the app gets them. */
-import { flat } from "./memo.ts";
+import type { Out } from "./out.ts";
 import type { Fields, RequestHead } from "./request-head.ts";
 
-/** What the last request's head was after its target and before its id. */
+/** What a request's head is after its target and before its id. */
 interface Rest {
   fields: Fields;
   method: string;
   expects: boolean;
-  text: string;
-  /** It was used again: the text is one piece. */
-  again: boolean;
+  bytes: Buffer;
 }
+
+/** A head for the app: in pieces, the longest of which is the same from request to request, or as one text. */
+export class AppText {
+  /** The pieces: the line up to the target's end, what follows, the request's id. */
+  readonly #line: string;
+  readonly #rest: Buffer;
+  readonly #requestId: string;
+  #text: string | undefined;
+
+  constructor(line: string, rest: Buffer, requestId: string) {
+    this.#line = line;
+    this.#rest = rest;
+    this.#requestId = requestId;
+  }
+
+  get length(): number {
+    return this.#text?.length ?? this.#line.length + this.#rest.length + this.#requestId.length + end.length;
+  }
+
+  /** The whole head, each character a byte. */
+  get text(): string {
+    return (this.#text ??= `${this.#line}${this.#rest.toString("latin1")}${this.#requestId}${end}`);
+  }
+
+  /** Puts another head in its place. */
+  replace(text: string): void {
+    this.#text = text;
+  }
+
+  writeTo(out: Out): void {
+    if (this.#text !== undefined) return out.text(this.#text);
+    out.text(this.#line);
+    out.whole(this.#rest);
+    out.text(this.#requestId);
+    out.text(end);
+  }
+}
+
+const end = "\r\n\r\n";
 
 export class AppHead {
   readonly #address: string;
@@ -22,16 +59,13 @@ export class AppHead {
   }
 
   /** The whole head. What follows its target is mostly that of the request before. */
-  text({ method, fields, target }: RequestHead, requestId: string, expects: boolean): string {
+  text({ method, fields, target }: RequestHead, requestId: string, expects: boolean): AppText {
     let last = this.#last;
     if (last === undefined || last.fields !== fields || last.method !== method || last.expects !== expects) {
-      const text = this.#rest(method, fields, expects);
-      this.#last = last = { fields, method, expects, text, again: false };
-    } else if (!last.again) {
-      last.text = flat(last.text);
-      last.again = true;
+      const bytes = Buffer.from(this.#rest(method, fields, expects), "latin1");
+      this.#last = last = { fields, method, expects, bytes };
     }
-    return `${method} ${target}${last.text}${requestId}\r\n\r\n`;
+    return new AppText(`${method} ${target}`, last.bytes, requestId);
   }
 
   #rest(method: string, { authority, lines, framing }: Fields, expects: boolean): string {

@@ -1,19 +1,19 @@
 /** A request on its way to the app: its head, and with it or behind it the pieces of its body. */
 import { trailerLines } from "./fields.ts";
+import type { AppText } from "./app-head.ts";
 import type { Out } from "./out.ts";
 import type { Wire } from "./wire.ts";
 
 export class AppRequest {
   readonly #out: Out;
-  readonly #text: string;
+  readonly #head: AppText;
   readonly #chunked: boolean;
   #headSent = false;
   #bodySent: boolean;
 
-  /** @param text the head, whole */
-  constructor(out: Out, text: string, body: "none" | "length" | "chunked") {
+  constructor(out: Out, head: AppText, body: "none" | "length" | "chunked") {
     this.#out = out;
-    this.#text = text;
+    this.#head = head;
     this.#chunked = body === "chunked";
     this.#bodySent = body === "none";
   }
@@ -26,13 +26,15 @@ export class AppRequest {
   /** Sends a request without a body; again, where the connection turned out closed. */
   sendWhole(wire: Wire): void {
     this.#headSent = true;
-    wire.writeText(this.#text);
+    this.#out.begin(wire);
+    this.#head.writeTo(this.#out);
+    this.#out.send();
   }
 
   /** Pieces of the body follow, up to `pause`. */
   begin(wire: Wire): void {
     this.#out.begin(wire);
-    if (!this.#headSent) this.#out.text(this.#text);
+    if (!this.#headSent) this.#head.writeTo(this.#out);
     this.#headSent = true;
   }
 

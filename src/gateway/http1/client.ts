@@ -227,12 +227,12 @@ export class Client implements WireUser, ChunkSink {
     const expects = framing.expect >= 0 && minor === 1;
     const body = framing.chunked ? "chunked" : framing.length > 0 ? "length" : "none";
     const sighting = this.#see(head, host, requestId);
-    const plainText = this.#appHead.text(head, requestId, expects);
-    const text = sighting === undefined ? plainText : tracedHead(plainText, sighting);
+    const appHead = this.#appHead.text(head, requestId, expects);
+    if (sighting !== undefined) appHead.replace(tracedHead(appHead.text, sighting));
     this.#body =
       body === "none" ? undefined : { left: framing.length, chunks: framing.chunked ? new Chunks() : undefined };
     const held = body === "none" ? 0 : body === "length" ? Math.min(framing.length, mostKept) : mostKept;
-    const request = { method, minor, host, requestId, text, body, bodyBytes: held, expects, sighting } as const;
+    const request = { method, minor, host, requestId, appHead, body, bodyBytes: held, expects, sighting } as const;
     this.#exchange = new Exchange(this.#context, this, request);
     this.#exchange.start();
     return after;

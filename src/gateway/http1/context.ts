@@ -1,5 +1,4 @@
 /** What the connections of one front share. */
-import { randomUUID } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { Core } from "../core.ts";
 import type { DivertOptions } from "../divert.ts";
@@ -9,7 +8,7 @@ import type { Observer } from "../seen/observer.ts";
 import { AnswerHead } from "./answer-head.ts";
 import type { Client } from "./client.ts";
 import { deadlineClock } from "./deadlines.ts";
-import { flat } from "./memo.ts";
+import { Ids } from "./ids.ts";
 import { Out } from "./out.ts";
 import { Pool } from "./pool.ts";
 import { RequestHead } from "./request-head.ts";
@@ -53,8 +52,8 @@ export class Context {
   readonly closeLine = "Connection: close\r\n";
   readonly #hosts = new Map<string, string>();
   #second = 0;
-  #date = "";
-  readonly #headEnds: string[] = [];
+  readonly #headEnds: readonly HeadEnd[];
+  readonly #ids = new Ids();
 
   constructor(options: ContextOptions) {
     this.core = options.core;
@@ -68,10 +67,12 @@ export class Context {
     this.requestHead = new RequestHead({ bytes: headerBytes, fields: headerCount });
     this.answerHead = new AnswerHead(headerBytes);
     this.keepAliveLines = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(idleMs / 1_000)}\r\n`;
-    for (const lines of [this.closeLine, this.keepAliveLines]) {
-      for (const coding of ["", "Transfer-Encoding: chunked\r\n"])
-        this.#headEnds.push(flat(`\r\n${lines}${coding}\r\n`));
-    }
+    this.#headEnds = [this.closeLine, this.keepAliveLines].flatMap((lines) =>
+      ["", "Transfer-Encoding: chunked\r\n"].map((coding) => {
+        const text = `${lines}${coding}\r\n`;
+        return { text, bytes: latin1(`\r\n${text}`), dated: latin1("") };
+      }),
+    );
   }
 
   /** The client's connection is over, or served by somebody else. */
@@ -92,21 +93,36 @@ export class Context {
   }
 
   newId(): string {
-    return randomUUID();
+    return this.#ids.next();
   }
 
   /** How the head of an answer ends: `Date` where it lacks one (RFC 9110 §6.6.1), and what is said of the connection. */
-  headEnd({ dated, persists, chunks }: { dated: boolean; persists: boolean; chunks: boolean }): string {
-    const end = this.#headEnds[(persists ? 2 : 0) + (chunks ? 1 : 0)] ?? "";
-    return dated ? end : `\r\n${this.#dateLine()}${end.slice(2)}`;
+  headEnd({ dated, persists, chunks }: { dated: boolean; persists: boolean; chunks: boolean }): Buffer {
+    if (!dated) this.#date();
+    const end = this.#headEnds[(persists ? 2 : 0) + (chunks ? 1 : 0)];
+    return (dated ? end?.bytes : end?.dated) ?? noBytes;
   }
 
-  #dateLine(): string {
+  /** Makes the ends with `Date` of this second. */
+  #date(): void {
     const second = Math.floor(this.clock.now() / 1_000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#date = `Date: ${new Date(second * 1_000).toUTCString()}\r\n`;
-    }
-    return this.#date;
+    if (second === this.#second) return;
+    this.#second = second;
+    const line = `\r\nDate: ${new Date(second * 1_000).toUTCString()}\r\n`;
+    for (const end of this.#headEnds) end.dated = latin1(line + end.text);
   }
+}
+
+/** What stands behind the request's id in the head of an answer. */
+interface HeadEnd {
+  readonly text: string;
+  /** After an app's `Date`, and with one of this second. */
+  readonly bytes: Buffer;
+  dated: Buffer;
+}
+
+const noBytes = Buffer.alloc(0);
+
+function latin1(text: string): Buffer {
+  return Buffer.from(text, "latin1");
 }

@@ -14,7 +14,8 @@ import { Placement, type PlacementOptions } from "../placement.ts";
 import type { Sighting } from "../seen/sighting.ts";
 import type { Instance } from "../state.ts";
 import type { AnswerHead, Ending } from "./answer-head.ts";
-import { answerHeadText, bodyBytes, type BodyMode, informationText, ownAnswer, withCookie } from "./answering.ts";
+import { answerStart, bodyBytes, type BodyMode, informationText, ownAnswer, withCookie } from "./answering.ts";
+import type { AppText } from "./app-head.ts";
 import { AppRequest, passingTrailers } from "./app-request.ts";
 import type { Client } from "./client.ts";
 import type { Context } from "./context.ts";
@@ -31,8 +32,8 @@ export interface Request {
   /** In the table's form. */
   host: string;
   requestId: string;
-  /** The head for the app, whole. */
-  text: string;
+  /** The head for the app. */
+  appHead: AppText;
   body: "none" | "length" | "chunked";
   /** Most of the body that is held while the request waits. */
   bodyBytes: number;
@@ -81,13 +82,13 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.#request = request;
     this.method = request.method;
     this.host = request.host;
-    this.bytes = request.text.length + request.bodyBytes;
+    this.bytes = request.appHead.length + request.bodyBytes;
     this.core = context.core;
     this.clock = context.clock;
     this.limits = context.limits;
     this.began = context.clock.now();
     this.sighting = request.sighting;
-    this.#toApp = new AppRequest(context.out, request.text, request.body);
+    this.#toApp = new AppRequest(context.out, request.appHead, request.body);
     this.#placement = new Placement(this);
   }
 
@@ -96,7 +97,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   }
 
   field(name: string): string | undefined {
-    return fieldIn(this.#request.text, name);
+    return fieldIn(this.#request.appHead.text, name);
   }
 
   /** Whether pieces of the request's body can be taken now, be it to drop them. */
@@ -220,9 +221,16 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     client.persists &&= delimited && this.settled && !this.#context.draining;
     const { dated } = head.framing;
     const end = this.#context.headEnd({ dated, persists: client.persists, chunks: this.#mode === "chunks" });
-    const text = answerHeadText(head, { ending, requestId, end });
+    const start = answerStart(head, ending);
+    const { out } = this.#context;
     const { setCookie } = this.#placement;
-    this.#context.out.text(setCookie === undefined ? text : withCookie(text, setCookie));
+    if (setCookie !== undefined) {
+      const text = `${start.toString("latin1")}${requestId}${end.toString("latin1")}`;
+      return out.text(withCookie(text, setCookie));
+    }
+    out.whole(start);
+    out.text(requestId);
+    out.whole(end);
   }
 
   data(bytes: Buffer, start: number, end: number): void {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { flat, Memo, type Remembered } from "./memo.ts";
+import { Memo, type Remembered } from "./memo.ts";
 
 const section = (text: string): Buffer => Buffer.from(`${text}\r\n\r\n`);
 const keep = (memo: Memo<Remembered>, text: string): void => memo.keep({ bytes: section(text) });
@@ -38,8 +38,4 @@ test("isKnown() says so the second time, and never of long sections", () => {
   expect([1, 2, 3].map(() => memo.isKnown(bytes, 0, bytes.length))).toEqual([false, true, true]);
   const long = section(`A: ${"b".repeat(3_000)}`);
   expect([1, 2].map(() => memo.isKnown(long, 0, long.length))).toEqual([false, false]);
-});
-
-test("flat() gives the same text", () => {
-  expect(flat(`a\xff${"b".repeat(20)}`)).toBe(`a\xff${"b".repeat(20)}`);
 });

@@ -27,7 +27,8 @@ export class Memo<Section extends Remembered> {
     for (let i = 0; i < sections.length; i++) {
       const section = sections[i];
       if (section === undefined || !standsAt(section.bytes, bytes, { from, end })) continue;
-      const before = sections[i - 1];
+      // Not `sections[-1]`: V8 looks that up by name, among all that an array has.
+      const before = i > 0 ? sections[i - 1] : undefined;
       if (before !== undefined) {
         sections[i - 1] = section;
         sections[i] = before;
@@ -53,11 +54,6 @@ export class Memo<Section extends Remembered> {
     if (this.#sections.length === most) this.#sections.pop();
     this.#sections.push(section);
   }
-}
-
-/** The text as one piece: what it was put together of would be gone through each time that it is written. */
-export function flat(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
 }
 
 function standsAt(section: Buffer, bytes: Buffer, { from, end }: { from: number; end: number }): boolean {

@@ -2,11 +2,17 @@
 import type { Wire } from "./wire.ts";
 
 const size = 128 * 1024;
+/** Up to this many characters a loop writes faster than a call of Node's. */
+const longestLoop = 48;
+/** Ranges that are kept, since most messages of an app have few lengths: a power of two. */
+const views = 64;
 
 export class Out {
   #buffer = Buffer.allocUnsafeSlow(size);
   #length = 0;
   #wire: Wire | undefined;
+  /** What was sent last of the lengths that have this place. */
+  #views: (Buffer | undefined)[] = Array.from({ length: views }, () => undefined);
 
   /** Begins for a connection; what wasn't sent is forgotten. */
   begin(wire: Wire): void {
@@ -23,7 +29,20 @@ export class Out {
         return;
       }
     }
-    this.#length += this.#buffer.write(text, this.#length, "latin1");
+    if (text.length > longestLoop) this.#length += this.#buffer.write(text, this.#length, "latin1");
+    else {
+      const buffer = this.#buffer;
+      const at = this.#length;
+      for (let i = 0; i < text.length; i++) buffer[at + i] = text.charCodeAt(i);
+      this.#length = at + text.length;
+    }
+  }
+
+  /** Adds all of these bytes. */
+  whole(bytes: Buffer): void {
+    if (bytes.length > size - this.#length) return this.bytes(bytes, 0, bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
   }
 
   bytes(bytes: Buffer, start: number, end: number): void {
@@ -48,6 +67,11 @@ export class Out {
     const length = this.#length;
     this.#length = 0;
     if (length === 0 || this.#wire === undefined) return;
-    if (!this.#wire.writeBytes(this.#buffer.subarray(0, length))) this.#buffer = Buffer.allocUnsafeSlow(size);
+    const place = length & (views - 1);
+    let view = this.#views[place];
+    if (view?.length !== length) this.#views[place] = view = this.#buffer.subarray(0, length);
+    if (this.#wire.writeBytes(view)) return;
+    this.#buffer = Buffer.allocUnsafeSlow(size);
+    this.#views.fill(undefined);
   }
 }
