@@ -1,0 +1,66 @@
+#!/bin/sh
+# Builds the container image that controllers and gateways run on a cluster, with buildah. usage: npm run image [-- NAME[:TAG]]
+# Made from nothing: Node.js, the libraries of this machine that it needs, the compiled program and its packages. No shell, no package manager, not root.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/env.sh
+
+version=$(node -p 'require("./package.json").version')
+name=${1:-localhost/elafros:$version}
+node=$PWD/node_modules/node-linux-$node_arch/bin/node
+# A commit always gives the same image.
+when=$(git log -1 --format=%ct 2>/dev/null || date +%s)
+work=$(mktemp -d)
+container=
+cleanup() {
+  if [ -n "$container" ]; then buildah rm "$container" > /dev/null; fi
+  rm -rf "$work"
+}
+trap cleanup EXIT
+root=$work/root
+
+# The program, compiled, with the packages that it needs and no others.
+app=$root/opt/elafros
+mkdir -p "$app"
+tsc -p tsconfig.build.json --outDir "$app/dist" --sourceMap false
+cp package.json LICENSE "$app/"
+mkdir "$work/packages"
+cp package.json package-lock.json "$work/packages/"
+(cd "$work/packages" && npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null)
+mv "$work/packages/node_modules" "$app/node_modules"
+
+# Node.js, the loader and libraries that it names, and what allows to pass them on.
+install -D -m 755 "$node" "$root/usr/local/bin/node"
+mkdir -p "$root/usr/share/licenses"
+cp "$(dirname "$node")/../LICENSE" "$root/usr/share/licenses/node"
+ldd "$node" | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p' | while read -r library; do
+  install -D -m 755 "$(readlink -f "$library")" "$root$library"
+  package=$(dpkg -S "$(readlink -f "$library")" "$library" 2>/dev/null | head -1 | sed 's/: .*//; s/:.*//')
+  if [ -n "$package" ]; then cp "/usr/share/doc/$package/copyright" "$root/usr/share/licenses/$package"; fi
+done
+
+mkdir -p "$root/etc" "$root/tmp" "$root/var/lib/elafros"
+chmod 1777 "$root/tmp"
+printf 'root:x:0:0::/:/nonexistent\nelafros:x:65532:65532::/tmp:/nonexistent\n' > "$root/etc/passwd"
+printf 'root:x:0:\nelafros:x:65532:\n' > "$root/etc/group"
+printf 'hosts: files dns\n' > "$root/etc/nsswitch.conf"
+install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+
+container=$(buildah from scratch)
+buildah copy --quiet "$container" "$root" / > /dev/null
+buildah config --user 65532:65532 --workingdir / --env PATH=/usr/local/bin --env HOME=/tmp --env NODE_ENV=production \
+  --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+  --entrypoint '["node", "--disable-warning=ExperimentalWarning", "/opt/elafros/dist/cli/main.js"]' --cmd '["--version"]' \
+  --label "org.opencontainers.image.title=elafros" --label "org.opencontainers.image.version=$version" \
+  --label "org.opencontainers.image.licenses=Apache-2.0" "$container"
+# An image that doesn't start is none.
+said=$(buildah run --isolation chroot --user 65532:65532 "$container" -- node /opt/elafros/dist/cli/main.js --version)
+case $said in
+  *"$version"*) ;;
+  *)
+    echo "image.sh: the image was to say that it is version $version, and says: $said" >&2
+    exit 1
+    ;;
+esac
+buildah commit --quiet --timestamp "$when" "$container" "$name" > /dev/null
+echo "Built $name, $(du -sm "$root" | cut -f1) MB: push it with 'buildah push $name docker://REGISTRY/elafros:$version'"
