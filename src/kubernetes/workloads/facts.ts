@@ -2,6 +2,7 @@
 import type { OwnerReference } from "../../api/meta/types.ts";
 import { defaultServiceAccount, defaultTimeoutSeconds } from "../../api/revision-spec.ts";
 import { apiVersionOf } from "../../api/meta/kind.ts";
+import { cpuMilli, formatCpu, formatMemory, memoryBytes } from "../../api/meta/quantity.ts";
 import { Revision } from "../../api/revision.ts";
 
 /** Of one Revision. */
@@ -9,7 +10,7 @@ export interface RevisionFacts {
   /** Owns everything that is made: with it, it goes. */
   owner: OwnerReference;
   serviceAccountName: string;
-  /** What is set aside for an instance (`resources.requests`), as written. */
+  /** What is set aside for an instance (`resources.requests`), in Kubernetes' canonical form, which is what it answers. */
   requests: Record<string, string>;
   /** The most seconds until a response begins. */
   timeoutSeconds: number;
@@ -34,7 +35,17 @@ export function factsOf(revision: Revision): RevisionFacts {
       blockOwnerDeletion: true,
     },
     serviceAccountName: spec.serviceAccountName ?? defaultServiceAccount,
-    requests: { ...spec.container.resources?.requests },
+    requests: canonical(spec.container.resources?.requests ?? {}),
     timeoutSeconds: spec.timeoutSeconds ?? defaultTimeoutSeconds,
+  };
+}
+
+function canonical(quantities: Readonly<Record<string, string>>): Record<string, string> {
+  const milli = quantities["cpu"] === undefined ? undefined : cpuMilli(quantities["cpu"]);
+  const bytes = quantities["memory"] === undefined ? undefined : memoryBytes(quantities["memory"]);
+  return {
+    ...quantities,
+    ...(milli === undefined ? {} : { cpu: formatCpu(milli) }),
+    ...(bytes === undefined ? {} : { memory: formatMemory(bytes) }),
   };
 }

@@ -1,5 +1,6 @@
 /** The Pod template of a workload. Pure: the same spec and facts make the same template, so that a Deployment changes only with them. */
 import { revisionLabel } from "../../api/labels.ts";
+import { formatCpu, formatMemory } from "../../api/meta/quantity.ts";
 import { defaultCapabilities } from "../../lib/capabilities.ts";
 import type { InstanceSpec, SecuritySpec, WorkloadKey } from "../../runtime/workloads.ts";
 import type { EnvVar, PodTemplate, SecurityContext, Volume, VolumeMount } from "../kinds/pod-template.ts";
@@ -112,7 +113,7 @@ function emptyDir(name: string, { medium, sizeLimitBytes }: Extract<Source, { ty
     name,
     emptyDir: {
       ...(medium === "" ? {} : { medium }),
-      ...(sizeLimitBytes === undefined ? {} : { sizeLimit: String(sizeLimitBytes) }),
+      ...(sizeLimitBytes === undefined ? {} : { sizeLimit: formatMemory(sizeLimitBytes) }),
     },
   };
 }
@@ -138,8 +139,8 @@ function makeResources(
 ): { limits?: Record<string, string>; requests?: Record<string, string> } | undefined {
   const { cpuMilli, memoryBytes } = resources;
   const limits = {
-    ...(cpuMilli === undefined ? {} : { cpu: cpuMilli % 1_000 === 0 ? String(cpuMilli / 1_000) : `${cpuMilli}m` }),
-    ...(memoryBytes === undefined ? {} : { memory: String(memoryBytes) }),
+    ...(cpuMilli === undefined ? {} : { cpu: formatCpu(cpuMilli) }),
+    ...(memoryBytes === undefined ? {} : { memory: formatMemory(memoryBytes) }),
   };
   if (Object.keys(limits).length + Object.keys(requests).length === 0) return undefined;
   return {

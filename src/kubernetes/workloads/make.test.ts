@@ -32,7 +32,7 @@ test("factsOf() fills in what a Revision leaves out", () => {
     kind: "Revision",
     metadata: { name: "r", namespace: "n", uid: "u" },
   };
-  const container = { image: "i", resources: { requests: { cpu: "1" }, limits: { memory: "1Gi" } } };
+  const container = { image: "i", resources: { requests: { cpu: "0.25", memory: "1Gi" }, limits: { memory: "1Gi" } } };
   const { owner, ...facts } = factsOf({ ...stored, spec: { container } });
   expect(owner).toEqual({
     apiVersion: stored.apiVersion,
@@ -42,7 +42,11 @@ test("factsOf() fills in what a Revision leaves out", () => {
     controller: true,
     blockOwnerDeletion: true,
   });
-  expect(facts).toEqual({ serviceAccountName: "default", requests: { cpu: "1" }, timeoutSeconds: 300 });
+  expect(facts).toEqual({
+    serviceAccountName: "default",
+    requests: { cpu: "250m", memory: "1Gi" },
+    timeoutSeconds: 300,
+  });
 });
 
 describe("makeDeployment", () => {
@@ -182,7 +186,7 @@ describe("makeTemplate", () => {
   test("makeTemplate() limits by the spec and sets aside what the Revision says", () => {
     const resources = { cpuMilli: 1_500, memoryBytes: 64 << 20 };
     expect(containerOf(spec({ resources }), { requests: { cpu: "100m" } })?.resources).toEqual({
-      limits: { cpu: "1500m", memory: "67108864" },
+      limits: { cpu: "1500m", memory: "64Mi" },
       requests: { cpu: "100m" },
     });
     expect(containerOf(spec({ resources: { cpuMilli: 2_000 } }))?.resources).toEqual({ limits: { cpu: "2" } });
