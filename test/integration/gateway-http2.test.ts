@@ -1,4 +1,5 @@
 /** Clients that speak HTTP/2 with prior knowledge, before apps of HTTP/1.1. */
+import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import net, { type AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -270,7 +271,7 @@ test("events flow one by one, and aren't cut by the response timeout", async () 
   session.close();
 });
 
-const size = 48 * 1024 * 1024;
+const size = 64 * 1024 * 1024;
 const piece = Buffer.alloc(256 * 1024, "x");
 
 test("a download waits for its client, and an upload for its app, while others on the connection go on", async () => {
@@ -319,15 +320,42 @@ test("a download waits for its client, and an upload for its app, while others o
   held[0]?.on("data", (bytes: Buffer) => (uploaded += bytes.length));
   await until(() => got === size);
   expect((await uploadAnswer).body).toBe(String(size));
-  // Of 96 MiB that passed.
-  expect(memoryOf(gateway) - before).toBeLessThan(48);
+  // Of 128 MiB that passed. V8 lets 64 MiB of buffers come together before it looks for those that nobody has any more.
+  expect(memoryOf(gateway) - before).toBeLessThan(80);
   session.close();
+});
+
+test("as many answers as fit on a connection may stand still: they hold little, and others on it are served", async () => {
+  const stuck = 127;
+  const each = 1024 * 1024;
+  await serve((req, res) => {
+    // The first piece isn't as much as is held, so that the next comes on top of it.
+    if (req.url === "/stuck") res.write("x".repeat(15_000), () => res.end(Buffer.alloc(each)));
+    else res.end();
+  });
+  const before = memoryOf(gateway);
+  // Nothing of a body may be sent, on any stream.
+  const session = connect(bench.port, { settings: { initialWindowSize: 0 } });
+  const heads = Array.from({ length: stuck }, () => {
+    const stream = session.request({ ...get, ":path": "/stuck" });
+    stream.on("error", () => {});
+    return once(stream, "response");
+  });
+  await Promise.all(heads);
+  for (let i = 0; i < 20; i++) {
+    expect(await ask(session, { ...get, ":method": "HEAD" })).toMatchObject({ status: 200, code: 0 });
+  }
+  // Of 127 MiB that wait.
+  expect(memoryOf(gateway) - before).toBeLessThan(64);
+  session.destroy();
 });
 
 test("what an app breaks off can't be taken for whole; nor what a client does", async () => {
   const seen: string[] = [];
+  let halves = 0;
   await serve((req, res) => {
     if (req.url === "/up") {
+      req.once("data", () => (halves += 1));
       req.resume();
       req.on("end", () => seen.push("whole"));
       req.on("close", () => seen.push(req.complete ? "complete" : "broken"));
@@ -347,8 +375,9 @@ test("what an app breaks off can't be taken for whole; nor what a client does", 
   ] as const) {
     seen.length = 0;
     peer.send(frame(type.headers, flag.endHeaders, stream, block(requestFields(host, "/up", [[":method", "POST"]]))));
+    const before = halves;
     peer.send(frame(type.data, 0, stream, Buffer.from("half")));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => halves > before);
     peer.send(frame(type.reset, 0, stream, word(how)));
     await until(() => seen.length > 0);
     expect(seen).toEqual(["broken"]);

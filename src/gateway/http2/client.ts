@@ -15,6 +15,11 @@ import { Http2Incoming, type Peer } from "./incoming.ts";
 
 /** RFC 9113 §6.5.2 asks for 100 at least. */
 const mostStreams = 128;
+/**
+ * Of what Node counts in a session, in MB: beyond it, it would refuse streams (and end the connection after a hundred), which 128 answers that the
+ * client doesn't take could just reach with its own 10. A stream holds no more than 16 KiB and the piece behind it, of 64.
+ */
+const mostSessionMemory = 32;
 /** Streams that the client resets soon after it opened them (rapid reset, CVE-2023-44487); one that ends otherwise makes up for one. */
 const resets = { most: 200, perSecond: 50 };
 const soonMs = 1_000;
@@ -68,6 +73,7 @@ export class Http2Client {
       },
       // A bit more than is taken, so that the usual offender is answered instead of cut off.
       maxHeaderListPairs: 2 * limits.headerCount,
+      maxSessionMemory: mostSessionMemory,
       strictSingleValueFields: false,
     });
     this.#session = session;
