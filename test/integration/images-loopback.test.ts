@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { silentLog } from "../../src/lib/log.ts";
 import { loopbackManifest } from "../../src/runtime/oci/images-loopback.ts";
-import { parseReference } from "../../src/runtime/oci/images-reference.ts";
+import { parseReference } from "../../src/runtime/registry/reference.ts";
 import { registryManifest } from "../../src/runtime/oci/images-registry.ts";
 import { createImageStore } from "../../src/runtime/oci/images.ts";
 import { runTool } from "../../src/runtime/oci/storage-run.ts";

@@ -24,7 +24,7 @@ const pollMs = 250;
 /** An object as it is, `undefined` where there is none. */
 export async function find(client: ApplyingClient, of: Manifest): Promise<Stored | undefined> {
   try {
-    return (await client.get(kindOf(of), of.metadata));
+    return await client.get(kindOf(of), of.metadata);
   } catch (error) {
     // Where a kind isn't served, there is no object of it either.
     if (isReason(error, "NotFound")) return undefined;

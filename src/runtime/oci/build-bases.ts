@@ -12,9 +12,9 @@ import type { Log } from "../../lib/log.ts";
 import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { type BaseBlobs, createBaseBlobs } from "./build-blobs.ts";
-import { authsFor } from "./images-auth.ts";
+import { authsFor } from "../registry/auths.ts";
 import { reason } from "./images-errors.ts";
-import { type ImageReference, isLoopback, parseReference } from "./images-reference.ts";
+import { type ImageReference, isLoopback, parseReference } from "../registry/reference.ts";
 import { type StorageDriver, storageConf } from "./storage-config.ts";
 import type { RunTool, ToolResult } from "./storage-run.ts";
 

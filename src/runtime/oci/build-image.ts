@@ -6,7 +6,7 @@ import { buildPaths, type BuildRecord } from "./build-record.ts";
 import { readText } from "./files.ts";
 import { builtReference } from "./images-import.ts";
 import { hasLayout, readLayout } from "./images-layout.ts";
-import { parseReference } from "./images-reference.ts";
+import { parseReference } from "../registry/reference.ts";
 
 /**
  * The exact image: taken from the layout in `/builder/image`, and pushed where its name has a registry; else what a step has pushed itself. Undefined where the build is

@@ -2,7 +2,8 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { authKey, authsFor, mayHaveMachineAuth, withAuthFile } from "./images-auth.ts";
+import { authKey, authsFor } from "../registry/auths.ts";
+import { mayHaveMachineAuth, withAuthFile } from "./images-auth.ts";
 
 let dir: string;
 beforeEach(async () => {

@@ -3,28 +3,13 @@ import { randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { authKey } from "../registry/auths.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { isMissing } from "./files.ts";
 
 interface AuthFile {
   auths: Record<string, { auth?: string }>;
   [key: string]: unknown;
-}
-
-/** The key that containers-auth.json(5) has for a registry as docker configurations write it (`https://index.docker.io/v1/`). */
-export function authKey(registry: string): string {
-  const key = registry
-    .trim()
-    .replace(/^https?:\/\//u, "")
-    .replace(/\/(?:v[12]\/?)?$/u, "");
-  return key === "index.docker.io" || key === "registry-1.docker.io" ? "docker.io" : key;
-}
-
-/** The credentials of `auth` that apply to an image's name: those of its registry, or of a path that starts its name; in order, the more exact first. */
-export function authsFor(name: string, auth: readonly RegistryAuth[]): RegistryAuth[] {
-  return auth
-    .filter(({ registry }) => name === authKey(registry) || name.startsWith(`${authKey(registry)}/`))
-    .toSorted((a, b) => authKey(b.registry).length - authKey(a.registry).length);
 }
 
 /** Where the tools look for the machine's credentials, first match first (containers-auth.json(5)). */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { dependsOnUser, isDiskFull, reason, urlAsked } from "./images-errors.ts";
-import { parseReference } from "./images-reference.ts";
+import { parseReference } from "../registry/reference.ts";
 
 // As skopeo 1.9 says it, with --debug.
 const line = (level: string, message: string) =>

@@ -1,5 +1,5 @@
 /** Makes sentences for a person of what skopeo says when it fails. */
-import type { ImageReference } from "./images-reference.ts";
+import type { ImageReference } from "../registry/reference.ts";
 
 /** Failures that other credentials don't help. */
 const unreachable = /dial tcp|no such host|x509:|tls:|timeout|no space left/u;

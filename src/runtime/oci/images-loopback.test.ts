@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { plainAnswer } from "./images-loopback.ts";
-import { parseReference } from "./images-reference.ts";
+import { parseReference } from "../registry/reference.ts";
 
 const type = "application/vnd.oci.image.manifest.v1+json";
 const body = '{"schemaVersion":2,"layers":[{"digest":"sha256:1","size":5}]}';

@@ -9,10 +9,11 @@
 import { createHash } from "node:crypto";
 import { type IncomingMessage, request } from "node:http";
 import type { RegistryAuth } from "../workloads.ts";
-import { authsFor, mayHaveMachineAuth } from "./images-auth.ts";
-import { type BearerChallenge, parseChallenges } from "./images-challenge.ts";
+import { authsFor } from "../registry/auths.ts";
+import { mayHaveMachineAuth } from "./images-auth.ts";
+import { type BearerChallenge, parseChallenges } from "../registry/challenge.ts";
 import { layerSizes } from "./images-progress.ts";
-import { type ImageReference, isLoopback } from "./images-reference.ts";
+import { type ImageReference, isLoopback } from "../registry/reference.ts";
 import type { RegistryManifest } from "./images-registry.ts";
 import { isPlainlyConfigured } from "./registries-conf.ts";
 

@@ -4,10 +4,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
-import { authsFor, withAuthFile } from "./images-auth.ts";
+import { authsFor } from "../registry/auths.ts";
+import { withAuthFile } from "./images-auth.ts";
 import { dependsOnUser, isDiskFull, reason, urlAsked } from "./images-errors.ts";
 import { type LayerSizes, layerSizes, transferred } from "./images-progress.ts";
-import { type ImageReference, isLoopback } from "./images-reference.ts";
+import { type ImageReference, isLoopback } from "../registry/reference.ts";
 import type { RunTool, ToolResult } from "./storage-run.ts";
 
 export interface RegistryContext {

@@ -17,7 +17,7 @@ import { inspectLocal, layersPresent, type LocalImage, type LocalStorage } from 
 import { loopbackManifest } from "./images-loopback.ts";
 import { type LayerSizes, sumOf, watchDownload } from "./images-progress.ts";
 import { pruneImages, removeParts } from "./images-prune.ts";
-import { type ImageReference, parseReference } from "./images-reference.ts";
+import { type ImageReference, parseReference } from "../registry/reference.ts";
 import { pullFromRegistry, registryManifest, type RegistryContext } from "./images-registry.ts";
 import type { Launcher } from "./launcher.ts";
 import type { ImageRoot, ImageStore } from "./parts.ts";

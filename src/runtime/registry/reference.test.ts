@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { ImageError } from "../images.ts";
-import { isLoopback, parseReference } from "./images-reference.ts";
+import { isLoopback, parseReference } from "./reference.ts";
 
 /** What references are made of, and what must not get into one. */
 const alphabet = Array.from("abA1./:@_-[]~ \n");

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseChallenges } from "./images-challenge.ts";
+import { parseChallenges } from "./challenge.ts";
 
 const none = { basic: false, bearer: undefined };
 

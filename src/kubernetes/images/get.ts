@@ -1,0 +1,56 @@
+/** One question to a registry: over HTTPS, but for registries on the loopback, within a time, and with a bound on the answer. */
+import { type IncomingHttpHeaders, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+export interface Question {
+  method: "GET" | "HEAD";
+  headers: Readonly<Record<string, string>>;
+  signal: AbortSignal;
+}
+
+/** The distribution specification's limit for manifests. */
+const largest = 4 << 20;
+const mostRedirects = 3;
+
+/** The answer, with redirects followed; credentials go no further than the first host. Rejects where there is none. */
+export async function ask(url: URL, question: Question): Promise<Answer> {
+  let at = url;
+  for (let followed = 0; ; followed += 1) {
+    const { authorization, ...others } = question.headers;
+    const headers = authorization === undefined || at.host !== url.host ? others : { ...others, authorization };
+    const answer = await once(at, { ...question, headers });
+    const { location } = answer.headers;
+    if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
+    if (followed === mostRedirects) throw new Error(`it redirects more than ${mostRedirects} times`);
+    const next = new URL(location, at);
+    if (next.protocol !== url.protocol) throw new Error(`it redirects to ${next.protocol}//${next.host}`);
+    at = next;
+  }
+}
+
+function once(url: URL, { method, headers, signal }: Question): Promise<Answer> {
+  const start = url.protocol === "https:" ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const outgoing = start(url, { method, agent: false, headers, signal }, (response) => {
+      const parts: Buffer[] = [];
+      let length = 0;
+      response.on("data", (part: Buffer) => {
+        length += part.length;
+        if (length > largest) outgoing.destroy(new Error(`its answer has more than ${largest} bytes`));
+        else parts.push(part);
+      });
+      response.on("error", reject);
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) }),
+      );
+    });
+    outgoing.on("error", reject);
+    outgoing.end();
+  });
+}
