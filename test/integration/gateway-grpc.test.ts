@@ -17,19 +17,14 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import {
-  type Bench,
-  createBench,
-  type FakeControl,
-  type RunningGateway,
-  simpleTable,
-  until,
-} from "../support/gateway.ts";
+import { type More, useGateway } from "../support/gateway-fixture.ts";
+import { simpleTable, until } from "../support/gateway.ts";
 
 const host = "grpc.default.localhost";
-let bench: Bench;
-let control: FakeControl;
-let gateway: RunningGateway;
+const here = useGateway({
+  host,
+  start: ({ dir }) => ({ accessLog: { path: join(dir, "access.log"), sampling: 1 } }),
+});
 let server: Server;
 let client: Client;
 let port = 0;
@@ -104,13 +99,10 @@ const chat: handleBidiStreamingCall<string, string> = (call) => {
   call.on("end", () => call.end());
 };
 
-const table = (more: Parameters<typeof simpleTable>[2] = {}) =>
+const table = (more: More = {}) =>
   simpleTable(host, [], { protocol: "h2c", instances: [{ id: `grpc-${port}`, host: "127.0.0.1", port }], ...more });
 
 beforeAll(async () => {
-  bench = await createBench();
-  control = await bench.control();
-  gateway = await bench.start({ accessLog: { path: join(bench.dir, "access.log"), sampling: 1 } });
   server = new Server();
   server.addService(service, { unary, collect, spread, chat });
   port = await new Promise<number>((resolve, reject) => {
@@ -121,22 +113,16 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   cancelled.length = 0;
-  await control.settle(table());
+  await here.control.settle(table());
   const options = { "grpc.default_authority": host, "grpc.enable_retries": 0, "grpc.use_local_subchannel_pool": 1 };
-  client = new Client(`127.0.0.1:${bench.port}`, credentials.createInsecure(), options);
+  client = new Client(`127.0.0.1:${here.bench.port}`, credentials.createInsecure(), options);
 });
-afterEach(() => {
-  client.close();
-  expect(gateway.process.exitCode).toBe(null);
-});
-afterAll(async () => {
-  server.forceShutdown();
-  await bench.close();
-});
+afterEach(() => client.close());
+afterAll(() => server.forceShutdown());
 
 /** The access log's. */
 function lines(): { route: string; status: number; grpcStatus?: number }[] {
-  const text = readFileSync(join(bench.dir, "access.log"), "utf8");
+  const text = readFileSync(join(here.bench.dir, "access.log"), "utf8");
   return text
     .split("\n")
     .slice(0, -1)
@@ -201,8 +187,8 @@ test("a call that fails counts as what it failed with, for metrics, guards and t
   const [entry] = Object.values(hosts);
   if (entry === undefined) throw new Error("The table has no host");
   const route = "default/counted";
-  await control.settle({ hosts: { [host]: { ...entry, route, guard: { slowMs: 0 } } }, revisions });
-  const outcomes = () => control.outcomes.filter((one) => one.route === route);
+  await here.control.settle({ hosts: { [host]: { ...entry, route, guard: { slowMs: 0 } } }, revisions });
+  const outcomes = () => here.control.outcomes.filter((one) => one.route === route);
   for (const code of [2, 4, 12, 13, 14, 15]) expect((await callUnary(`fail with ${code}`)).error?.code).toBe(code);
   for (const code of [3, 5, 7, 8, 9, 10, 11, 16]) await callUnary(`fail with ${code}`);
   await callUnary("fine");
@@ -252,7 +238,7 @@ test("server streaming: all messages arrive, and a client that stops is told to 
 });
 
 test("both streaming: messages go to and fro one by one, for longer than the response timeout", async () => {
-  await control.settle(table({ timeoutMs: 300 }));
+  await here.control.settle(table({ timeoutMs: 300 }));
   const call = client.makeBidiStreamRequest("/test.Echo/Chat", toBytes, toText);
   const got: string[] = [];
   call.on("data", (message: string) => got.push(message));
@@ -274,11 +260,11 @@ test("a deadline of the client ends the call at the server, too", async () => {
 });
 
 test("what the gateway says arrives as a status of gRPC, with its reason", async () => {
-  await control.settle(table({ timeoutMs: 200 }));
+  await here.control.settle(table({ timeoutMs: 200 }));
   const late = await callUnary("hang");
   expect(late.error?.code).toBe(status.DEADLINE_EXCEEDED);
   expect(late.error?.details).toContain("The service did not begin to answer in time. (reason: ResponseTimeout");
-  await control.settle(table({ instances: [], problem: { reason: "ContainerMissing", message: "secret" } }));
+  await here.control.settle(table({ instances: [], problem: { reason: "ContainerMissing", message: "secret" } }));
   const none = await callUnary("x");
   expect(none.error?.code).toBe(status.UNAVAILABLE);
   expect(none.error?.details).toContain("reason: ContainerMissing");
@@ -292,7 +278,7 @@ test("a server that dies in the middle is UNAVAILABLE, not an end", async () => 
   const otherPort = await new Promise<number>((resolve) => {
     other.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (_error, bound) => resolve(bound));
   });
-  await control.settle(table({ instances: [{ id: "dies", host: "127.0.0.1", port: otherPort }] }));
+  await here.control.settle(table({ instances: [{ id: "dies", host: "127.0.0.1", port: otherPort }] }));
   const call = client.makeServerStreamRequest("/test.Echo/Spread", toBytes, toText, "0 0");
   call.on("error", () => {});
   const ended = new Promise((resolve) => call.once("status", resolve));
@@ -302,14 +288,14 @@ test("a server that dies in the middle is UNAVAILABLE, not an end", async () => 
 });
 
 test("100 calls at once share one connection, one at a time where the Revision says so", async () => {
-  await control.settle(table({ concurrency: 1 }));
+  await here.control.settle(table({ concurrency: 1 }));
   const calls = await Promise.all(Array.from({ length: 100 }, (_, i) => callUnary(String(i))));
   expect(calls.map(({ value }) => value)).toEqual(Array.from({ length: 100 }, (_, i) => `${i}!`));
 });
 
 test("gateways are replaced under calls without one that fails", async () => {
   const options = { "grpc.default_authority": host, "grpc.use_local_subchannel_pool": 1 };
-  const patient = new Client(`127.0.0.1:${bench.port}`, credentials.createInsecure(), options);
+  const patient = new Client(`127.0.0.1:${here.bench.port}`, credentials.createInsecure(), options);
   const failed: unknown[] = [];
   let done = 0;
   const over = new AbortController();
@@ -324,11 +310,11 @@ test("gateways are replaced under calls without one that fails", async () => {
   };
   const workers = Array.from({ length: 8 }, work);
   for (let i = 0; i < 3; i++) {
-    const next = await bench.start();
-    await until(() => control.members.size === 2);
-    gateway.process.kill("SIGTERM");
-    expect(await gateway.exited).toBe(0);
-    gateway = next;
+    const next = await here.bench.start();
+    await until(() => here.control.members.size === 2);
+    here.gateway.process.kill("SIGTERM");
+    expect(await here.gateway.exited).toBe(0);
+    here.gateway = next;
     const before = done;
     await until(() => done > before + 50);
   }

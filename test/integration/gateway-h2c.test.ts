@@ -2,49 +2,28 @@
 import http from "node:http";
 import http2, { type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import net, { type AddressInfo, type Socket } from "node:net";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { WebSocket } from "ws";
-import {
-  type Bench,
-  createBench,
-  type FakeControl,
-  type RunningGateway,
-  simpleTable,
-  startApp,
-  until,
-} from "../support/gateway.ts";
+import { type More, useGateway } from "../support/gateway-fixture.ts";
+import { simpleTable, startApp, until } from "../support/gateway.ts";
 import { type Answer, ask, connect, settled } from "../support/http2-client.ts";
 import { block, code, flag, frame, FramePeer, preface, settings, type, word } from "../support/http2-frames.ts";
 
 const host = "app.default.localhost";
 const get = { ":authority": host, ":path": "/" };
 const post = { ...get, ":method": "POST" };
-let bench: Bench;
-let control: FakeControl;
-let gateway: RunningGateway;
-const closing: (() => void)[] = [];
-
-beforeAll(async () => {
-  bench = await createBench();
-  control = await bench.control();
-  gateway = await bench.start({ threads: 1, limits: { hungMs: 1_000 } });
-});
-afterAll(() => bench.close());
-afterEach(() => {
-  for (const close of closing.splice(0)) close();
-  expect(gateway.process.exitCode).toBe(null);
-});
+const here = useGateway({ host, start: { threads: 1, limits: { hungMs: 1_000 } } });
+const { later } = here;
 
 type Fields = http2.IncomingHttpHeaders;
 type Handler = (stream: ServerHttp2Stream, fields: Fields) => void;
-type More = Parameters<typeof simpleTable>[2];
 let instances = 0;
 
 async function publish(server: net.Server | Http2Server, more: More = {}): Promise<void> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const instance = { id: `h2c-${++instances}`, host: "127.0.0.1", port };
-  await control.settle(simpleTable(host, [], { protocol: "h2c", ...more, instances: [instance] }));
+  await here.control.settle(simpleTable(host, [], { protocol: "h2c", ...more, instances: [instance] }));
 }
 
 /** An app on Node's HTTP/2. */
@@ -62,7 +41,7 @@ async function serve(handler: Handler, more: More = {}, options: http2.ServerOpt
     handler(stream as ServerHttp2Stream, fields);
   });
   await publish(server, more);
-  closing.push(() => {
+  later(() => {
     server.close();
     for (const session of sessions) session.destroy();
   });
@@ -79,7 +58,7 @@ async function serveFrames(begin: (peer: FramePeer, connection: number) => void)
     begin(peer, sockets.length);
   });
   await publish(server);
-  closing.push(() => {
+  later(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });
@@ -124,7 +103,7 @@ interface Got {
 /** Asks over HTTP/1.1. */
 function ask1(options: http.RequestOptions = {}, send = (req: http.ClientRequest) => void req.end()): Promise<Got> {
   return new Promise((resolve, reject) => {
-    const at = { host: "127.0.0.1", port: bench.port, agent: false as const };
+    const at = { host: "127.0.0.1", port: here.bench.port, agent: false as const };
     const req = http.request({ ...at, ...options, headers: { host, ...(options.headers as object) } });
     req.on("error", reject);
     req.on("response", (res) => {
@@ -139,7 +118,7 @@ function ask1(options: http.RequestOptions = {}, send = (req: http.ClientRequest
 
 test("requests and answers pass whole from clients of both versions, trailers both ways", async () => {
   await serve(echo);
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const h2 = await ask(session, { ...post, te: "trailers" }, { body: "hello", trailers: { "x-end": "1" } });
   expect(h2).toMatchObject({ status: 200, fields: { "x-app": "h2c" }, trailers: { "x-sum": "5" } });
   const h1 = await ask1({ method: "POST", headers: { te: "trailers", trailer: "x-end" } }, (req) => {
@@ -172,7 +151,7 @@ test("requests and answers pass whole from clients of both versions, trailers bo
 test("what HTTP/2 has no place for in a request of HTTP/1.1 is refused", async () => {
   await serve(echo);
   expect((await ask1({ headers: { "http2-settings": "x" } })).status).toBe(400);
-  const raw = net.connect(bench.port, "127.0.0.1");
+  const raw = net.connect(here.bench.port, "127.0.0.1");
   let got = "";
   raw.on("data", (bytes: Buffer) => (got += bytes.toString()));
   raw.write(`POST / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nHTTP2-Settings: x\r\n\r\n`);
@@ -215,7 +194,7 @@ test("many requests share connections, no more at once than the app takes on one
     {},
     { settings: { maxConcurrentStreams: 10 } },
   );
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const answers = await Promise.all(Array.from({ length: 60 }, () => ask(session, get)));
   expect(answers.filter(({ status, body }) => status === 200 && body === "ok").length).toBe(60);
   expect(most).toBeLessThanOrEqual(10);
@@ -251,7 +230,7 @@ test("containerConcurrency holds over streams, also after a client has left in t
     },
     { concurrency: 1 },
   );
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const answers = await Promise.all(Array.from({ length: 30 }, () => ask(session, get)));
   expect(answers.every(({ body }) => body === "ok")).toBe(true);
   ended.length = 0;
@@ -269,7 +248,7 @@ test("containerConcurrency holds over streams, also after a client has left in t
 
 test("an app that closes its connections in turn costs no request, whatever its method", async () => {
   const app = await serve((stream, fields) => echo(stream, fields));
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const failed: Answer[] = [];
   let left = 300;
   const work = async (): Promise<void> => {
@@ -296,7 +275,7 @@ test("what the app refused, or didn't look at before it went away, is sent again
       peer.send(okHead(stream), okBody(stream, "third"));
     });
   });
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   expect(await ask(session, post, { body: "again" })).toMatchObject({ status: 200, body: "third" });
   expect(bodies).toEqual(["again"]);
   session.close();
@@ -313,7 +292,7 @@ test("a connection that died: what may be repeated is, what may not is 502", asy
       peer.socket.destroy();
     });
   });
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   expect((await ask(session, get)).body).toBe("from 1");
   expect((await ask(session, get)).body).toBe("from 2");
   expect(await ask(session, post, { body: "x" })).toMatchObject({
@@ -334,7 +313,7 @@ test.each([
       setTimeout(() => peer.send(frame(type.reset, 0, stream, word(how))), 50);
     });
   });
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   expect(await ask(session, get)).toMatchObject({ status: 200, body: "part", code: code.internal });
   await expect(ask1()).rejects.toThrow("aborted");
   session.close();
@@ -352,10 +331,10 @@ test("the app is told at once of a client that left, and never takes its half re
     });
     stream.on("close", () => seen.push(`${name} closed ${stream.rstCode ?? 0}`));
   });
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const waiting = session.request({ ...get, ":path": "/waits" });
   waiting.on("error", () => {});
-  const raw = net.connect(bench.port, "127.0.0.1");
+  const raw = net.connect(here.bench.port, "127.0.0.1");
   raw.write(`POST /half HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`);
   await until(() => came === 2);
   raw.destroy();
@@ -376,15 +355,15 @@ test("504 when the app doesn't begin; a limited instance that stays at it is rep
     },
     { timeoutMs: 300, concurrency: 1 },
   );
-  control.hung.length = 0;
+  here.control.hung.length = 0;
   expect(await ask1()).toMatchObject({ status: 504, fields: { "elafros-reason": "ResponseTimeout" } });
-  await until(() => control.hung.length === 1);
+  await until(() => here.control.hung.length === 1);
   await until(() => closed.length === 1);
 });
 
 test("what can't be: an upgrade, and an app that speaks something else", async () => {
   await serve(echo);
-  const socket = new WebSocket(`ws://127.0.0.1:${bench.port}/`, { headers: { host } });
+  const socket = new WebSocket(`ws://127.0.0.1:${here.bench.port}/`, { headers: { host } });
   const refusal = await new Promise<http.IncomingMessage>((resolve) => {
     socket.on("unexpected-response", (_req, res) => resolve(res));
     socket.on("error", () => {});
@@ -392,9 +371,9 @@ test("what can't be: an upgrade, and an app that speaks something else", async (
   expect([refusal.statusCode, refusal.headers["elafros-reason"]]).toEqual([501, "UpgradeUnsupported"]);
   socket.terminate();
   const wrong = await startApp("http1");
-  closing.push(() => void wrong.close());
-  await control.settle(simpleTable(host, [wrong], { protocol: "h2c" }));
-  const session = connect(bench.port);
+  later(() => wrong.close());
+  await here.control.settle(simpleTable(host, [wrong], { protocol: "h2c" }));
+  const session = connect(here.bench.port);
   expect(await ask(session, post, { body: "x" })).toMatchObject({
     status: 502,
     fields: { "elafros-reason": "ProtocolMismatch" },
@@ -427,12 +406,18 @@ test("bodies wait for whoever is slow, in both directions, and a connection carr
       });
     } else echo(stream, fields);
   });
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const down = session.request({ ...get, ":path": "/down" });
   await new Promise((resolve) => down.once("response", resolve));
   let offered = 0;
   let reply = "";
-  const upload = http.request({ host: "127.0.0.1", port: bench.port, path: "/up", method: "POST", headers: { host } });
+  const upload = http.request({
+    host: "127.0.0.1",
+    port: here.bench.port,
+    path: "/up",
+    method: "POST",
+    headers: { host },
+  });
   upload.on("response", (res) => res.on("data", (bytes: Buffer) => (reply += bytes.toString())));
   const offer = (): void => {
     while (offered < size) {
@@ -455,11 +440,11 @@ test("bodies wait for whoever is slow, in both directions, and a connection carr
 
 test("connections follow a Route from HTTP/1.1 to h2c and back", async () => {
   const plain = await startApp("plain");
-  closing.push(() => void plain.close());
+  later(() => plain.close());
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   for (let round = 0; round < 2; round++) {
-    await control.settle(simpleTable(host, [plain]));
+    await here.control.settle(simpleTable(host, [plain]));
     expect((await ask1({ agent })).body).toBe("plain");
     expect((await ask(session, get)).body).toBe("plain");
     await serve(echo);

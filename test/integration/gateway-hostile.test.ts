@@ -4,33 +4,12 @@ import { once } from "node:events";
 import http from "node:http";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { createInterface } from "node:readline";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import {
-  type App,
-  type Bench,
-  createBench,
-  type FakeControl,
-  type RunningGateway,
-  simpleTable,
-  startApp,
-} from "../support/gateway.ts";
+import { expect, test } from "vitest";
+import { useGateway } from "../support/gateway-fixture.ts";
+import { simpleTable, startApp } from "../support/gateway.ts";
 
 const host = "app.default.localhost";
-let bench: Bench;
-let control: FakeControl;
-let gateway: RunningGateway;
-const apps: App[] = [];
-
-beforeEach(async () => {
-  bench = await createBench();
-  control = await bench.control();
-  gateway = await bench.start();
-});
-afterEach(async () => {
-  expect([gateway.process.exitCode, gateway.process.signalCode]).toEqual([null, null]);
-  await bench.close();
-  for (const app of apps.splice(0)) await app.close();
-});
+const here = useGateway({ host, each: true });
 
 /** Numbers that look random and are the same each time. */
 function random(seed: number): (below: number) => number {
@@ -57,7 +36,7 @@ function bend(text: string, next: (below: number) => number): string {
 }
 
 async function get(agent: http.Agent | false = false, path = "/"): Promise<number> {
-  const req = http.get({ host: "127.0.0.1", port: bench.port, agent, path, headers: { host } });
+  const req = http.get({ host: "127.0.0.1", port: here.bench.port, agent, path, headers: { host } });
   const [res] = (await once(req, "response")) as [http.IncomingMessage];
   res.resume();
   await once(res, "close");
@@ -79,13 +58,13 @@ test("bent requests, cut off anywhere, leave the gateway and its slots as they w
       res.end("probed");
     }, 100);
   });
-  apps.push(app);
-  await control.settle(simpleTable(host, [app], { concurrency: 3, timeoutMs: 20_000 }));
+  here.later(() => app.close());
+  await here.control.settle(simpleTable(host, [app], { concurrency: 3, timeoutMs: 20_000 }));
   const next = random(1);
   for (let round = 0; round < 20; round++) {
     const sockets = Array.from({ length: 20 }, () => {
       const bytes = bend([method, upgrade, expects][next(3)] ?? "", next);
-      const socket = net.connect(bench.port, "127.0.0.1");
+      const socket = net.connect(here.bench.port, "127.0.0.1");
       socket.on("error", () => {});
       socket.resume();
       socket.write(bytes.slice(0, 1 + next(2 * bytes.length)), "latin1");
@@ -130,13 +109,19 @@ test("bent answers of an app leave the gateway as it was", async () => {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const app = await startApp("good");
-  apps.push(app);
+  here.later(() => app.close());
   const bad = { ...app, instance: { id: "bad", host: "127.0.0.1", port } };
-  await control.settle(simpleTable(host, [bad], { timeoutMs: 500 }));
+  await here.control.settle(simpleTable(host, [bad], { timeoutMs: 500 }));
   const seen = new Set<number>();
   for (let round = 0; round < 8; round++) {
     const all = Array.from({ length: 20 }, () => {
-      const req = http.get({ host: "127.0.0.1", port: bench.port, agent: false, headers: { host }, timeout: 1_000 });
+      const req = http.get({
+        host: "127.0.0.1",
+        port: here.bench.port,
+        agent: false,
+        headers: { host },
+        timeout: 1_000,
+      });
       req.on("timeout", () => req.destroy());
       return new Promise<void>((resolve) => {
         req.on("response", (res) => {
@@ -151,7 +136,7 @@ test("bent answers of an app leave the gateway as it was", async () => {
     await Promise.all(all);
   }
   expect([seen.has(200), seen.has(502)]).toEqual([true, true]);
-  await control.settle(simpleTable(host, [app]));
+  await here.control.settle(simpleTable(host, [app]));
   expect(await get()).toBe(200);
   server.close();
 });
@@ -168,13 +153,13 @@ async function startProcess(): Promise<{ child: ChildProcess; port: number }> {
 test("an instance that is killed while control is away costs each client at most the request it had there", async () => {
   const [doomed, stays] = [await startProcess(), await startProcess()];
   const template = await startApp("template");
-  apps.push(template);
+  here.later(() => template.close());
   const made = [doomed, stays].map(({ port }, i) => ({
     ...template,
     instance: { id: `i${i}`, host: "127.0.0.1", port },
   }));
-  await control.settle(simpleTable(host, made, { timeoutMs: 20_000 }));
-  await control.close();
+  await here.control.settle(simpleTable(host, made, { timeoutMs: 20_000 }));
+  await here.control.close();
   let killed = false;
   const clients = Array.from({ length: 20 }, async () => {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });

@@ -1,7 +1,8 @@
 /** Attacks by HTTP/2: each ends its own connection, costs little memory and few requests of the app, and others are served meanwhile. */
 import type { ClientHttp2Session } from "node:http2";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type App, type Bench, createBench, type RunningGateway, simpleTable, startApp } from "../support/gateway.ts";
+import { useGateway } from "../support/gateway-fixture.ts";
+import { type App, simpleTable, startApp } from "../support/gateway.ts";
 import { memoryOf, until } from "../support/gateway.ts";
 import { ask, connect } from "../support/http2-client.ts";
 import {
@@ -17,8 +18,7 @@ import {
 } from "../support/http2-frames.ts";
 
 const host = "app.default.localhost";
-let bench: Bench;
-let gateway: RunningGateway;
+const here = useGateway({ host, start: { threads: 1, limits: { connections: 400 } } });
 let app: App;
 let other: ClientHttp2Session;
 /** Requests that the app has seen, and those of them that it still has. */
@@ -26,9 +26,6 @@ let seen = 0;
 let running = 0;
 
 beforeAll(async () => {
-  bench = await createBench();
-  const control = await bench.control();
-  gateway = await bench.start({ threads: 1, limits: { connections: 400 } });
   app = await startApp("app", (req, res) => {
     seen += 1;
     running += 1;
@@ -37,14 +34,13 @@ beforeAll(async () => {
     if (req.url !== "/held") res.end("ok");
   });
   // Longer than anything here is waited for: who has left isn't waited for at all.
-  await control.settle(simpleTable(host, [app], { timeoutMs: 120_000 }));
-  other = connect(bench.port);
+  await here.control.settle(simpleTable(host, [app], { timeoutMs: 120_000 }));
+  other = connect(here.bench.port);
   await others();
 });
 afterAll(async () => {
   other.destroy();
   await app.close();
-  await bench.close();
 });
 beforeEach(() => {
   seen = 0;
@@ -77,10 +73,10 @@ async function attack(peer: FramePeer, most: number, piece: (i: number) => Buffe
 const lastCode = (peer: FramePeer): number | undefined => peer.of(type.goaway).at(-1)?.payload.readUInt32BE(4);
 
 test("rapid reset: a connection that opens streams only to reset them is ended, whether or not the app saw them", async () => {
-  const before = memoryOf(gateway);
+  const before = memoryOf(here.gateway);
   for (const apart of [false, true]) {
     seen = 0;
-    const peer = await frameClient(bench.port);
+    const peer = await frameClient(here.bench.port);
     let stream = -1;
     await attack(peer, 200, () => {
       const frames: Buffer[] = [];
@@ -99,23 +95,23 @@ test("rapid reset: a connection that opens streams only to reset them is ended, 
     expect(seen).toBeLessThan(600);
   }
   await until(() => running === 0);
-  expect(memoryOf(gateway) - before).toBeLessThan(64);
+  expect(memoryOf(here.gateway) - before).toBeLessThan(64);
 });
 
 test("CONTINUATION flood: a header section without end is cut off early", async () => {
-  const before = memoryOf(gateway);
-  const peer = await frameClient(bench.port);
+  const before = memoryOf(here.gateway);
+  const peer = await frameClient(here.bench.port);
   peer.send(frame(type.headers, flag.endStream, 1, block(requestFields(host))));
   const filler = block([["x-filler", "x".repeat(8_000)]]);
   await attack(peer, 20_000, () => [frame(type.continuation, 0, 1, filler)]);
-  expect(memoryOf(gateway) - before).toBeLessThan(32);
-  const empty = await frameClient(bench.port);
+  expect(memoryOf(here.gateway) - before).toBeLessThan(32);
+  const empty = await frameClient(here.bench.port);
   empty.send(frame(type.headers, flag.endStream, 1, block(requestFields(host))));
   await attack(empty, 100_000, () => [frame(type.continuation, 0, 1)]);
 });
 
 test("a header section that is larger than announced resets its stream, and no more than that", async () => {
-  const peer = await frameClient(bench.port);
+  const peer = await frameClient(here.bench.port);
   const large: [string, string][] = Array.from({ length: 5 }, (_, i) => [`x-${i}`, "x".repeat(15_000)]);
   const bytes = block(requestFields(host, "/", large));
   const pieces: Buffer[] = [];
@@ -136,11 +132,11 @@ test.each([
   ["pings", type.ping, Buffer.alloc(8)],
   ["settings", type.settings, Buffer.alloc(0)],
 ])("a flood of %s ends its connection, read or not", async (_name, kind, payload) => {
-  const before = memoryOf(gateway);
+  const before = memoryOf(here.gateway);
   const many = Array.from({ length: 200 }, () => frame(kind, 0, 0, payload));
-  const reading = await frameClient(bench.port);
+  const reading = await frameClient(here.bench.port);
   await attack(reading, 2_000, () => many);
-  const deaf = await frameClient(bench.port);
+  const deaf = await frameClient(here.bench.port);
   deaf.socket.pause();
   // It never sees that it was cut off, but what it sends is refused.
   const refused = new Promise((resolve) => deaf.socket.once("close", resolve));
@@ -151,11 +147,11 @@ test.each([
   }
   deaf.socket.resume();
   await refused;
-  expect(memoryOf(gateway) - before).toBeLessThan(32);
+  expect(memoryOf(here.gateway) - before).toBeLessThan(32);
 });
 
 test("a client that pings without end is told to calm down, though it waits for each answer", async () => {
-  const peer = await frameClient(bench.port);
+  const peer = await frameClient(here.bench.port);
   for (let sent = 100; !peer.closed; sent += 100) {
     peer.send(...Array.from({ length: 100 }, () => frame(type.ping, 0, 0, Buffer.alloc(8))));
     await until(() => peer.closed || peer.of(type.ping).length === sent);
@@ -165,7 +161,7 @@ test("a client that pings without end is told to calm down, though it waits for 
 });
 
 test("a client that opens more streams than it was told loses its connection", async () => {
-  const peer = await frameClient(bench.port);
+  const peer = await frameClient(here.bench.port);
   for (let i = 0; i < 140; i++) peer.send(request(1 + 2 * i, "/held"));
   await until(() => peer.closed);
   expect(seen).toBeLessThanOrEqual(128);
@@ -177,7 +173,7 @@ test("streams beyond those that a thread serves at once are refused", async () =
   const peers: FramePeer[] = [];
   const resets = (): number => peers.reduce((sum, peer) => sum + peer.of(type.reset).length, 0);
   for (let n = 0; n < 4; n++) {
-    const peer = await frameClient(bench.port);
+    const peer = await frameClient(here.bench.port);
     peers.push(peer);
     for (let i = 0; i < 128; i++) peer.send(request(1 + 2 * i, "/held"));
     await until(() => running + resets() === 128 * peers.length);
@@ -190,20 +186,20 @@ test("streams beyond those that a thread serves at once are refused", async () =
 });
 
 test("what breaks the protocol ends the connection: a window beyond its end, data on no stream, frames too long", async () => {
-  const over = await frameClient(bench.port);
+  const over = await frameClient(here.bench.port);
   over.send(frame(type.windowUpdate, 0, 0, word(2 ** 31 - 1)));
   await until(() => over.closed);
-  const idle = await frameClient(bench.port);
+  const idle = await frameClient(here.bench.port);
   idle.send(frame(type.data, 0, 7, Buffer.from("x")));
   await until(() => idle.closed);
-  const long = await frameClient(bench.port);
+  const long = await frameClient(here.bench.port);
   long.send(frame(type.data, 0, 1, Buffer.alloc(20_000)));
   await until(() => long.closed);
   await others();
 });
 
 test("empty DATA frames without end end their connection", async () => {
-  const peer = await frameClient(bench.port);
+  const peer = await frameClient(here.bench.port);
   peer.send(frame(type.headers, flag.endHeaders, 1, block(requestFields(host, "/held", [[":method", "POST"]]))));
   const many = Array.from({ length: 100 }, () => frame(type.data, 0, 1));
   await attack(peer, 1_000, () => many);

@@ -2,46 +2,19 @@
 import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import net, { type AddressInfo } from "node:net";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import {
-  type App,
-  type Bench,
-  createBench,
-  type FakeControl,
-  memoryOf,
-  revisionOf,
-  type RunningGateway,
-  simpleTable,
-  startApp,
-  until,
-} from "../support/gateway.ts";
+import { expect, test } from "vitest";
+import { useGateway } from "../support/gateway-fixture.ts";
+import { memoryOf, revisionOf, simpleTable, startApp, until } from "../support/gateway.ts";
 import { answerOf, ask, connect, settled } from "../support/http2-client.ts";
 import { block, code, flag, frame, frameClient, FramePeer, preface, requestFields } from "../support/http2-frames.ts";
 import { settings, type, word } from "../support/http2-frames.ts";
 
 const host = "app.default.localhost";
-let bench: Bench;
-let control: FakeControl;
-let gateway: RunningGateway;
-const apps: App[] = [];
-
-beforeAll(async () => {
-  bench = await createBench();
-  control = await bench.control();
-  gateway = await bench.start({ limits: { headerCount: 60, idleMs: 4_000, headersMs: 2_000, stallMs: 2_000 } });
+const here = useGateway({
+  host,
+  start: { limits: { headerCount: 60, idleMs: 4_000, headersMs: 2_000, stallMs: 2_000 } },
 });
-afterAll(() => bench.close());
-afterEach(async () => {
-  for (const app of apps.splice(0)) await app.close();
-  expect(gateway.process.exitCode).toBe(null);
-});
-
-async function serve(listener: RequestListener, more: Parameters<typeof simpleTable>[2] = {}): Promise<App> {
-  const app = await startApp(`app-${apps.length}-${Math.random()}`, listener);
-  apps.push(app);
-  await control.settle(simpleTable(host, [app], more));
-  return app;
-}
+const { serve, later } = here;
 
 const get = { ":authority": host, ":path": "/" };
 const post = { ...get, ":method": "POST" };
@@ -58,7 +31,7 @@ const echo: RequestListener = (req, res) => {
 
 test("a request arrives whole, and its client is told of as over HTTP/1.1", async () => {
   await serve(echo);
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const fields = { ...post, ":path": "/a?b=c", cookie: ["a=1", "b=2"], "x-forwarded-for": "6.6.6.6", "x-own": "1" };
   const answer = await ask(session, fields, { body: "hello", trailers: { "x-end": "yes", authorization: "evil" } });
   expect(answer.status).toBe(200);
@@ -95,7 +68,7 @@ test("answers arrive whole: interim ones, fields that stand twice, trailers, and
     res.addTrailers({ "x-sum": "4" });
     res.end();
   });
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const stream = session.request(get);
   const hints: unknown[] = [];
   stream.on("headers", (fields) => hints.push([fields[":status"], fields["link"]]));
@@ -123,8 +96,8 @@ test("what HTTP/2 has no place for in an app's answer is left out, or the answer
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  await control.settle(simpleTable(host, [], { instances: [{ id: "odd", host: "127.0.0.1", port }] }));
-  const session = connect(bench.port);
+  await here.control.settle(simpleTable(host, [], { instances: [{ id: "odd", host: "127.0.0.1", port }] }));
+  const session = connect(here.bench.port);
   expect(await ask(session, get)).toMatchObject({ status: 200, code: 0 });
   expect(await ask(session, { ...get, ":path": "/odd" })).toMatchObject({ status: 502 });
   expect(await ask(session, { ...get, ":path": "/trailer" })).toMatchObject({ status: 200, code: code.internal });
@@ -138,7 +111,7 @@ test("100 Continue comes when the app says so", async () => {
     res.writeContinue();
     echo(req, res);
   });
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const stream = session.request({ ...post, expect: "100-continue" });
   stream.on("continue", () => stream.end("now"));
   const answer = await answerOf(stream);
@@ -148,7 +121,7 @@ test("100 Continue comes when the app says so", async () => {
 
 test("what isn't served is answered: unknown hosts, two hosts, CONNECT, too many or too long fields", async () => {
   await serve(echo);
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const reason = async (fields: object): Promise<string> => {
     const answer = await ask(session, { ...get, ...fields });
     return `${answer.status} ${String(answer.fields["elafros-reason"])}`;
@@ -171,7 +144,7 @@ test("the preface may come in any pieces, and what comes with it isn't lost", as
   const request = frame(type.headers, flag.endHeaders | flag.endStream, 1, block(requestFields(host, "/first")));
   const bytes = Buffer.concat([preface, settings(), request]);
   for (let cut = 1; cut <= preface.length + 12; cut++) {
-    const peer = new FramePeer(net.connect(bench.port, "127.0.0.1"));
+    const peer = new FramePeer(net.connect(here.bench.port, "127.0.0.1"));
     peer.socket.setNoDelay(true);
     peer.send(bytes.subarray(0, cut));
     await new Promise((resolve) => setTimeout(resolve, 2));
@@ -197,11 +170,11 @@ test("limits hold for streams as for connections: one at a time, in order, and 5
     },
     { concurrency: 1, timeoutMs: 20_000 },
   );
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const all = await Promise.all(Array.from({ length: 50 }, (_, i) => ask(session, { ...get, ":path": `/${i}` })));
   expect(all.map(({ body }) => body)).toEqual(Array.from({ length: 50 }, (_, i) => `/${i}`));
   expect(most).toBe(1);
-  await control.settle(simpleTable(host, [app], { concurrency: 1, timeoutMs: 700 }));
+  await here.control.settle(simpleTable(host, [app], { concurrency: 1, timeoutMs: 700 }));
   const grpc = { "content-type": "application/grpc+proto", te: "trailers" };
   const [slow, waits] = await Promise.all([
     ask(session, { ...post, ":path": "/slow", ...grpc }, { body: "x" }),
@@ -216,9 +189,9 @@ test("limits hold for streams as for connections: one at a time, in order, and 5
 test("the split is exact over streams, and what became of them is counted", async () => {
   const one = await serve((_req, res) => void res.end("one"));
   const two = await startApp("two", (_req, res) => void res.end("two"));
-  apps.push(two);
-  control.outcomes.length = 0;
-  await control.settle({
+  later(() => two.close());
+  here.control.outcomes.length = 0;
+  await here.control.settle({
     hosts: {
       [host]: {
         route: "default/split",
@@ -230,14 +203,14 @@ test("the split is exact over streams, and what became of them is counted", asyn
     },
     revisions: { "default/one": revisionOf([one]), "default/two": revisionOf([two]) },
   });
-  const sessions = [connect(bench.port), connect(bench.port)];
+  const sessions = [connect(here.bench.port), connect(here.bench.port)];
   const asked = Array.from({ length: 200 }, (_, i) => sessions[i % 2]).map((session) =>
     session === undefined ? Promise.reject(new Error("no session")) : ask(session, get),
   );
   const bodies = (await Promise.all(asked)).map(({ body }) => body);
   expect(bodies.filter((body) => body === "two").length).toBe(14);
   const counted = (): number =>
-    control.outcomes
+    here.control.outcomes
       .filter(({ route }) => route === "default/split")
       .reduce((sum, { codes }) => sum + (codes[200] ?? 0), 0);
   await until(() => counted() === 200);
@@ -255,7 +228,7 @@ test("events flow one by one, and aren't cut by the response timeout", async () 
     },
     { timeoutMs: 300 },
   );
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const stream = session.request(get);
   let got = "";
   stream.on("data", (piece: Buffer) => (got += piece.toString()));
@@ -293,8 +266,8 @@ test("a download waits for its client, and an upload for its app, while others o
       more();
     } else res.end("quick");
   });
-  const before = memoryOf(gateway);
-  const session = connect(bench.port);
+  const before = memoryOf(here.gateway);
+  const session = connect(here.bench.port);
   const down = session.request({ ...get, ":path": "/down" });
   const headed = new Promise((resolve) => down.once("response", resolve));
   down.pause();
@@ -321,7 +294,7 @@ test("a download waits for its client, and an upload for its app, while others o
   await until(() => got === size);
   expect((await uploadAnswer).body).toBe(String(size));
   // Of 128 MiB that passed. V8 lets 64 MiB of buffers come together before it looks for those that nobody has any more.
-  expect(memoryOf(gateway) - before).toBeLessThan(80);
+  expect(memoryOf(here.gateway) - before).toBeLessThan(80);
   session.close();
 });
 
@@ -333,9 +306,9 @@ test("as many answers as fit on a connection may stand still: they hold little, 
     if (req.url === "/stuck") res.write("x".repeat(15_000), () => res.end(Buffer.alloc(each)));
     else res.end();
   });
-  const before = memoryOf(gateway);
+  const before = memoryOf(here.gateway);
   // Nothing of a body may be sent, on any stream.
-  const session = connect(bench.port, { settings: { initialWindowSize: 0 } });
+  const session = connect(here.bench.port, { settings: { initialWindowSize: 0 } });
   const heads = Array.from({ length: stuck }, () => {
     const stream = session.request({ ...get, ":path": "/stuck" });
     stream.on("error", () => {});
@@ -346,7 +319,7 @@ test("as many answers as fit on a connection may stand still: they hold little, 
     expect(await ask(session, { ...get, ":method": "HEAD" })).toMatchObject({ status: 200, code: 0 });
   }
   // Of 127 MiB that wait.
-  expect(memoryOf(gateway) - before).toBeLessThan(64);
+  expect(memoryOf(here.gateway) - before).toBeLessThan(64);
   session.destroy();
 });
 
@@ -364,7 +337,7 @@ test("what an app breaks off can't be taken for whole; nor what a client does", 
     res.write("part");
     setTimeout(() => res.destroy(), 50);
   });
-  const peer = await frameClient(bench.port);
+  const peer = await frameClient(here.bench.port);
   peer.send(frame(type.headers, flag.endHeaders | flag.endStream, 1, block(requestFields(host))));
   const reset = await peer.wait(type.reset, 1);
   expect(reset.payload.readUInt32BE()).toBe(code.internal);
@@ -391,7 +364,7 @@ test("an answer before the body's end stops the upload, and only that", async ()
     res.writeHead(413);
     res.end("too large");
   });
-  const session = connect(bench.port);
+  const session = connect(here.bench.port);
   const stream = session.request({ ...post, ":path": "/no" });
   stream.write(piece);
   expect(await answerOf(stream)).toMatchObject({ status: 413, body: "too large", code: 0 });
@@ -402,10 +375,10 @@ test("an answer before the body's end stops the upload, and only that", async ()
 test("a client that takes nothing of its answer is reset after a while, and holds up nobody", async () => {
   await serve((_req, res) => void res.end("x".repeat(1_000)));
   // SETTINGS_INITIAL_WINDOW_SIZE 0: nothing may be sent.
-  const peer = await frameClient(bench.port, { 4: 0 });
+  const peer = await frameClient(here.bench.port, { 4: 0 });
   peer.send(frame(type.headers, flag.endHeaders | flag.endStream, 1, block(requestFields(host))));
   await peer.wait(type.headers, 1);
-  const other = connect(bench.port);
+  const other = connect(here.bench.port);
   expect((await ask(other, get)).status).toBe(200);
   other.close();
   const reset = await peer.wait(type.reset, 1);
@@ -414,10 +387,10 @@ test("a client that takes nothing of its answer is reset after a while, and hold
 });
 
 test("idle connections are ended with GOAWAY, those whose preface stays half with 408 or closed", async () => {
-  const idle = await frameClient(bench.port);
-  const silent = new FramePeer(net.connect(bench.port, "127.0.0.1"));
+  const idle = await frameClient(here.bench.port);
+  const silent = new FramePeer(net.connect(here.bench.port, "127.0.0.1"));
   silent.send(preface);
-  const half = net.connect(bench.port, "127.0.0.1");
+  const half = net.connect(here.bench.port, "127.0.0.1");
   let got = "";
   half.on("data", (bytes: Buffer) => (got += bytes.toString()));
   half.write(preface.subarray(0, 10));
@@ -431,16 +404,16 @@ test("idle connections are ended with GOAWAY, those whose preface stays half wit
 test("a gateway that ends says up to where it has served, and finishes that", async () => {
   const held: ServerResponse[] = [];
   await serve((_req, res) => void held.push(res));
-  const peer = await frameClient(bench.port);
-  const idle = await frameClient(bench.port);
+  const peer = await frameClient(here.bench.port);
+  const idle = await frameClient(here.bench.port);
   peer.send(frame(type.headers, flag.endHeaders | flag.endStream, 1, block(requestFields(host, "/held"))));
   await until(() => held.length === 1);
-  gateway.process.kill("SIGTERM");
+  here.gateway.process.kill("SIGTERM");
   const goaway = await peer.wait(type.goaway);
   expect([goaway.payload.readUInt32BE(0), goaway.payload.readUInt32BE(4)]).toEqual([1, code.none]);
   await until(() => idle.closed);
   held[0]?.end("done");
   await until(() => peer.ended(1));
-  expect(await gateway.exited).toBe(0);
-  gateway = await bench.start();
+  expect(await here.gateway.exited).toBe(0);
+  here.gateway = await here.bench.start();
 });

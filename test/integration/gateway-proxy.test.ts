@@ -3,43 +3,14 @@ import { createHash, randomBytes } from "node:crypto";
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import net, { type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import {
-  type App,
-  type Bench,
-  createBench,
-  type FakeControl,
-  revisionOf,
-  type RunningGateway,
-  simpleTable,
-  startApp,
-  until,
-} from "../support/gateway.ts";
+import { useGateway } from "../support/gateway-fixture.ts";
+import { createBench, revisionOf, simpleTable, startApp, until } from "../support/gateway.ts";
 
 const host = "app.default.localhost";
-let bench: Bench;
-let control: FakeControl;
-let gateway: RunningGateway;
-const apps: App[] = [];
-
-beforeAll(async () => {
-  bench = await createBench();
-  control = await bench.control();
-  gateway = await bench.start({ limits: { headerCount: 60 } });
-});
-afterAll(() => bench.close());
-afterEach(async () => {
-  for (const app of apps.splice(0)) await app.close();
-  expect(gateway.process.exitCode).toBe(null);
-});
-
-async function serve(listener: RequestListener, more: Parameters<typeof simpleTable>[2] = {}): Promise<App> {
-  const app = await startApp(`app-${apps.length}-${Math.random()}`, listener);
-  apps.push(app);
-  await control.settle(simpleTable(host, [app], more));
-  return app;
-}
+const here = useGateway({ host, start: { limits: { headerCount: 60 } } });
+const { serve, later } = here;
 
 interface Got {
   status: number;
@@ -53,7 +24,7 @@ function send(options: http.RequestOptions = {}, body?: string | Buffer): Promis
   return new Promise((resolve, reject) => {
     const req = http.request({
       host: "127.0.0.1",
-      port: bench.port,
+      port: here.bench.port,
       agent: false,
       ...options,
       headers: { host, ...(options.headers as object) },
@@ -72,7 +43,7 @@ async function read(res: IncomingMessage): Promise<Got> {
 }
 
 /** Sends bytes as they are; resolves with all that comes back until the gateway ends the connection. */
-async function sendRaw(bytes: string, port = bench.port): Promise<string> {
+async function sendRaw(bytes: string, port = here.bench.port): Promise<string> {
   const socket = net.connect(port, "127.0.0.1");
   let got = "";
   socket.on("data", (piece: Buffer) => (got += piece.toString("latin1")));
@@ -192,7 +163,7 @@ test("bodies with a length and in chunks arrive whole both ways, with trailers",
   const got = await new Promise<Got>((resolve, reject) => {
     const req = http.request({
       host: "127.0.0.1",
-      port: bench.port,
+      port: here.bench.port,
       method: "PUT",
       agent: false,
       headers: { host, Trailer: "X-Sum" },
@@ -243,7 +214,14 @@ test("100-continue waits for the app's word", async () => {
   const attempt = (path: string): Promise<Got> =>
     new Promise((resolve, reject) => {
       const headers = { host, expect: "100-continue", "content-length": "4" };
-      const req = http.request({ host: "127.0.0.1", port: bench.port, method: "POST", path, agent: false, headers });
+      const req = http.request({
+        host: "127.0.0.1",
+        port: here.bench.port,
+        method: "POST",
+        path,
+        agent: false,
+        headers,
+      });
       req.on("continue", () => {
         order.push("continued");
         req.end("body");
@@ -280,7 +258,7 @@ test("server-sent events arrive one by one, and the app sees the client leave", 
       clearInterval(timer);
     });
   });
-  const req = http.request({ host: "127.0.0.1", port: bench.port, agent: false, headers: { host } }).end();
+  const req = http.request({ host: "127.0.0.1", port: here.bench.port, agent: false, headers: { host } }).end();
   req.on("error", () => {});
   const [res] = (await once(req, "response")) as [IncomingMessage];
   let seen = "";
@@ -298,7 +276,7 @@ test("fields are sent though the body has not begun", async () => {
     res.flushHeaders();
     finish = () => res.end("end");
   });
-  const req = http.request({ host: "127.0.0.1", port: bench.port, agent: false, headers: { host } }).end();
+  const req = http.request({ host: "127.0.0.1", port: here.bench.port, agent: false, headers: { host } }).end();
   const [res] = (await once(req, "response")) as [IncomingMessage];
   finish();
   expect((await read(res)).body).toBe("end");
@@ -326,7 +304,13 @@ test("large bodies pass in both directions in constant memory", async () => {
     { timeoutMs: 100_000 },
   );
   const hash = createHash("sha256");
-  const req = http.request({ host: "127.0.0.1", port: bench.port, method: "PUT", agent: false, headers: { host } });
+  const req = http.request({
+    host: "127.0.0.1",
+    port: here.bench.port,
+    method: "PUT",
+    agent: false,
+    headers: { host },
+  });
   const answer = once(req, "response") as Promise<[IncomingMessage]>;
   for (let sent = 0; sent < size; sent += block.length) {
     hash.update(block);
@@ -341,7 +325,7 @@ test("large bodies pass in both directions in constant memory", async () => {
   expect(digest).toBe(sum);
   expect(back.digest("hex")).toBe(sum);
   const status = await import("node:fs/promises").then((fs) =>
-    fs.readFile(`/proc/${gateway.process.pid}/status`, "utf8"),
+    fs.readFile(`/proc/${here.gateway.process.pid}/status`, "utf8"),
   );
   const peakKiB = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
   expect(peakKiB).toBeLessThan(400 * 1024);
@@ -352,7 +336,7 @@ test("an app that answers before the whole body came gets no more of it, and the
     if (req.method === "POST") res.writeHead(413).end("enough");
     else res.end("next");
   });
-  const socket = net.connect(bench.port, "127.0.0.1");
+  const socket = net.connect(here.bench.port, "127.0.0.1");
   let got = "";
   socket.on("data", (piece: Buffer) => (got += piece.toString()));
   socket.write(`POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 300000\r\n\r\n`);
@@ -415,14 +399,14 @@ test("an idle connection that the app has closed costs no request", async () => 
 
 test("a Revision without instances waits for one; with a problem it is 503 with the reason, never the message", async () => {
   const app = await startApp("later");
-  apps.push(app);
-  await control.settle(simpleTable(host, []));
+  later(() => app.close());
+  await here.control.settle(simpleTable(host, []));
   const waiting = send();
   await sleep(100);
-  await control.settle(simpleTable(host, [app]));
+  await here.control.settle(simpleTable(host, [app]));
   expect((await waiting).body).toBe("later");
   const problem = { reason: "ContainerMissing", message: "password is 1234" };
-  await control.settle(simpleTable(host, [], { problem }));
+  await here.control.settle(simpleTable(host, [], { problem }));
   const got = await send();
   expect([got.status, got.fields["elafros-reason"], got.fields["retry-after"]]).toEqual([
     503,
@@ -433,27 +417,27 @@ test("a Revision without instances waits for one; with a problem it is 503 with 
 });
 
 test("a request that waits is dismissed when its Revision turns out broken, and moves with its Route", async () => {
-  await control.settle(simpleTable(host, []));
+  await here.control.settle(simpleTable(host, []));
   const first = send();
   await sleep(50);
   const app = await startApp("moved");
-  apps.push(app);
-  await control.settle({
+  later(() => app.close());
+  await here.control.settle({
     hosts: { [host]: { route: "default/app", targets: [{ revision: "default/app-00002", percent: 100 }] } },
     revisions: { "default/app-00002": revisionOf([app]) },
   });
   expect((await first).body).toBe("moved");
-  await control.settle(simpleTable(host, []));
+  await here.control.settle(simpleTable(host, []));
   const second = send();
   await sleep(50);
-  await control.settle(simpleTable(host, [], { problem: { reason: "ExitCode127", message: "x" } }));
+  await here.control.settle(simpleTable(host, [], { problem: { reason: "ExitCode127", message: "x" } }));
   expect((await second).fields["elafros-reason"]).toBe("ExitCode127");
 });
 
 test("hosts without target and with a missing Revision are 503", async () => {
-  await control.settle({ hosts: { [host]: { route: "default/app", targets: [] } }, revisions: {} });
+  await here.control.settle({ hosts: { [host]: { route: "default/app", targets: [] } }, revisions: {} });
   expect((await send()).fields["elafros-reason"]).toBe("RouteNotReady");
-  await control.settle({
+  await here.control.settle({
     hosts: { [host]: { route: "default/app", targets: [{ revision: "default/gone", percent: 100 }] } },
     revisions: {},
   });
@@ -464,18 +448,18 @@ test("instances that refuse connections are left out, also before control says s
   const dead = await startApp("dead");
   await dead.close();
   const alive = await startApp("alive");
-  apps.push(alive);
-  await control.settle(simpleTable(host, [dead, alive]));
+  later(() => alive.close());
+  await here.control.settle(simpleTable(host, [dead, alive]));
   for (let i = 0; i < 40; i++) {
     const got = await send({ method: "POST" }, "body");
     expect([got.status, got.body]).toEqual([200, "alive"]);
   }
   // The only instance is away for a moment: requests wait for it, bodies and all.
-  await control.settle(simpleTable(host, [dead]));
+  await here.control.settle(simpleTable(host, [dead]));
   const waiting = Array.from({ length: 10 }, () => send({ method: "POST" }, "body"));
   await sleep(300);
   const back = await startApp("back", undefined, dead.port);
-  apps.push(back);
+  later(() => back.close());
   for (const got of await Promise.all(waiting)) expect([got.status, got.body]).toEqual([200, "back"]);
 });
 
@@ -489,7 +473,7 @@ test("websockets pass in both directions, and both ends see the close", async ()
     );
     socket.on("close", (code) => codes.push(code));
   });
-  const client = new WebSocket(`ws://127.0.0.1:${bench.port}/ws`, { headers: { host } });
+  const client = new WebSocket(`ws://127.0.0.1:${here.bench.port}/ws`, { headers: { host } });
   await once(client, "open");
   client.send("hi");
   const [message] = (await once(client, "message")) as [Buffer];

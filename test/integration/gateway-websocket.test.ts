@@ -16,21 +16,13 @@ import net, { type AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { acceptOf } from "../../src/gateway/http2/websocket.ts";
-import {
-  type Bench,
-  createBench,
-  type FakeControl,
-  type RunningGateway,
-  simpleTable,
-  until,
-} from "../support/gateway.ts";
+import { type More, useGateway } from "../support/gateway-fixture.ts";
+import { simpleTable, until } from "../support/gateway.ts";
 import { answerOf, ask, connect, settled } from "../support/http2-client.ts";
 import { connectable, connectFields, websocketOn } from "../support/websocket2.ts";
 
 const host = "ws.default.localhost";
-let bench: Bench;
-let control: FakeControl;
-let gateway: RunningGateway;
+const here = useGateway({ host });
 let server: Server;
 let sockets: WebSocketServer;
 let port = 0;
@@ -38,9 +30,6 @@ let session: ClientHttp2Session;
 const clients: WebSocket[] = [];
 
 beforeAll(async () => {
-  bench = await createBench();
-  control = await bench.control();
-  gateway = await bench.start();
   server = createServer((_req, res) => void res.end("plain"));
   sockets = new WebSocketServer({
     server,
@@ -55,22 +44,20 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   ({ port } = server.address() as AddressInfo);
   await settle();
-  session = connect(bench.port);
+  session = connect(here.bench.port);
 });
 afterAll(async () => {
   session.destroy();
   for (const socket of sockets.clients) socket.terminate();
   sockets.close();
   server.close();
-  await bench.close();
 });
 afterEach(() => {
   for (const client of clients.splice(0)) client.terminate();
-  expect(gateway.process.exitCode).toBe(null);
 });
 
-const settle = (more: Parameters<typeof simpleTable>[2] = {}): Promise<void> =>
-  control.settle(simpleTable(host, [], { instances: [{ id: "ws", host: "127.0.0.1", port }], ...more }));
+const settle = (more: More = {}): Promise<void> =>
+  here.control.settle(simpleTable(host, [], { instances: [{ id: "ws", host: "127.0.0.1", port }], ...more }));
 
 type Join = (path: string, options?: object, protocols?: string[]) => Promise<[WebSocket, WebSocket]>;
 
@@ -87,7 +74,7 @@ async function joined(open: () => WebSocket): Promise<[WebSocket, WebSocket]> {
 }
 
 const joinBy1: Join = (path, options = {}, protocols = []) =>
-  joined(() => new WebSocket(`ws://127.0.0.1:${bench.port}${path}`, protocols, { headers: { host }, ...options }));
+  joined(() => new WebSocket(`ws://127.0.0.1:${here.bench.port}${path}`, protocols, { headers: { host }, ...options }));
 
 /** All on one connection. */
 const joinBy2: Join = async (path, options = {}, protocols = []) => {
@@ -224,7 +211,7 @@ describe.each([
 
 test("what a client sends right behind its request reaches the app after the upgrade", async () => {
   const app = new Promise<WebSocket>((resolve) => sockets.once("connection", resolve));
-  const socket = net.connect(bench.port, "127.0.0.1");
+  const socket = net.connect(here.bench.port, "127.0.0.1");
   const fields = `Host: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n`;
   // A masked text frame "hi" with a mask of zeros.
   const frame = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]);
@@ -316,7 +303,7 @@ describe("an extended CONNECT", () => {
     expect(await reason(connectFields(host, "/"), true)).toBe("400 BadRequest 0");
     expect(await reason({ ":method": "CONNECT", ":authority": `${host}:80` })).toBe("405 MethodNotAllowed 0");
     // With another method it is no request at all.
-    const other = connect(bench.port);
+    const other = connect(here.bench.port);
     await connectable(other);
     const malformed = other.request({ ...connectFields(host, "/"), ":method": "GET" });
     expect(await answerOf(malformed)).toMatchObject({ status: 0, code: constants.NGHTTP2_PROTOCOL_ERROR });
@@ -378,7 +365,7 @@ describe("an extended CONNECT", () => {
 
   test("whose client leaves before the app has answered gives its slot back", async () => {
     const waiting: [string, net.Socket][] = [];
-    control.outcomes.length = 0;
+    here.control.outcomes.length = 0;
     const close = await serveRaw((key, socket) => void waiting.push([key, socket]), { concurrency: 1 });
     const first = session.request(connectFields(host, "/"), { endStream: false });
     first.on("error", () => {});
@@ -401,7 +388,7 @@ describe("an extended CONNECT", () => {
 
   test("waits its time for the app and no longer, and is counted as what it was answered", async () => {
     const close = await serveRaw(() => {}, { timeoutMs: 200 });
-    control.outcomes.length = 0;
+    here.control.outcomes.length = 0;
     expect(await answerOf(session.request(connectFields(host, "/"), { endStream: false }))).toMatchObject({
       status: 504,
       fields: { "elafros-reason": "ResponseTimeout" },
@@ -409,7 +396,7 @@ describe("an extended CONNECT", () => {
     });
     await settle();
     await until(() => counted(504) === 1);
-    control.outcomes.length = 0;
+    here.control.outcomes.length = 0;
     const [client] = await joinBy2("/quiet");
     await until(() => counted(200) === 1);
     client.terminate();
@@ -436,26 +423,20 @@ describe("an extended CONNECT", () => {
   });
 
   test("that is old ends while its gateway is replaced, and its connection with it", async () => {
-    const next = await bench.start({ limits: { maxConnectionAgeMs: 100 } });
-    gateway.process.kill("SIGTERM");
-    await gateway.exited;
-    gateway = next;
+    await here.replace({ limits: { maxConnectionAgeMs: 100 } });
     session.destroy();
-    session = connect(bench.port);
+    session = connect(here.bench.port);
     const [client, app] = await joinBy2("/echo");
     const closed = Promise.all([client, app].map((end) => once(end, "close")));
-    const last = await bench.start();
-    gateway.process.kill("SIGTERM");
+    await here.replace();
     expect((await closed).map(([code]) => code as number)).toEqual([1006, 1006]);
-    expect(await gateway.exited).toBe(0);
-    gateway = last;
-    session = connect(bench.port);
+    session = connect(here.bench.port);
   });
 });
 
-/** How many requests ended so since `control.outcomes` was emptied. */
+/** How many requests ended so since `here.control.outcomes` was emptied. */
 function counted(code: number): number {
-  return control.outcomes.reduce((sum, { codes }) => sum + (codes[code] ?? 0), 0);
+  return here.control.outcomes.reduce((sum, { codes }) => sum + (codes[code] ?? 0), 0);
 }
 
 /** A WebSocket on the shared connection, once it is open. */
