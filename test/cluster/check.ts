@@ -126,15 +126,12 @@ async function makeNamespace(client: HttpClient): Promise<string> {
 }
 
 async function refusesServices(client: HttpClient, namespace: string): Promise<string[]> {
-  await client.create(
-    Configuration,
-    {
-      apiVersion: "elafros.dev/v1alpha1",
-      kind: "Configuration",
-      metadata: { name: "app", namespace },
-      spec: { revisionTemplate: { spec: { container: { image: "registry.example/app:1" } } } },
-    } as KubeObject,
-  );
+  await client.create(Configuration, {
+    apiVersion: "elafros.dev/v1alpha1",
+    kind: "Configuration",
+    metadata: { name: "app", namespace },
+    spec: { revisionTemplate: { spec: { container: { image: "registry.example/app:1" } } } },
+  } as KubeObject);
   try {
     await uninstall(waiting, options, { steps: quiet, deleteServices: false });
     return ["it was uninstalled"];

@@ -58,6 +58,8 @@ export const ports = {
   link: 7443,
   /** Archives that are uploaded to be built, through the API server's proxy. */
   sources: 7444,
+  /** Kubelets ask here whether an instance that is to end is drained. */
+  drains: 7445,
   health: 8081,
   metrics: 9090,
 } as const;

@@ -17,11 +17,11 @@ const settle = 15;
 /** Seconds in which a gateway ends the requests that it has: what a response may take to begin by default, and as much again. */
 const drain = 600;
 
-function service(of: { part: Part; namespace: string; spec: object }): Manifest {
+function service(of: { part: Part; namespace: string; spec: object; name?: string }): Manifest {
   return {
     apiVersion: "v1",
     kind: "Service",
-    metadata: { name: nameOf(of.part), namespace: of.namespace, labels: labelsOf(of.part) },
+    metadata: { name: of.name ?? nameOf(of.part), namespace: of.namespace, labels: labelsOf(of.part) },
     spec: { selector: selectorOf(of.part), ...of.spec },
   };
 }
@@ -35,6 +35,7 @@ function controller(options: InstallOptions): Manifest[] {
       ports: [
         { name: "link", containerPort: ports.link },
         { name: "sources", containerPort: ports.sources },
+        { name: "drains", containerPort: ports.drains },
       ],
       requests: { cpu: "100m", memory: "256Mi" },
       memory: "1Gi",
@@ -52,6 +53,13 @@ function controller(options: InstallOptions): Manifest[] {
           { name: "sources", port: ports.sources, targetPort: "sources" },
         ],
       },
+    }),
+    // With an address, as kubelets don't know the names of Services.
+    service({
+      part: "controller",
+      namespace,
+      name: "elafros-drains",
+      spec: { ports: [{ name: "drains", port: ports.drains, targetPort: "drains" }] },
     }),
     disruptionBudget(options, "controller"),
   ];
@@ -131,8 +139,8 @@ function policies({ namespace }: InstallOptions): Manifest[] {
         podSelector: { matchLabels: selectorOf("controller") },
         ingress: [
           { from: [{ podSelector: { matchLabels: selectorOf("gateway") } }], ports: open("link") },
-          // The API server's proxy comes from addresses that no selector knows.
-          { ports: open("sources", "health") },
+          // The API server's proxy and kubelets come from addresses that no selector knows.
+          { ports: open("sources", "drains", "health") },
           inCluster,
         ],
       },

@@ -36,7 +36,9 @@ const controllerRules: readonly PolicyRule[] = [
   rule("build.dev", ["builds/finalizers"], ["update"]),
   // Changes of what Revisions refer to make them try again; certificates and credentials of registries are read.
   rule("", ["namespaces", "configmaps", "secrets", "serviceaccounts"], read),
-  rule("", ["events"], ["create", "patch"]),
+  // What instances are given by value stands in Secrets that the controllers make.
+  rule("", ["secrets"], change),
+  rule("", ["events"], [...read, "create", "patch"]),
   // Instances and builds.
   rule("apps", ["deployments"], [...read, ...change]),
   rule("apps", ["replicasets"], read),
@@ -48,11 +50,11 @@ const controllerRules: readonly PolicyRule[] = [
   rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
 ];
 
-/** What the controllers do in their own namespace: lead, and keep the certificates that they got. */
+/** What the controllers do in their own namespace: lead, and keep what the installation remembers. */
 const ownRules: readonly PolicyRule[] = [
   rule("coordination.k8s.io", ["leases"], ["create"]),
   { ...rule("coordination.k8s.io", ["leases"], ["get", "update", "patch"]), resourceNames: [leaderLease] },
-  rule("", ["secrets", "configmaps"], ["create", "update", "patch", "delete"]),
+  rule("", ["configmaps"], change),
 ];
 
 /** What the controllers do in the namespace of the shared templates: bring the platform's own. */
