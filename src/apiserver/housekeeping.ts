@@ -22,6 +22,8 @@ export interface HousekeepingOptions {
   kinds: readonly Kind[];
   clock: Clock;
   log: Log;
+  /** What it acts through. Absent: a service of its own over the store. */
+  service?: ApiService;
 }
 
 export interface Housekeeping {
@@ -39,7 +41,7 @@ export async function startHousekeeping(options: HousekeepingOptions): Promise<H
   const { store, kinds, clock } = options;
   const log = options.log.child({ part: "housekeeping" });
   // Not a user's request: what it may do is decided here, not by roles that users could take away.
-  const service = createApiService({ ...options, log, authorize: () => Promise.resolve() });
+  const service = options.service ?? createApiService({ ...options, log, authorize: () => Promise.resolve() });
   const context = (): RequestContext => ({ user: housekeeper, warnings: [] });
   const owners = new OwnerCollector({ store, service, kinds, context, clock, log });
   const namespaces = new NamespaceKeeper({ store, service, kinds, context, clock, log });
@@ -64,7 +66,7 @@ function expireEvents({
   log,
   service,
   context,
-}: HousekeepingOptions & { service: ApiService; context: () => RequestContext }): () => void {
+}: Omit<HousekeepingOptions, "service"> & { service: ApiService; context: () => RequestContext }): () => void {
   const kind = kinds.find((one) => one.group === "" && one.kind === "Event");
   if (kind === undefined) return () => {};
   let cancel = (): void => {};

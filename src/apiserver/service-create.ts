@@ -41,7 +41,7 @@ export async function createObject(
   if (kind.namespaced && namespace === undefined) throw badRequest("namespace must be provided");
   const decoded = decodeObject(kind, body, { context, options });
   checkPlace(target, decoded.metadata);
-  checkCreator(kind, decoded.metadata.name ?? "", context.user);
+  if (core.ownership) checkCreator(kind, decoded.metadata.name ?? "", context.user);
   if (kind.namespaced && namespace !== undefined) {
     const entry = core.store.collection(namespaceCollection).get(namespace);
     checkNamespace(kind, { namespace, name: decoded.metadata.name ?? "" }, entry);
@@ -145,7 +145,8 @@ function newObject(
   // Status has its own endpoint: what a create says of it is dropped, as Kubernetes does.
   if (kind.hasStatus) delete rest.status;
   const object: KubeObject = { apiVersion, kind: kindName, metadata, ...rest };
-  return isNamespace(kind) ? newNamespace(object) : stampCreator(kind, object, context.user);
+  if (isNamespace(kind)) return newNamespace(object);
+  return core.ownership ? stampCreator(kind, object, context.user) : object;
 }
 
 /** The part of metadata that clients decide. */

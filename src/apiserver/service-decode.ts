@@ -23,7 +23,7 @@ export function decodeObject(
 ): Decoded {
   const unrecognized = `the object provided is unrecognized (must be of type ${kind.kind}): `;
   if (!isObject(body)) throw badRequest(`${unrecognized}couldn't get version/kind: the body is no object`);
-  const folded = foldNames(objectSchema(kind), body) as JsonObject;
+  const folded = kind.exactNames === true ? body : (foldNames(objectSchema(kind), body) as JsonObject);
   checkType(kind, folded, unrecognized);
   const faults = [...(options.decodeFaults ?? []), ...unknownTexts(kind, folded)];
   if (faults.length > 0 && options.fieldValidation === "Strict") {

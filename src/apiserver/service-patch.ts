@@ -72,19 +72,22 @@ function patchSchema(schema: Schema): Schema {
 
 type Applier = (stored: KubeObject) => JsonObject;
 
+/** Gives the names in a value as a schema writes them. */
+type Fold = typeof foldNames;
+
 /** What makes a body of each type of patch a function of the stored object. */
-const appliers: Record<PatchType, (schema: Schema, body: unknown) => Applier> = {
-  json: (schema, body) => {
+const appliers: Record<PatchType, (schema: Schema, body: unknown, fold: Fold) => Applier> = {
+  json: (schema, body, fold) => {
     if (!Array.isArray(body)) throw badRequest(`error decoding patch: ${cannotUnmarshal(body)} []handlers.jsonPatchOp`);
-    const operations = refusing(() => foldPointers(schema, parseJsonPatch(body)));
+    const operations = refusing(() => foldPointers(schema, parseJsonPatch(body), fold));
     return (stored) => object(refusing(() => jsonPatch(stored, operations)));
   },
-  merge: (schema, body) => {
-    const patch = foldNames(schema, decoded(body));
+  merge: (schema, body, fold) => {
+    const patch = fold(schema, decoded(body));
     return (stored) => object(mergePatch(stored, patch));
   },
-  strategic: (schema, body) => {
-    const patch = foldNames(schema, decoded(body)) as JsonObject;
+  strategic: (schema, body, fold) => {
+    const patch = fold(schema, decoded(body)) as JsonObject;
     return (stored) => {
       try {
         return strategicMerge(stored as KubeObject & JsonObject, patch, patchSchema(schema));
@@ -98,7 +101,7 @@ const appliers: Record<PatchType, (schema: Schema, body: unknown) => Applier> = 
 
 /** The patch as a function of the stored object. Throws `BadRequest` where the body is no patch of its type. */
 function preparePatch(kind: Kind, { type, body }: Patch): Applier {
-  return appliers[type](objectSchema(kind), body);
+  return appliers[type](objectSchema(kind), body, kind.exactNames === true ? (_, value) => value : foldNames);
 }
 
 function decoded(body: unknown): JsonObject {
@@ -134,19 +137,19 @@ function strictFailure(patched: JsonObject, faults: readonly string[]): ApiError
 }
 
 /** JSON patch operations with the names in their paths and values as the schema writes them. */
-function foldPointers(schema: Schema, operations: readonly JsonPatchOperation[]): JsonPatchOperation[] {
+function foldPointers(schema: Schema, operations: readonly JsonPatchOperation[], fold: Fold): JsonPatchOperation[] {
   return operations.map((operation) => {
-    const target = foldPointer(schema, operation.path);
+    const target = foldPointer(schema, operation.path, fold);
     const folded = { ...operation, path: target.pointer };
-    if (operation.from !== undefined) folded.from = foldPointer(schema, operation.from).pointer;
+    if (operation.from !== undefined) folded.from = foldPointer(schema, operation.from, fold).pointer;
     if (target.schema !== undefined && Object.hasOwn(operation, "value")) {
-      folded.value = foldNames(target.schema, operation.value);
+      folded.value = fold(target.schema, operation.value);
     }
     return folded;
   });
 }
 
-function foldPointer(schema: Schema, pointer: string): { pointer: string; schema: Schema | undefined } {
+function foldPointer(schema: Schema, pointer: string, fold: Fold): { pointer: string; schema: Schema | undefined } {
   let at: Schema | undefined = schema;
   const parts = parsePointer(pointer).map((part) => {
     if (at?.items !== undefined) {
@@ -157,7 +160,7 @@ function foldPointer(schema: Schema, pointer: string): { pointer: string; schema
       at = typeof at?.additionalProperties === "object" ? at.additionalProperties : undefined;
       return part;
     }
-    const names = Object.keys(foldNames(at, { [part]: null }) as JsonObject);
+    const names = Object.keys(fold(at, { [part]: null }) as JsonObject);
     const [name = part] = names;
     at = fieldSchema(at, name);
     return name;

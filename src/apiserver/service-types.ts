@@ -41,6 +41,8 @@ export interface ApiServiceOptions {
   authorize: Authorize;
   /** Kinds that are views of something else; writing them is refused. */
   virtual?: readonly VirtualKind[];
+  /** Whether objects tell who made and changed them, and only the platform makes Revisions. Absent: so it is. */
+  ownership?: boolean;
   /** Refuses an object by rejecting with an ApiError; also runs on dry runs. */
   admit?: (admission: Admission) => Promise<void>;
 }
@@ -59,6 +61,7 @@ export interface ServiceCore {
   clock: Clock;
   log: Log;
   authorize: Authorize;
+  ownership: boolean;
   admit: (admission: Admission) => Promise<void>;
   source(kind: Kind): Source;
   isVirtual(kind: Kind): boolean;

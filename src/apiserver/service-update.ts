@@ -78,7 +78,7 @@ export async function changeUntilWritten(
       },
       extra: causes,
     });
-    const stamped = stampSystem(kind, finished, { old: stored.value, context });
+    const stamped = stampSystem(core, kind, finished, { old: stored.value, context });
     if (equalJson(stamped, stored.value)) return copyJson(stored.value);
     await core.admit({
       operation: "update",
@@ -180,13 +180,14 @@ function deletionCauses(said: Partial<ObjectMeta>, old: KubeObject): Cause[] {
 
 /** Generation and ownership, which depend on what the change came to. */
 function stampSystem(
+  { ownership }: ServiceCore,
   kind: Kind,
   object: KubeObject,
   { old, context }: { old: KubeObject; context: RequestContext },
 ): KubeObject {
   if (!isCustom(kind)) return object;
   const specChanged = !equalJson((object as { spec?: unknown }).spec, (old as { spec?: unknown }).spec);
-  const stamped = stampModifier(kind, object, { old, user: context.user, specChanged });
+  const stamped = ownership ? stampModifier(kind, object, { old, user: context.user, specChanged }) : object;
   const generation = (old.metadata.generation ?? 0) + (specChanged ? 1 : 0);
   return { ...stamped, metadata: { ...stamped.metadata, generation } };
 }

@@ -37,7 +37,16 @@ export function createApiService(options: ApiServiceOptions): ApiService {
   };
 }
 
-function createCore({ store, kinds, clock, log, authorize, virtual = [], admit }: ApiServiceOptions): ServiceCore {
+function createCore({
+  store,
+  kinds,
+  clock,
+  log,
+  authorize,
+  virtual = [],
+  ownership = true,
+  admit,
+}: ApiServiceOptions): ServiceCore {
   const virtualSources = new Map<string, Source>(
     virtual.map((provider) => [resourceOf(provider.kind), new VirtualSource(provider, clock)]),
   );
@@ -47,6 +56,7 @@ function createCore({ store, kinds, clock, log, authorize, virtual = [], admit }
     clock,
     log,
     authorize,
+    ownership,
     admit: admit ?? (() => Promise.resolve()),
     source: (kind: Kind) => {
       const name = resourceOf(kind);

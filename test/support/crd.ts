@@ -3,6 +3,8 @@
  * evaluated by a library; whether the rules compile and what they may cost is known to a real API server only (`npm run check:cluster`).
  */
 import { celEnv, isCelError, parse, plan } from "@bufbuild/cel";
+import type { Cause } from "../../src/api/meta/errors.ts";
+import { typeName } from "../../src/api/meta/faults.ts";
 import { validateSchema } from "../../src/api/meta/schema-validation.ts";
 import { applyDefaults, isObject, prune } from "../../src/api/meta/schema.ts";
 import type { Schema } from "../../src/api/meta/kind.ts";
@@ -27,13 +29,7 @@ function programOf(rule: string): Program {
 }
 
 /** Kinds of faults after which Kubernetes doesn't evaluate rules. */
-const blocking = [
-  "FieldValueRequired",
-  "FieldValueTypeInvalid",
-  "FieldValueTooLong",
-  "FieldValueTooMany",
-  "FieldValueNotSupported",
-];
+const blocking = ["FieldValueRequired", "FieldValueTypeInvalid", "FieldValueTooLong", "FieldValueTooMany"];
 
 /** The faults of an object by a schema of a cluster. `old` makes it an update. */
 export function clusterFaults(schema: CrdSchema, object: unknown, old?: unknown): ClusterFault[] {
@@ -42,8 +38,22 @@ export function clusterFaults(schema: CrdSchema, object: unknown, old?: unknown)
   const value = stored(object);
   const faults = validateSchema(plain, value);
   const found: ClusterFault[] = faults.map(({ field, message }) => ({ field, message }));
-  if (faults.some(({ reason }) => blocking.includes(reason))) return found;
-  collect(schema, { path: "", value, old: old === undefined ? undefined : stored(old) }, found);
+  if (rulesBlocked(faults) !== undefined) return found;
+  return [...found, ...ruleFaults(schema, value, old === undefined ? undefined : stored(old))];
+}
+
+/** What Kubernetes says where faults keep it from evaluating rules; undefined where they don't. */
+export function rulesBlocked(faults: readonly Cause[]): Cause[] | undefined {
+  if (!faults.some(({ reason }) => blocking.includes(reason))) return undefined;
+  const why =
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+  return [{ reason: "FieldValueInvalid", message: `Invalid value: "null": ${why}`, field: "<nil>" }];
+}
+
+/** The faults that a schema's rules find in an object as it is stored. `old` makes it an update. */
+export function ruleFaults(schema: CrdSchema, value: unknown, old?: unknown): Cause[] {
+  const found: Cause[] = [];
+  collect(schema, { path: "", value, old }, found);
   return found;
 }
 
@@ -54,7 +64,7 @@ interface Place {
   old: unknown;
 }
 
-function collect(schema: CrdSchema, place: Place, found: ClusterFault[]): void {
+function collect(schema: CrdSchema, place: Place, found: Cause[]): void {
   const { path, value, old } = place;
   if (value === undefined || value === null) return;
   for (const { rule, message } of schema["x-kubernetes-validations"] ?? []) {
@@ -65,8 +75,13 @@ function collect(schema: CrdSchema, place: Place, found: ClusterFault[]): void {
       ...(transition ? { oldSelf: celValue(schema, old) } : {}),
     } as Parameters<Program>[0]);
     // A rule that can't be evaluated refuses, too.
-    if (result !== true)
-      found.push({ field: path, message: isCelError(result) ? `${message} (${String(result)})` : message });
+    if (result === true) continue;
+    const why = isCelError(result) ? `${message} (${String(result)})` : message;
+    found.push({
+      reason: "FieldValueInvalid",
+      message: `Invalid value: ${JSON.stringify(typeName(value))}: ${why}`,
+      field: path,
+    });
   }
   for (const [name, child, childSchema] of childrenOf(schema, value)) {
     // Elements of lists have no counterpart in the old list, but by the key of a list that is a map, which no rule here asks for.

@@ -72,6 +72,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   /** `all` makes `kubectl get all` list it. */
   categories: readonly string[];
   namespaced: boolean;
+  /** Field names count with their case, as those of custom resources do on Kubernetes. Absent: what differs only in case is taken. */
+  exactNames?: boolean;
   /** Of the whole object, without `apiVersion`, `kind` and `metadata`, which are common. */
   schema: Schema;
   /** Whether status is a subresource that the main endpoint ignores. */

@@ -54,10 +54,10 @@ const addedAnnotations = new Set(["elafros.dev/creator", "elafros.dev/last-modif
 
 /** Remembers which recorded value stands for which. */
 export class Replay {
-  readonly #bench: ApiBench;
+  readonly #bench: Pick<ApiBench, "ask">;
   readonly #actual = new Map<string, string>();
 
-  constructor(bench: ApiBench) {
+  constructor(bench: Pick<ApiBench, "ask">) {
     this.#bench = bench;
   }
 

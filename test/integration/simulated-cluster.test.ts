@@ -1,0 +1,88 @@
+/** The simulated Kubernetes cluster, through the client that cluster mode uses: apply, workloads' subresources, and faults. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { httpClient, type HttpClient } from "../../src/client/http.ts";
+import { Deployment } from "../../src/kubernetes/kinds/deployment.ts";
+import { ConfigMap } from "../../src/api/config-map.ts";
+import { type Cluster, startCluster } from "../support/cluster/cluster.ts";
+
+let cluster: Cluster;
+let client: HttpClient;
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  client = httpClient(cluster.connection);
+});
+afterAll(async () => {
+  client.close();
+  await cluster.stop();
+});
+
+const template = {
+  metadata: { labels: { app: "a" } },
+  spec: { containers: [{ name: "c", image: "registry.example/a:1" }] },
+};
+/** As a user writes it: the server fills in what is left out. */
+const deployment = (spec: object): Deployment =>
+  ({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "a", namespace: "default" },
+    spec: { selector: { matchLabels: { app: "a" } }, template, ...spec },
+  }) as unknown as Deployment;
+
+describe("apply()", () => {
+  it("gives fields owners: what is left out goes, what others own is a conflict until it is forced", async () => {
+    const mine = { fieldManager: "mine" };
+    const made = await client.apply(Deployment, deployment({ replicas: 0, paused: true }), mine);
+    expect(made.spec).toMatchObject({ replicas: 0, paused: true, strategy: { type: "RollingUpdate" } });
+    expect(made.metadata.generation).toBe(1);
+    const without = await client.apply(Deployment, deployment({ replicas: 0 }), mine);
+    expect(without.spec).not.toHaveProperty("paused");
+    expect(without.metadata.generation).toBe(2);
+    await expect(
+      client.apply(Deployment, deployment({ replicas: 2 }), { fieldManager: "other" }),
+    ).rejects.toMatchObject({
+      reason: "Conflict",
+      message: 'Apply failed with 1 conflict: conflict with "mine": .spec.replicas',
+    });
+    await client.apply(Deployment, deployment({ replicas: 2 }), { fieldManager: "other", force: true });
+    await expect(client.apply(Deployment, deployment({ replicas: 0 }), mine)).rejects.toMatchObject({
+      message: 'Apply failed with 1 conflict: conflict with "other": .spec.replicas',
+    });
+  });
+
+  it("leaves another manager's container alone, and merges lists by their keys", async () => {
+    const image = (name: string, value: string) => ({
+      template: { ...template, spec: { containers: [{ name, image: value }] } },
+    });
+    await client.apply(Deployment, deployment(image("side", "registry.example/side:1")), { fieldManager: "side" });
+    const { spec } = await client.get(Deployment, { namespace: "default", name: "a" });
+    expect(spec.template.spec.containers.map(({ name }) => name)).toEqual(["c", "side"]);
+  });
+});
+
+describe("faults", () => {
+  it("are met once, as they were asked for", async () => {
+    const get = () => client.request({ method: "GET", path: "/api/v1/namespaces/default/configmaps" });
+    cluster.faults.conflict({ path: /configmaps/ });
+    cluster.faults.broken({ path: /configmaps/ });
+    expect((await get()).status).toBe(409);
+    expect((await get()).status).toBe(500);
+    expect((await get()).status).toBe(200);
+  });
+
+  it("end watches, so that the client begins another one", async () => {
+    const seen: string[] = [];
+    const abort = new AbortController();
+    const watching = (async () => {
+      const { metadata } = await client.list(ConfigMap, { namespace: "default" });
+      const { resourceVersion } = metadata;
+      const from = { namespace: "default", resourceVersion, signal: abort.signal };
+      for await (const { object } of client.watch(ConfigMap, from)) seen.push(object.metadata.name);
+    })();
+    const ended = expect(watching).rejects.toThrow(/127\.0\.0\.1/);
+    await expect.poll(() => cluster.faults.dropWatches()).toBe(1);
+    await ended;
+    abort.abort();
+  });
+});

@@ -1,0 +1,177 @@
+/**
+ * A Kubernetes cluster for tests: an API server that answers as a Kubernetes 1.26 does for custom resources and for the built-in
+ * kinds that the platform needs, over HTTPS, with RBAC; and stand-ins for the controllers, the scheduler and the kubelet.
+ *
+ * What is the same comes from Elafros' own API machinery, which speaks the same API. What differs is here: `front.ts` (bodies, apply,
+ * subresources), `custom-kind.ts` (CRDs with their CEL), `service.ts` (field owners, Pods that end gracefully), `kinds/` (defaults of
+ * built-in kinds), `controllers/`. `test/conformance/kubernetes/simulated*.test.ts` hold it to what was recorded, and list what is left.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Kind } from "../../../src/api/meta/kind.ts";
+import type { ApiService } from "../../../src/api/meta/service.ts";
+import { createAuthorizer } from "../../../src/apiserver/authorizer.ts";
+import { type Housekeeping, startHousekeeping } from "../../../src/apiserver/housekeeping.ts";
+import { issueKubeconfig } from "../../../src/apiserver/kubeconfig.ts";
+import { openPki, type Pki } from "../../../src/apiserver/pki.ts";
+import { type ApiServer, createApiServer } from "../../../src/apiserver/server.ts";
+import { createApiService } from "../../../src/apiserver/service.ts";
+import { tokenFinder } from "../../../src/apiserver/token-finder.ts";
+import { createTokens, type Tokens } from "../../../src/apiserver/tokens.ts";
+import { type Connection, loadKubeconfig, resolveConnection } from "../../../src/client/kubeconfig.ts";
+import { type Clock, systemClock } from "../../../src/lib/clock.ts";
+import { silentLog } from "../../../src/lib/log.ts";
+import { openStore } from "../../../src/store/open.ts";
+import type { History, Store } from "../../../src/store/store.ts";
+import { followDefinitions } from "./definitions.ts";
+import { type ApiFaults, FaultPlan } from "./faults.ts";
+import { startFront } from "./front.ts";
+import { builtInKinds } from "./kinds/kinds.ts";
+import { FieldOwners } from "./owners.ts";
+import { checkQuota } from "./quota.ts";
+import { clusterService } from "./service.ts";
+
+export interface ClusterOptions {
+  clock?: Clock;
+  /** How much the store remembers: little of it makes 410 easy to see. */
+  history?: History;
+}
+
+export interface Cluster {
+  /** `https://127.0.0.1:PORT`. */
+  url: string;
+  port: number;
+  pki: Pki;
+  /** The API's operations without HTTP, every right given: for looking inside. */
+  service: ApiService;
+  faults: ApiFaults;
+  /** Writes a kubeconfig to `file`, 0600. Default: the administrator's. */
+  kubeconfig(file: string, who?: { user: string; groups: readonly string[] }): Promise<void>;
+  /** A connection for `httpClient`: the administrator's. */
+  connection: Connection;
+  stop(): Promise<void>;
+}
+
+/** Starts one; nothing of it is left after `stop()`. Ready when this resolves. */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const clock = options.clock ?? systemClock;
+  const log = silentLog;
+  const dir = await mkdtemp(path.join(tmpdir(), "elafros-cluster-"));
+  const history = options.history === undefined ? {} : { history: options.history };
+  const store = await openStore({ path: path.join(dir, "store.db"), log, clock, ...history });
+  const pki = await openPki({ dir: path.join(dir, "pki"), names: [], clock });
+  const kinds: Kind[] = [...builtInKinds];
+  const owners = new FieldOwners();
+  const authorizer = createAuthorizer({ kinds, clock, log });
+  const base = { store, kinds, clock, log, ownership: false };
+  const admit = async (admission: Parameters<typeof authorizer.admit>[0]): Promise<void> => {
+    await authorizer.admit(admission);
+    checkQuota(store, admission);
+  };
+  const wrap = (service: ApiService): ApiService => clusterService({ service, store, clock, owners });
+  const untracked = createApiService({ ...base, authorize: authorizer.authorize, admit });
+  const service = wrap(untracked);
+  // The cluster's own parts: RBAC isn't asked, quotas are.
+  const system = wrap(
+    createApiService({
+      ...base,
+      authorize: () => Promise.resolve(),
+      admit: (admission) => Promise.resolve(checkQuota(store, admission)),
+    }),
+  );
+  const tokens = createTokens({ key: pki.tokenKey, clock, find: tokenFinder(service, kinds) });
+  const tls = { ...pki.serving(), ca: pki.ca };
+  const serving = new Serving({ store, service, system, kinds, authorizer, tokens, tls, clock });
+  await serving.start();
+  await authorizer.start(service);
+  const faults = new FaultPlan();
+  const own = { tls, clock, tokens, authorizer, service, untracked, owners, faults, kinds: () => kinds };
+  const { server, port } = await startFront({ ...own, server: () => serving.server });
+  const endDefinitions = followDefinitions({
+    store,
+    service: system,
+    clock,
+    log,
+    served: (custom) => serving.serve([...builtInKinds, ...custom]),
+  });
+  const url = `https://127.0.0.1:${port}`;
+  const admin = { user: "kubernetes-admin", groups: ["system:masters"] };
+  const kubeconfig: Cluster["kubeconfig"] = async (file, who = admin) => {
+    await writeFile(file, await issueKubeconfig({ pki, server: url, region: "test", ...who }), { mode: 0o600 });
+  };
+  const adminFile = path.join(dir, "admin.kubeconfig");
+  await kubeconfig(adminFile);
+  const connection = await resolveConnection(
+    await loadKubeconfig({ path: adminFile, env: {}, fallback: adminFile, cwd: dir }),
+  );
+  return {
+    url,
+    port,
+    pki,
+    service: system,
+    faults,
+    kubeconfig,
+    connection,
+    stop: async () => {
+      await endDefinitions();
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+      await serving.stop();
+      authorizer.stop();
+      await store.close();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+interface ServingParts {
+  store: Store;
+  service: ApiService;
+  system: ApiService;
+  /** Shared: what is served now. */
+  kinds: Kind[];
+  authorizer: ReturnType<typeof createAuthorizer>;
+  tokens: Tokens;
+  tls: { cert: string; key: string; ca: string };
+  clock: Clock;
+}
+
+/** The API server and the collector over the kinds of now: both are made anew when a definition comes or goes. */
+class Serving {
+  readonly #parts: ServingParts;
+  readonly #servers: ApiServer[] = [];
+  #housekeeping: Housekeeping | undefined;
+
+  constructor(parts: ServingParts) {
+    this.#parts = parts;
+  }
+
+  get server(): ApiServer {
+    const server = this.#servers.at(-1);
+    if (server === undefined) throw new Error("The cluster has not started");
+    return server;
+  }
+
+  async start(): Promise<void> {
+    const { store, system, kinds, clock, service, authorizer, tokens, tls } = this.#parts;
+    const parts = { service, kinds, authorizer, tokens, tls, version: "1.26.5", clock, log: silentLog };
+    const server = await createApiServer(parts);
+    await this.#housekeeping?.stop();
+    this.#housekeeping = await startHousekeeping({ store, kinds: [...kinds], clock, log: silentLog, service: system });
+    this.#servers.push(server);
+  }
+
+  /** Serves these kinds from now on. */
+  async serve(wanted: readonly Kind[]): Promise<void> {
+    const { kinds } = this.#parts;
+    kinds.splice(0, kinds.length, ...wanted);
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#housekeeping?.stop();
+    for (const server of this.#servers) await server.close(0);
+  }
+}

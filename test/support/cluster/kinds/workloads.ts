@@ -1,0 +1,90 @@
+/** apps/v1 and the Pods: defaults and refusals as recorded. */
+import { required } from "../../../../src/api/meta/faults.ts";
+import { isObject, type JsonObject } from "../../../../src/apiserver/json.ts";
+import { Pod as ElafrosPod } from "../../../../src/api/pod.ts";
+import { define, type Loose } from "./define.ts";
+import { fill, fillPod, fillPodSpec, objectsOf, qosClass } from "./pod-defaults.ts";
+import { conditionsStatus, open, podSpec, podTemplate } from "./schema.ts";
+
+/** The object in a field, made where it isn't there. */
+function part(object: JsonObject, field: string): JsonObject {
+  const value = object[field];
+  if (isObject(value)) return value;
+  const made: JsonObject = {};
+  object[field] = made;
+  return made;
+}
+
+function fillTemplate(object: Loose): void {
+  fillPodSpec(part(part(part(object, "spec"), "template"), "spec"));
+}
+
+function templateFaults(object: Loose) {
+  const spec = part(object, "spec");
+  const containers = objectsOf(part(part(spec, "template"), "spec"), "containers");
+  return [
+    ...(isObject(spec["selector"]) ? [] : [required("spec.selector")]),
+    ...(containers.length === 0 ? [required("spec.template.spec.containers")] : []),
+  ];
+}
+
+const scaled = {
+  spec: open({ template: podTemplate, selector: open({ matchLabels: open() }) }),
+  status: conditionsStatus,
+};
+
+export const Deployment = define({
+  group: "apps",
+  kind: "Deployment",
+  plural: "deployments",
+  shortNames: ["deploy"],
+  categories: ["all"],
+  counted: true,
+  fields: scaled,
+  defaults: (object) => {
+    fillTemplate(object);
+    const spec = part(object, "spec");
+    fill(spec, { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600, strategy: {} });
+    const strategy = part(spec, "strategy");
+    fill(strategy, { type: "RollingUpdate" });
+    if (strategy["type"] === "RollingUpdate") {
+      fill(part(strategy, "rollingUpdate"), { maxUnavailable: "25%", maxSurge: "25%" });
+    }
+    fill(object, { status: {} });
+  },
+  validate: templateFaults,
+});
+
+export const ReplicaSet = define({
+  group: "apps",
+  kind: "ReplicaSet",
+  plural: "replicasets",
+  shortNames: ["rs"],
+  categories: ["all"],
+  counted: true,
+  fields: scaled,
+  defaults: (object) => {
+    fillTemplate(object);
+    fill(part(object, "spec"), { replicas: 1 });
+    fill(object, { status: { replicas: 0 } });
+  },
+  validate: templateFaults,
+});
+
+export const Pod = {
+  ...define({
+    kind: "Pod",
+    plural: "pods",
+    shortNames: ["po"],
+    categories: ["all"],
+    fields: { spec: podSpec, status: conditionsStatus },
+    defaults: (object, { operation }) => {
+      const spec = part(object, "spec");
+      fillPod(spec);
+      if (operation === "create") object["status"] = { phase: "Pending", qosClass: qosClass(spec) };
+    },
+    validate: (object) =>
+      objectsOf(part(object, "spec"), "containers").length === 0 ? [required("spec.containers")] : [],
+  }),
+  columns: ElafrosPod.columns.slice(0, 5),
+};
