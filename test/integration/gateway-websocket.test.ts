@@ -343,9 +343,10 @@ describe("an extended CONNECT", () => {
     second.end();
     await until(() => ends.length === 3);
     const last = new Promise((resolve) => second.once("data", (bytes: Buffer) => resolve(bytes.toString())));
+    const closed = once(second, "close");
     secondApp.end("bye");
     expect(await last).toBe("bye");
-    await once(second, "close");
+    await closed;
     expect(second.rstCode).toBe(0);
     // The app breaks off.
     const [third, thirdApp] = await open();
