@@ -1,5 +1,8 @@
 /** What a check of a cluster tells: a line for each step, and at the end how many went well. */
 
+/** As many faults of one step as are printed. */
+const shown = 30;
+
 /** Counts steps, and prints them as they end. */
 export class Report {
   private good = 0;
@@ -10,8 +13,8 @@ export class Report {
     this.write = write;
   }
 
-  /** Runs a step. It went well unless it throws, or gives faults. */
-  async step(title: string, work: () => Promise<readonly string[] | void>): Promise<void> {
+  /** Runs a step; whether it went well: it did unless it throws, or gives faults. */
+  async step(title: string, work: () => Promise<readonly string[] | void>): Promise<boolean> {
     const begin = Date.now();
     let faults: readonly string[];
     try {
@@ -23,11 +26,13 @@ export class Report {
     if (faults.length === 0) {
       this.good += 1;
       this.write(`✓ ${title} (${took})`);
-      return;
+      return true;
     }
     this.bad.push(title);
     this.write(`✗ ${title} (${took})`);
-    for (const fault of faults) this.write(`    ${fault}`);
+    for (const fault of faults.slice(0, shown)) this.write(`    ${fault}`);
+    if (faults.length > shown) this.write(`    and ${faults.length - shown} more`);
+    return false;
   }
 
   /** The closing line; whether all went well. */

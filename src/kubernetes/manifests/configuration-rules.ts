@@ -65,6 +65,17 @@ const settings: readonly Rule[] = [
   setting("idle", "value in ['stop', 'freeze', 'none']", "must be stop, freeze or none"),
 ];
 
+/** The most is no less than what there is to be at least. What is no number has a rule of its own. */
+function atMost(name: string, absent: number): Rule {
+  const [most, least] = [`'${autoscalingPrefix}max-scale'`, `'${autoscalingPrefix}${name}'`];
+  const number = (key: string) => `self[${key}].matches(${whole})`;
+  const lower = `(${least} in self ? (${number(least)} ? int(self[${least}]) : 0) : ${absent})`;
+  return {
+    rule: `!(${most} in self) || !${number(most)} || int(self[${most}]) == 0 || int(self[${most}]) >= ${lower}`,
+    message: `${autoscalingPrefix}max-scale must be 0 (the platform's own most) or at least ${name}`,
+  };
+}
+
 const names = settings.map(({ message }) => message.slice(autoscalingPrefix.length).split(" ", 1)[0] ?? "");
 const known: Rule = {
   rule: `self.all(key, !key.startsWith('${autoscalingPrefix}') || key in [${names.map((name) => `'${autoscalingPrefix}${name}'`).join(", ")}])`,
@@ -85,7 +96,10 @@ export const configurationRules: readonly Overlay[] = [
   ...revisionSpecRules(`${template}.spec`),
   ...buildSpecRules("spec.build"),
   { at: `${template}.metadata.labels`, rules: [owned(templateLabels), labelValues] },
-  { at: `${template}.metadata.annotations`, rules: [owned(templateAnnotations), known, ...settings] },
+  {
+    at: `${template}.metadata.annotations`,
+    rules: [owned(templateAnnotations), known, ...settings, atMost("min-scale", 0), atMost("initial-scale", 1)],
+  },
   {
     at: "spec",
     rules: [

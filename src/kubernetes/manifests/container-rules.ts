@@ -1,6 +1,6 @@
 /** What a cluster's API server holds of containers and build steps: `src/api/container.validation.ts` and `probe.validation.ts`. */
 import { defaultCapabilities } from "../../lib/capabilities.ts";
-import type { Overlay, Rule } from "./crd-schema.ts";
+import type { Overlay } from "./crd-schema.ts";
 import {
   absolutePath,
   dataKey,
@@ -12,7 +12,7 @@ import {
   noNul,
   orEmpty,
   orOpen,
-  quantity,
+  quantityAt,
   relativePath,
   token,
 } from "./forms.ts";
@@ -62,7 +62,7 @@ export function processRules(path: string, open = false): Overlay[] {
     pattern("envFrom[].configMapRef.name", subdomain),
     ...["limits", "requests"].flatMap((name) => [
       rule(`resources.${name}`, "self.all(key, key in ['cpu', 'memory'])", "can only name cpu and memory"),
-      pattern(`resources.${name}{}`, quantity),
+      quantityAt(`${path}.resources.${name}{}`, name === "limits" ? "limit" : "amount"),
     ]),
     pattern("volumeMounts[].mountPath", opened(absolutePath.pattern)),
     rule(
@@ -86,10 +86,7 @@ const probes = ["livenessProbe", "readinessProbe", "startupProbe"];
 /** A port as a text: its number, up to 65535, or the name of the container's port. */
 const portText =
   "^$|^0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$|^(http1|h2c)$";
-const portRule: Rule = {
-  rule: "type(self) != int || (self >= 0 && self <= 65535)",
-  message: "must be between 1 and 65535, inclusive",
-};
+const port = { pattern: portText, minimum: 0, maximum: 65_535 };
 
 /** A probe's port, where it is a name, is the container's port. Texts of numbers or names have no maximum in CEL, so constants are compared. */
 function namedPort(probe: string, handler: string): string {
@@ -106,8 +103,8 @@ function probeRules(path: string): Overlay[] {
   const headers = `${path}.httpGet.httpHeaders[]`;
   return [
     { at: path, rules: [exactlyOne(["exec", "grpc", "httpGet", "tcpSocket"])] },
-    { at: `${path}.httpGet.port`, rules: [portRule], pattern: portText },
-    { at: `${path}.tcpSocket.port`, rules: [portRule], pattern: portText },
+    { at: `${path}.httpGet.port`, ...port },
+    { at: `${path}.tcpSocket.port`, ...port },
     formAt(`${path}.httpGet.path`, {
       pattern: "^/[!-~]*$",
       words: "must be a path that begins with / and is percent-encoded",
@@ -133,6 +130,15 @@ export function containerRules(path: string): Overlay[] {
           rule: "!(self in ['PORT', 'K_SERVICE', 'K_CONFIGURATION', 'K_REVISION'])",
           message:
             "is set by the platform, as are PORT, K_SERVICE, K_CONFIGURATION and K_REVISION: choose another name",
+        },
+      ],
+    },
+    {
+      at: `${path}.volumeMounts`,
+      rules: [
+        {
+          rule: "self.all(one, self.exists_one(other, other.mountPath == one.mountPath || other.mountPath == one.mountPath + '/' || other.mountPath + '/' == one.mountPath))",
+          message: "must not have the same mountPath twice",
         },
       ],
     },

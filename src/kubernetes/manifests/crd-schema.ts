@@ -30,6 +30,9 @@ export interface Overlay {
   rules?: readonly Rule[];
   /** A regular expression that Go's RE2 and JavaScript read alike. It costs nothing of what CEL rules may cost together. */
   pattern?: string;
+  /** Bounds of a value that may be a number or a text: texts have patterns. */
+  minimum?: number;
+  maximum?: number;
   /** Drops the kind's own list of values: the pattern says more. */
   anyCase?: boolean;
   /** Makes a list a set: the API server itself refuses what is there twice, at no cost. */
@@ -77,9 +80,11 @@ function convert(schema: Schema, path: string, to: Conversion): CrdSchema {
   if (typeof additionalProperties === "object") {
     result.additionalProperties = convert(additionalProperties, `${path}{}`, to);
   }
-  for (const { at, pattern, anyCase, set } of to.overlays) {
+  for (const { at, pattern, minimum, maximum, anyCase, set } of to.overlays) {
     if (at !== path) continue;
     if (pattern !== undefined) result.pattern = pattern;
+    if (minimum !== undefined) result.minimum = minimum;
+    if (maximum !== undefined) result.maximum = maximum;
     if (anyCase === true) delete result.enum;
     if (set === true) result["x-kubernetes-list-type"] = "set";
   }

@@ -27,7 +27,10 @@ export const dns1123Subdomain: Form = {
 export const envName = "^[-._a-zA-Z][-._a-zA-Z0-9]*$";
 export const dataKey = "^\\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$";
 export const noNul = "^[^\\x00]*$";
-export const quantity = "^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$";
+const unit = "([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?";
+const amount = `^\\+?([0-9]+\\.?[0-9]*|\\.[0-9]+)${unit}$`;
+/** An amount that isn't zero: one digit isn't. */
+const limit = `^\\+?([0-9]*[1-9][0-9]*\\.?[0-9]*|[0-9]*\\.[0-9]*[1-9][0-9]*)${unit}$`;
 export const parameterName = "^[A-Za-z_][A-Za-z0-9_-]*$";
 /** RFC 9110 §5.6.2. */
 export const token = "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$";
@@ -79,6 +82,11 @@ function formRule({ pattern, words }: Form): Rule {
 /** The same at one place. */
 export function formAt(at: string, form: Form): Overlay {
   return { at, rules: [formRule(form)] };
+}
+
+/** What a quantity must be at one place: an amount, or a limit, which isn't zero. It is a text or a whole number. */
+export function quantityAt(at: string, meaning: "amount" | "limit"): Overlay {
+  return meaning === "limit" ? { at, pattern: limit, minimum: 1 } : { at, pattern: amount, minimum: 0 };
 }
 
 /** A rule that exactly one of the fields is set. */

@@ -1,6 +1,6 @@
 /** What a cluster's API server holds of volumes and their mounts: `src/api/volume.validation.ts`. */
 import type { Overlay, Rule } from "./crd-schema.ts";
-import { dataKey, dns1123Label, dns1123Subdomain, exactlyOne, orEmpty, quantity, relativePath } from "./forms.ts";
+import { dataKey, dns1123Label, dns1123Subdomain, exactlyOne, orEmpty, quantityAt, relativePath } from "./forms.ts";
 
 const subdomain = orEmpty(dns1123Subdomain.pattern);
 
@@ -22,7 +22,7 @@ export function volumeRules(path: string): Overlay[] {
     { at: `${one}.configMap.name`, pattern: subdomain },
     ...itemRules(`${one}.secret.items`),
     ...itemRules(`${one}.configMap.items`),
-    { at: `${one}.emptyDir.sizeLimit`, pattern: quantity },
+    quantityAt(`${one}.emptyDir.sizeLimit`, "limit"),
     { at: source, rules: [exactlyOne(["configMap", "secret"])] },
     ...["secret", "configMap"].flatMap((name) => [
       { at: `${source}.${name}.name`, pattern: subdomain },
