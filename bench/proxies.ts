@@ -12,6 +12,8 @@ const keptConnections = 512;
 export interface Proxy {
   name: string;
   port: number;
+  /** Where it serves over TLS; 0 where it doesn't. */
+  securePort: number;
   /** Nanoseconds of processor time that its processes have taken, by the kernel's accounting. */
   cpu(): number;
   stop(): Promise<void>;
@@ -37,11 +39,26 @@ export async function startUpstream(dir: string, port: number): Promise<Proxy> {
   return startNginx(dir, "upstream", { port, http: server });
 }
 
-export async function startNginxProxy(dir: string, port: number, upstream: number): Promise<Proxy> {
+/** `pem`: the file of its certificate and key. */
+interface ProxyTo {
+  upstream: number;
+  pem: string;
+}
+
+interface Ports {
+  plain: number;
+  secure: number;
+}
+
+export async function startNginxProxy(dir: string, ports: Ports, { upstream, pem }: ProxyTo): Promise<Proxy> {
   const http = `
     upstream app { server 127.0.0.1:${upstream}; keepalive ${keptConnections}; keepalive_requests 1000000000; }
     server {
-      listen 127.0.0.1:${port} backlog=4096;
+      listen 127.0.0.1:${ports.plain} backlog=4096;
+      listen 127.0.0.1:${ports.secure} ssl http2 backlog=4096;
+      ssl_certificate ${pem};
+      ssl_certificate_key ${pem};
+      ssl_protocols TLSv1.2 TLSv1.3;
       location / {
         proxy_pass http://app;
         proxy_http_version 1.1;
@@ -54,7 +71,8 @@ export async function startNginxProxy(dir: string, port: number, upstream: numbe
         proxy_set_header X-Request-Id $request_id;
       }
     }`;
-  return startNginx(dir, "nginx", { port, http });
+  const proxy = await startNginx(dir, "nginx", { port: ports.plain, http });
+  return { ...proxy, securePort: ports.secure };
 }
 
 async function startNginx(dir: string, name: string, { port, http }: { port: number; http: string }): Promise<Proxy> {
@@ -75,12 +93,13 @@ async function startNginx(dir: string, name: string, { port, http }: { port: num
   return start(name, port, ["nginx", "-e", "stderr", "-c", path]);
 }
 
-export async function startHaproxy(dir: string, port: number, upstream: number): Promise<Proxy> {
+export async function startHaproxy(dir: string, ports: Ports, { upstream, pem }: ProxyTo): Promise<Proxy> {
   const path = join(dir, "haproxy.cfg");
   await writeFile(
     path,
     `global
   maxconn 8192
+  ssl-default-bind-options ssl-min-ver TLSv1.2
   nbthread 1
 defaults
   mode http
@@ -91,10 +110,11 @@ defaults
   option http-keep-alive
   http-reuse always
 frontend in
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${ports.plain} backlog 4096
+  bind 127.0.0.1:${ports.secure} backlog 4096 ssl crt ${pem} alpn h2,http/1.1
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request set-header X-Real-Ip %[src]
   http-request set-header X-Request-Id %[uuid]
   default_backend app
@@ -102,7 +122,8 @@ backend app
   server app 127.0.0.1:${upstream} pool-max-conn ${keptConnections}
 `,
   );
-  return start("HAProxy", port, ["haproxy", "-db", "-f", path]);
+  const proxy = await start("HAProxy", ports.plain, ["haproxy", "-db", "-f", path]);
+  return { ...proxy, securePort: ports.secure };
 }
 
 async function start(name: string, port: number, [command = "", ...args]: string[]): Promise<Proxy> {
@@ -111,7 +132,7 @@ async function start(name: string, port: number, [command = "", ...args]: string
     throw new Error(`Cannot start ${command}: is it installed? (npm run setup -- bench)`, { cause: error });
   });
   await Promise.race([listens(port), failed]);
-  return { name, port, cpu: () => cpuOf(child), stop: () => stop(child) };
+  return { name, port, securePort: 0, cpu: () => cpuOf(child), stop: () => stop(child) };
 }
 
 async function stop(child: ChildProcess): Promise<void> {

@@ -2,18 +2,22 @@
  * What a proxied request costs: Elafros, nginx and HAProxy, one worker each, before the same upstream, in turns. Processor time is the
  * kernel's account of each one's processes; requests per second and core follow from it. Other load on the machine still takes the caches away, from
  * the largest program most: a sample during which others took over a tenth of the machine is taken again, `--patience` times at most, and how
- * much they took in those that count is printed. Load is wrk's, on one core. Promise: at least as good as nginx and as HAProxy at 1 KiB.
+ * much they took in those that count is printed. HTTP/1.1 in plain text, and it and HTTP/2 over TLS. Promise: at least as good as nginx and as
+ * HAProxy at 1 KiB.
  *
  * usage: npm run bench -- proxy [--rounds N] [--seconds N] [--patience N] [--connections 1,16,64,256] [--loads small,empty,large,post]
+ *   [--protocols http1,https,http2]
  */
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
+import { systemClock } from "../src/lib/clock.ts";
+import { openAuthority } from "../src/platform/certificates/authority.ts";
 import { freePort } from "../test/support/platform.ts";
-import { createBench } from "../test/support/gateway.ts";
+import { createBench, until } from "../test/support/gateway.ts";
+import { type Answers, generate, type Protocol, protocols } from "./generators.ts";
 import { cpuOf, type Proxy, startHaproxy, startNginxProxy, startUpstream } from "./proxies.ts";
 import { quantile } from "./support.ts";
 
@@ -24,16 +28,13 @@ const { values } = parseArgs({
     patience: { type: "string", default: "5" },
     connections: { type: "string", default: "1,16,64,256" },
     loads: { type: "string", default: "small,empty,large,post" },
+    protocols: { type: "string", default: protocols.join(",") },
   },
 });
-const run = promisify(execFile);
 const host = "app.default.localhost";
 
-interface Sample {
-  requests: number;
+interface Sample extends Answers {
   cpuUs: number;
-  p50Us: number;
-  p99Us: number;
   /** The part of the machine's processor time that others took. */
   others: number;
 }
@@ -50,27 +51,33 @@ try {
 }
 
 async function measure(): Promise<void> {
-  await writeFile(
-    join(dir, "post.lua"),
-    `wrk.method = "POST"\nwrk.body = string.rep("x", 1024)\nwrk.headers["Host"] = "${host}"\n`,
-  );
-  await writeFile(join(dir, "get.lua"), `wrk.headers["Host"] = "${host}"\n`);
+  const authority = await openAuthority(join(dir, "ca"), systemClock);
+  const certificate = await authority.issue([host]);
+  const pem = join(dir, "app.pem");
+  await writeFile(pem, `${certificate.cert}\n${certificate.key}\n`, { mode: 0o600 });
   const upstream = await freePort();
   const server = keep(await startUpstream(dir, upstream));
   const proxies = [
-    await startElafros(upstream),
-    keep(await startNginxProxy(dir, await freePort(), upstream)),
-    keep(await startHaproxy(dir, await freePort(), upstream)),
+    await startElafros(upstream, certificate),
+    keep(await startNginxProxy(dir, await ports(), { upstream, pem })),
+    keep(await startHaproxy(dir, await ports(), { upstream, pem })),
   ];
-  // What is compiled at run time, is by then.
-  for (const load of values.loads.split(","))
-    for (const proxy of proxies) await sample(proxy, { load, connections: 16, server });
-  console.log("| load | connections | | µs CPU per request | requests/s per core | p50 | p99 | others | of Elafros |");
-  console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-  for (const load of values.loads.split(",")) {
-    for (const connections of values.connections.split(",").map(Number))
-      await compare(proxies, { load, connections, server });
+  console.log(
+    "| protocol | load | connections | | µs CPU per request | requests/s per core | p50 | p99 | others | of Elafros |",
+  );
+  console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+  for (const protocol of protocols.filter((one) => values.protocols.split(",").includes(one))) {
+    const scenes = values.loads.split(",").map((load) => ({ protocol, load, server }));
+    // What is compiled at run time, is by then.
+    for (const scene of scenes) for (const proxy of proxies) await sample(proxy, { ...scene, connections: 16 });
+    for (const scene of scenes)
+      for (const connections of values.connections.split(",").map(Number))
+        await compare(proxies, { ...scene, connections });
   }
+}
+
+async function ports(): Promise<{ plain: number; secure: number }> {
+  return { plain: await freePort(), secure: await freePort() };
 }
 
 function keep(proxy: Proxy): Proxy {
@@ -79,8 +86,8 @@ function keep(proxy: Proxy): Proxy {
 }
 
 /** A gateway with one thread: a host split over two Revisions with a limit, whose instances are the upstream. */
-async function startElafros(upstream: number): Promise<Proxy> {
-  const bench = await createBench();
+async function startElafros(upstream: number, certificate: { cert: string; key: string }): Promise<Proxy> {
+  const bench = await createBench({ tls: true });
   cleanups.push(() => bench.close());
   const control = await bench.control();
   const gateway = await bench.start({ threads: 1 });
@@ -99,10 +106,14 @@ async function startElafros(upstream: number): Promise<Proxy> {
     hosts: { [host]: { route: "default/app", targets } },
     revisions: { "default/app-00001": revision("one"), "default/app-00002": revision("two") },
   });
-  return { name: "Elafros", port: bench.port, cpu: () => cpuOf(gateway.process), stop: () => bench.close() };
+  control.feed.put({ id: "app", names: [host], ...certificate });
+  await until(() => control.feed.has("app"));
+  const { port, tlsPort } = bench;
+  return { name: "Elafros", port, securePort: tlsPort, cpu: () => cpuOf(gateway.process), stop: () => bench.close() };
 }
 
 interface Scene {
+  protocol: Protocol;
   load: string;
   connections: number;
   /** The upstream. */
@@ -110,7 +121,7 @@ interface Scene {
 }
 
 async function compare(proxies: Proxy[], scene: Scene): Promise<void> {
-  const { load, connections } = scene;
+  const { protocol, load, connections } = scene;
   const samples = new Map<string, Sample[]>(proxies.map(({ name }) => [name, []]));
   for (let round = 0; round < Number(values.rounds); round += 1) {
     for (let i = 0; i < proxies.length; i += 1) {
@@ -126,7 +137,8 @@ async function compare(proxies: Proxy[], scene: Scene): Promise<void> {
     const cpu = middle(name, ({ cpuUs }) => cpuUs);
     const [p50, p99] = [middle(name, ({ p50Us }) => p50Us), middle(name, ({ p99Us }) => p99Us)];
     const others = `${(100 * middle(name, (one) => one.others)).toFixed(0)} %`;
-    const cells = [load, connections, name, cpu.toFixed(2), Math.round(1e6 / cpu), `${p50} µs`, `${p99} µs`, others];
+    const cells = [protocol, load, connections, name, cpu.toFixed(2), Math.round(1e6 / cpu), `${p50} µs`, `${p99} µs`];
+    cells.push(others);
     console.log(`| ${cells.join(" | ")} | ${name === "Elafros" ? "" : `${(cpu / own).toFixed(2)} ×`} |`);
   }
 }
@@ -156,31 +168,15 @@ function busy(): { all: number; own: number } {
   return { all: sum([user, nice, system, irq, softirq, steal]), own: sum(own) };
 }
 
-async function sample(proxy: Proxy, { load, connections, server }: Scene): Promise<Sample> {
-  const script = join(dir, load === "post" ? "post.lua" : "get.lua");
+async function sample(proxy: Proxy, { protocol, load: path, connections, server }: Scene): Promise<Sample> {
+  const port = protocol === "http1" ? proxy.port : proxy.securePort;
+  const seconds = Number(values.seconds);
   const [before, upstream, machine, began] = [proxy.cpu(), server.cpu(), busy(), performance.now()];
-  const { stdout } = await run("wrk", [
-    "-t",
-    "1",
-    "-c",
-    String(connections),
-    "-d",
-    `${values.seconds}s`,
-    "--latency",
-    "-s",
-    script,
-    `http://127.0.0.1:${proxy.port}/${load}`,
-  ]);
+  const answers = await generate({ protocol, path, host, port, connections, seconds, dir });
   const cpu = proxy.cpu() - before;
   const after = busy();
   const ours = cpu + server.cpu() - upstream + after.own - machine.own;
   const whole = (performance.now() - began) * 1e6 * availableParallelism();
   const others = Math.max(0, after.all - machine.all - ours) / whole;
-  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
-  if (!(requests > 0) || /Non-2xx|Socket errors/.test(stdout)) throw new Error(`${proxy.name} failed: ${stdout}`);
-  const latency = (line: string): number => {
-    const [, number = "", unit = ""] = new RegExp(`${line}%\\s+([\\d.]+)(us|ms|s)\\b`).exec(stdout) ?? [];
-    return Math.round(Number(number) * ({ us: 1, ms: 1_000, s: 1_000_000 }[unit] ?? Number.NaN));
-  };
-  return { requests, cpuUs: cpu / 1_000 / requests, p50Us: latency("50"), p99Us: latency("99"), others };
+  return { ...answers, cpuUs: cpu / 1_000 / answers.requests, others };
 }

@@ -51,11 +51,13 @@ const end = "\r\n\r\n";
 
 export class AppHead {
   readonly #address: string;
+  readonly #scheme: string;
   #last: Rest | undefined;
 
   /** @param address of the client */
-  constructor(address: string) {
+  constructor(address: string, scheme: "http" | "https") {
     this.#address = address;
+    this.#scheme = scheme;
   }
 
   /** The whole head. What follows its target is mostly that of the request before. */
@@ -70,13 +72,14 @@ export class AppHead {
 
   #rest(method: string, { authority, lines, framing }: Fields, expects: boolean): string {
     const address = this.#address;
+    const scheme = this.#scheme;
     const node = address.includes(":") ? `"[${address}]"` : address;
     const expect = expects ? "Expect: 100-continue\r\n" : "";
     const length = lengthLine(method, framing.chunked, framing.length);
     return (
       ` HTTP/1.1\r\nHost: ${authority}\r\n${lines}${expect}${length}` +
-      `Forwarded: for=${node};host="${authority}";proto=http\r\nX-Forwarded-For: ${address}\r\n` +
-      `X-Forwarded-Host: ${authority}\r\nX-Forwarded-Proto: http\r\nX-Real-Ip: ${address}\r\nX-Request-Id: `
+      `Forwarded: for=${node};host="${authority}";proto=${scheme}\r\nX-Forwarded-For: ${address}\r\n` +
+      `X-Forwarded-Host: ${authority}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Real-Ip: ${address}\r\nX-Request-Id: `
     );
   }
 }

@@ -14,7 +14,7 @@ import type { Arrival, Sighting } from "../seen/sighting.ts";
 import { fieldInLines, tracedHead } from "../seen/fields.ts";
 import type { Reading, RequestHead } from "./request-head.ts";
 import { readPreface } from "./preface.ts";
-import { readBuffer, Wire, type WireUser } from "./wire.ts";
+import { type ClientWire, readBuffer, type WireUser } from "./wire.ts";
 
 /** Most bytes that are kept of what comes before it can be used; then the connection isn't read from. */
 const mostKept = 64 * 1024;
@@ -38,7 +38,7 @@ interface Body {
 }
 
 export class Client implements WireUser, ChunkSink {
-  readonly wire: Wire;
+  readonly wire: ClientWire;
   /** The connection can take another request. */
   persists = true;
   readonly #context: Context;
@@ -58,11 +58,12 @@ export class Client implements WireUser, ChunkSink {
   #since: number;
   #fullSince = 0;
 
-  constructor(handle: object, context: Context) {
+  /** @param makeWire gives the connection, not reading yet */
+  constructor(makeWire: (user: WireUser) => ClientWire, context: Context) {
     this.#context = context;
-    this.wire = new Wire(handle, this);
+    this.wire = makeWire(this);
     this.#address = this.wire.peer().replace(/^::ffff:/, "");
-    this.#appHead = new AppHead(this.#address);
+    this.#appHead = new AppHead(this.#address, context.scheme);
     this.#since = context.clock.now();
     this.wire.start();
   }
@@ -201,7 +202,8 @@ export class Client implements WireUser, ChunkSink {
 
   /** Begins the exchange for the request at `from`. Returns where what comes after its head begins, or -1 without one. */
   #begin(bytes: Buffer, from: number, end: number): number {
-    if (this.#fresh) {
+    // Over TLS, HTTP/2 is agreed upon in the handshake (RFC 9113 §3.2).
+    if (this.#fresh && this.#context.scheme === "http") {
       const preface = readPreface(bytes, from, end);
       if (preface === "incomplete") return -1;
       if (preface === "preface") return this.#handOver(bytes.subarray(from, end), 2);
@@ -256,7 +258,8 @@ export class Client implements WireUser, ChunkSink {
   /** A request of which only the connection is known. */
   #arrival(requestId: string): Arrival {
     const nothing = { method: "", target: "", host: "", header: () => undefined };
-    return { ...nothing, at: this.#since, protocol: "HTTP/1.1", scheme: "http", address: this.#address, requestId };
+    const { scheme } = this.#context;
+    return { ...nothing, at: this.#since, protocol: "HTTP/1.1", scheme, address: this.#address, requestId };
   }
 
   /** Returns -1, as `#begin` without an exchange. */

@@ -12,11 +12,13 @@ import { Ids } from "./ids.ts";
 import { Out } from "./out.ts";
 import { Pool } from "./pool.ts";
 import { RequestHead } from "./request-head.ts";
-import type { Wire } from "./wire.ts";
+import type { ClientWire } from "./wire.ts";
 
 const mostKnownHosts = 1_000;
 
 export interface ContextOptions {
+  /** How its clients come. */
+  scheme: "http" | "https";
   core: Core;
   clock: Clock;
   limits: GatewayLimits;
@@ -27,9 +29,10 @@ export interface ContextOptions {
   handOver: HandOver;
 }
 
-export type HandOver = (wire: Wire, bytes: Buffer, http: 1 | 2) => void;
+export type HandOver = (wire: ClientWire, bytes: Buffer, http: 1 | 2) => void;
 
 export class Context {
+  readonly scheme: "http" | "https";
   readonly core: Core;
   readonly clock: Clock;
   readonly limits: GatewayLimits;
@@ -56,6 +59,7 @@ export class Context {
   readonly #ids = new Ids();
 
   constructor(options: ContextOptions) {
+    this.scheme = options.scheme;
     this.core = options.core;
     this.clock = deadlineClock(options.clock);
     this.limits = options.limits;

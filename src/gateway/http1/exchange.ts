@@ -45,6 +45,7 @@ export interface Request {
 export class Exchange implements PlacementOptions, UpstreamUser {
   readonly method: string;
   readonly host: string;
+  readonly secure: boolean;
   readonly bytes: number;
   readonly core: Core;
   readonly clock: Clock;
@@ -82,6 +83,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.#request = request;
     this.method = request.method;
     this.host = request.host;
+    this.secure = context.scheme === "https";
     this.bytes = request.appHead.length + request.bodyBytes;
     this.core = context.core;
     this.clock = context.clock;

@@ -1,5 +1,5 @@
 /** Gathers what one event has to send on one connection, so that it goes out in one call. One of it serves a whole thread. */
-import type { Wire } from "./wire.ts";
+import type { ClientWire } from "./wire.ts";
 
 const size = 128 * 1024;
 /** Up to this many characters a loop writes faster than a call of Node's. */
@@ -10,12 +10,12 @@ const views = 64;
 export class Out {
   #buffer = Buffer.allocUnsafeSlow(size);
   #length = 0;
-  #wire: Wire | undefined;
+  #wire: ClientWire | undefined;
   /** What was sent last of the lengths that have this place. */
   #views: (Buffer | undefined)[] = Array.from({ length: views }, () => undefined);
 
   /** Begins for a connection; what wasn't sent is forgotten. */
-  begin(wire: Wire): void {
+  begin(wire: ClientWire): void {
     this.#wire = wire;
     this.#length = 0;
   }

@@ -61,8 +61,33 @@ export interface WireUser {
   onBroken(): void;
 }
 
+/** A client's connection, raw (Wire) or of TLS (tls-wire.ts). */
+export interface ClientWire {
+  /** Bytes wait to be taken: read no more of what is to be written here. */
+  readonly pending: boolean;
+  readonly closed: boolean;
+  /** Begins to read. */
+  start(): void;
+  resume(): void;
+  pause(): void;
+  /** Address of the peer; empty if it has gone already. */
+  peer(): string;
+  /** Sends characters 0 to 255 as bytes. */
+  writeText(text: string): void;
+  /** Sends bytes; returns whether they are free to be used again, else they belong to the connection. */
+  writeBytes(bytes: Uint8Array): boolean;
+  /** Says, after what was written, that nothing more will be. */
+  end(): void;
+  /** Closes at once. Returns whether it was open. */
+  destroy(): boolean;
+  /** Closes at once so that the peer can't take what it got for whole. */
+  reset(): void;
+  /** The connection as a socket of Node's; this wire is over. */
+  toSocket(): Socket;
+}
+
 /** One connection. Its user is set before it reads. */
-export class Wire {
+export class Wire implements ClientWire {
   user: WireUser;
   /** Bytes wait for the kernel to take them: read no more of what is to be written here. */
   pending = false;
@@ -211,6 +236,14 @@ function onHandleRead(this: TcpHandle): void {
   reading = true;
   readTime = 0;
   this.wire?.received(bindings.state[bindings.readBytes] ?? 0);
+  reading = false;
+}
+
+/** Tells the user of bytes in `readBuffer` that didn't come by a handle. */
+export function atOneTime(user: WireUser, length: number): void {
+  reading = true;
+  readTime = 0;
+  user.onRead(length);
   reading = false;
 }
 

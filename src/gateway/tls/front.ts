@@ -1,12 +1,14 @@
 /**
  * The gateway's front for HTTPS: TLS 1.2 and 1.3 (RFC 5246, 8446) with a certificate by the name that the client asks for, then HTTP/2 or
- * HTTP/1.1, as the client prefers (RFC 7301), on the same connection. Connections without a name that has a certificate are refused in the handshake.
+ * HTTP/1.1, as the client prefers (RFC 7301), on the same connection: plain requests of HTTP/1.1 as in plain text, the rest by Node's server. Connections without a name that has a certificate are refused in the handshake.
  */
 import { constants } from "node:crypto";
 import { createServer as createListener, type Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Front, FrontOptions } from "../front.ts";
 import { createHttpFront } from "../http/front.ts";
+import { createHttp1Clients } from "../http1/clients.ts";
+import { wiresSupported } from "../http1/wire.ts";
 import { answerAcme, lookForAcme } from "./acme.ts";
 import type { Certificates } from "./certificates.ts";
 
@@ -38,6 +40,7 @@ interface TlsFrontOptions extends FrontOptions {
 export async function createTlsFront(fd: number, options: TlsFrontOptions): Promise<Front> {
   const { limits, certificates, log } = options;
   const rest = createHttpFront(options);
+  const plain = wiresSupported() ? createHttp1Clients({ ...options, scheme: "https" }, rest) : undefined;
   /** Connections whose handshake is under way. */
   let shaking = 0;
   let shaken: (() => void) | undefined;
@@ -52,7 +55,8 @@ export async function createTlsFront(fd: number, options: TlsFrontOptions): Prom
   });
   server.on("secureConnection", (socket: TLSSocket) => {
     if (socket.alpnProtocol === "h2") rest.takeHttp2(socket);
-    else rest.take(socket);
+    else if (plain === undefined) rest.take(socket);
+    else plain.addTls(socket);
     done();
   });
   server.on("tlsClientError", (error, socket) => {
@@ -82,6 +86,7 @@ export async function createTlsFront(fd: number, options: TlsFrontOptions): Prom
   });
   return {
     async drain() {
+      plain?.startDraining();
       listener.close();
       // It drains from now on, though it may still be given connections.
       const drained = rest.drain();
@@ -89,12 +94,23 @@ export async function createTlsFront(fd: number, options: TlsFrontOptions): Prom
         shaken = resolve;
         if (shaking === 0) resolve();
       });
+      await plain?.emptied();
       await drained;
       await rest.drain();
+      plain?.stop();
     },
-    shed: (maxAgeMs) => rest.shed(maxAgeMs),
-    gone: (instance) => rest.gone(instance),
-    close: () => rest.close(),
+    shed: (maxAgeMs) => {
+      plain?.shed(maxAgeMs);
+      rest.shed(maxAgeMs);
+    },
+    gone: (instance) => {
+      plain?.gone(instance);
+      rest.gone(instance);
+    },
+    close: () => {
+      plain?.close();
+      rest.close();
+    },
   };
 }
 
