@@ -39,10 +39,10 @@ export async function startUpstream(dir: string, port: number): Promise<Proxy> {
   return startNginx(dir, "upstream", { port, http: server });
 }
 
-/** `pem`: the file of its certificate and key. */
+/** `pem`: the file of its certificate and key; without one it serves in plain text alone. */
 interface ProxyTo {
   upstream: number;
-  pem: string;
+  pem?: string;
 }
 
 interface Ports {
@@ -51,14 +51,18 @@ interface Ports {
 }
 
 export async function startNginxProxy(dir: string, ports: Ports, { upstream, pem }: ProxyTo): Promise<Proxy> {
+  const tls =
+    pem === undefined
+      ? ""
+      : `listen 127.0.0.1:${ports.secure} ssl http2 backlog=4096;
+      ssl_certificate ${pem};
+      ssl_certificate_key ${pem};
+      ssl_protocols TLSv1.2 TLSv1.3;`;
   const http = `
     upstream app { server 127.0.0.1:${upstream}; keepalive ${keptConnections}; keepalive_requests 1000000000; }
     server {
       listen 127.0.0.1:${ports.plain} backlog=4096;
-      listen 127.0.0.1:${ports.secure} ssl http2 backlog=4096;
-      ssl_certificate ${pem};
-      ssl_certificate_key ${pem};
-      ssl_protocols TLSv1.2 TLSv1.3;
+      ${tls}
       location / {
         proxy_pass http://app;
         proxy_http_version 1.1;
@@ -93,7 +97,7 @@ async function startNginx(dir: string, name: string, { port, http }: { port: num
   return start(name, port, ["nginx", "-e", "stderr", "-c", path]);
 }
 
-export async function startHaproxy(dir: string, ports: Ports, { upstream, pem }: ProxyTo): Promise<Proxy> {
+export async function startHaproxy(dir: string, ports: Ports, { upstream, pem }: Required<ProxyTo>): Promise<Proxy> {
   const path = join(dir, "haproxy.cfg");
   await writeFile(
     path,
