@@ -129,6 +129,12 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/completion/completion.ts")).completionCommand,
   },
   {
+    name: "cluster-control",
+    summary: "run the controllers of a cluster",
+    hidden: true,
+    load: async () => (await import("./commands/cluster/control.ts")).clusterControlCommand,
+  },
+  {
     name: "__complete",
     summary: "answer the completion scripts",
     hidden: true,

@@ -31,8 +31,8 @@ export interface ElectionOptions {
   /** Of this process; no two may have the same at any time. */
   identity: string;
   times?: ElectionTimes;
-  /** It leads from now on. */
-  onAcquired(): void;
+  /** It leads from now on. `before`: the Lease as another, or an earlier process, left it. */
+  onAcquired(before: Lease | undefined): void;
   /** It must not act any more, at once. Not called for `stop`. */
   onLost(): void;
   random?: () => number;
@@ -41,6 +41,8 @@ export interface ElectionOptions {
 export interface Election {
   /** Whether this process leads now. */
   held(): boolean;
+  /** Whose Lease it is, as far as is known. */
+  holder(): string | undefined;
   /** Ends it. Call once nothing acts any more: the Lease is given back, so that another leads at once. */
   stop(): Promise<void>;
 }
@@ -70,7 +72,7 @@ export function startElection(options: ElectionOptions): Election {
     log.error({ lease: name, identity }, "Leadership is lost");
     options.onLost();
   };
-  const confirmed = (sentAt: number) => {
+  const confirmed = (sentAt: number, before: Lease | undefined) => {
     if (isOver()) return;
     leadsUntil = sentAt + times.renewDeadlineMs;
     cancelDeadline();
@@ -78,7 +80,7 @@ export function startElection(options: ElectionOptions): Election {
     if (state === "leading") return;
     state = "leading";
     log.info({ lease: name, identity }, "This process leads");
-    options.onAcquired();
+    options.onAcquired(before);
   };
 
   /** One look, and what follows from it. Resolves to the milliseconds until the next. */
@@ -100,7 +102,7 @@ export function startElection(options: ElectionOptions): Election {
     const written = await (lease === undefined ? client.create(Lease, next) : client.update(Lease, next));
     seen = { lease: written, at: clock.now() };
     // A time that is over already was nobody's.
-    if (clock.now() - sentAt < times.renewDeadlineMs) confirmed(sentAt);
+    if (clock.now() - sentAt < times.renewDeadlineMs) confirmed(sentAt, lease);
     return times.retryMs;
   };
 
@@ -126,6 +128,7 @@ export function startElection(options: ElectionOptions): Election {
 
   return {
     held,
+    holder: () => seen?.lease.spec?.holderIdentity,
     async stop() {
       const led = held();
       if (!isOver()) state = "stopped";

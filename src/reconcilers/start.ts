@@ -4,6 +4,7 @@
  * collection need no order.
  */
 import type { ScalingPort } from "../autoscaler/port.ts";
+import type { Revision } from "../api/revision.ts";
 import type { Client } from "../client/client.ts";
 import { createEventRecorder, keyOf } from "../controller/index.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -55,6 +56,8 @@ export interface ControllersOptions {
 export interface Controllers {
   /** Every Route and Revision that was there at the start has been reconciled once. Never rejects. */
   synced: Promise<void>;
+  /** A Revision by `namespace/name`, as it was seen last. */
+  revision(key: string): Revision | undefined;
   stop(): Promise<void>;
 }
 
@@ -111,6 +114,7 @@ export function startControllers(options: ControllersOptions): Controllers {
 
   return {
     synced,
+    revision: (key) => informers.revisions.get(key),
     async stop() {
       stopped = true;
       await Promise.all(running.map((controller) => controller.stop()));

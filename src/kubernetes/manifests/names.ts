@@ -64,6 +64,8 @@ export const ports = {
   metrics: 9090,
 } as const;
 
+/** The Service whose address kubelets ask: one that stays, whoever leads. */
+export const drainsService = "elafros-drains";
 /** The Lease of the controller that leads. */
 export const leaderLease = "elafros-controller";
 /** Whom a gateway's token is for: it opens the controllers' link and nothing of the API. */

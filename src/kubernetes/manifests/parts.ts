@@ -1,5 +1,6 @@
 /** The controllers and the gateways: Deployments, Services, what may be disrupted, and who may connect to them. */
 import {
+  drainsService,
   type InstallOptions,
   type Manifest,
   type Part,
@@ -58,7 +59,7 @@ function controller(options: InstallOptions): Manifest[] {
     service({
       part: "controller",
       namespace,
-      name: "elafros-drains",
+      name: drainsService,
       spec: { ports: [{ name: "drains", port: ports.drains, targetPort: "drains" }] },
     }),
     disruptionBudget(options, "controller"),

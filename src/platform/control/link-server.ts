@@ -22,6 +22,8 @@ export interface LinkServerOptions {
   /** The account of the gateways; root unless given. The directory of `path` must be root's alone. */
   owner?: number;
   publisher: Pick<Publisher, "addMember" | "removeMember" | "leaseExpired" | "ack" | "instanceDrained" | "started">;
+  /** Gateways run on other machines: whether one of them ended isn't known, only that its lease did. */
+  elsewhere?: true;
   /** Absent: gateways are told nothing of certificates. */
   certificates?: {
     join(gateway: string, send: (update: CertificateUpdate) => void): void;
@@ -77,6 +79,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
   /** Without a connection: a member until its lease is over, since it may serve on, or until its process has ended. */
   const watchEnd = (gateway: Gateway): void => {
     if (closed || gateways.get(gateway.id) !== gateway || gateway.socket !== undefined) return;
+    if (options.elsewhere === true) return;
     void isRunning(gateway.pid).then((running) => {
       if (gateways.get(gateway.id) !== gateway || gateway.socket !== undefined) return;
       if (running) {

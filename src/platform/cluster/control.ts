@@ -1,0 +1,152 @@
+/**
+ * The controllers of a cluster. Several processes run, one of them leads by a Lease and does everything; the others wait, and answer that they live.
+ * State is the cluster's: whoever leads next reads it, finds the workloads that run, and gateways say hello again.
+ */
+import { createServer, type Server } from "node:http";
+import { isReason } from "../../api/meta/errors.ts";
+import { type HttpClient, httpClient } from "../../client/http.ts";
+import { inClusterConnection } from "../../client/in-cluster.ts";
+import { type Connection, loadKubeconfig, resolveConnection } from "../../client/kubeconfig.ts";
+import { startElection } from "../../client/lease.ts";
+import type { Lease } from "../../client/lease-decision.ts";
+import { Service } from "../../kubernetes/kinds/service.ts";
+import { drainsService, ports } from "../../kubernetes/manifests/names.ts";
+import type { ClusterFacts } from "../../kubernetes/workloads/facts.ts";
+import { systemClock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import { createDrainHook } from "./drain-hook.ts";
+import { lead, type Lead } from "./lead.ts";
+import { listen } from "./listen.ts";
+import type { ClusterControlOptions } from "./options.ts";
+
+/** Requests to the API server in the long run, and at once: a restart lists everything, a rollout of hundreds of Revisions may take its time. */
+const limits = { perSecond: 50, burst: 200 };
+/** The lease's own, so that it never waits behind others. */
+const leaseLimits = { perSecond: 5, burst: 10 };
+/** Versions of tables grow by less than one a millisecond, and clocks of nodes differ. */
+const clockSkewMs = 60_000;
+
+/** Ports to listen on; tests have their own. */
+type Ports = Record<"drains" | "health" | "link" | "metrics", number>;
+
+export interface ClusterControl {
+  /** Whether this process leads. */
+  leads(): boolean;
+  /** Where this process listens. */
+  ports: Omit<Ports, "link">;
+  /** Where gateways connect, once it leads. */
+  linkPort(): number | undefined;
+  /** Ends it, and lets another lead at once. */
+  stop(): Promise<void>;
+}
+
+/** Starts to wait for leadership. `onLost` is called where it was had and is gone: nothing may be done any more, the process ends. */
+export async function startClusterControl(
+  options: ClusterControlOptions,
+  deps: { log: Log; onLost: () => void; ports?: Ports },
+): Promise<ClusterControl> {
+  const { log } = deps;
+  const clock = systemClock;
+  const at = deps.ports ?? ports;
+  const connection = await connectionOf(options);
+  const namespace = options.namespace ?? connection.namespace;
+  const client = httpClient(connection, { limits });
+  const leaseClient = httpClient(connection, { limits: leaseLimits });
+  let leading: Promise<Lead> | undefined;
+  let led: Lead | undefined;
+
+  const hook = createDrainHook({
+    log,
+    drained: (key) => leading?.then((one) => one.drained(key)),
+    leader: () => (election.held() ? undefined : addressOf(election.holder())),
+  });
+  const [drains, health, metrics] = await Promise.all([
+    listen(hook, at.drains),
+    listen(
+      textServer((path) => (path === "/livez" || path === "/readyz" ? "ok\n" : undefined)),
+      at.health,
+    ),
+    listen(
+      textServer((path) => (path === "/metrics" ? (led?.metrics() ?? "") : undefined)),
+      at.metrics,
+    ),
+  ]);
+  const begin = async (before: Lease | undefined): Promise<Lead> => {
+    const cluster = await clusterFacts(client, namespace, log);
+    const startVersion = versionAfter(before, clock.now());
+    return lead({ client, clock, log, namespace, domain: options.domain, cluster, startVersion, linkPort: at.link });
+  };
+  const election = startElection({
+    client: leaseClient,
+    clock,
+    log,
+    namespace,
+    name: options.lease,
+    identity: `${options.pod.name}_${options.pod.address}:${drains.port}`,
+    onAcquired(before) {
+      leading = begin(before);
+      leading.then(
+        (one) => (led = one),
+        (error: unknown) => {
+          // The next process may have more luck; this one doesn't keep the lease from it.
+          log.error({ error }, "Cannot lead");
+          deps.onLost();
+        },
+      );
+    },
+    onLost: deps.onLost,
+  });
+
+  return {
+    leads: () => election.held() && led !== undefined,
+    ports: { drains: drains.port, health: health.port, metrics: metrics.port },
+    linkPort: () => led?.linkPort,
+    async stop() {
+      await (await leading?.catch(() => undefined))?.stop();
+      await election.stop();
+      await Promise.all([drains, health, metrics].map((one) => one.close()));
+      client.close();
+      leaseClient.close();
+    },
+  };
+}
+
+async function connectionOf({ kubeconfig, context }: ClusterControlOptions): Promise<Connection> {
+  if (kubeconfig === undefined) return inClusterConnection({ env: process.env });
+  const file = await loadKubeconfig({ path: kubeconfig, env: {}, fallback: "", cwd: process.cwd() });
+  return resolveConnection(file, context);
+}
+
+/** Where kubelets ask: the address of a Service, which stays when controllers come and go. */
+async function clusterFacts(client: HttpClient, namespace: string, log: Log): Promise<ClusterFacts> {
+  const service = await client.get(Service, { namespace, name: drainsService }).catch((error: unknown) => {
+    if (isReason(error, "NotFound")) return undefined;
+    throw error;
+  });
+  const host = service?.spec.clusterIP;
+  if (host !== undefined && host !== "" && host !== "None") return { drainHook: { host, port: ports.drains } };
+  log.warn(
+    { namespace, service: drainsService },
+    "There is no Service for kubelets to ask: instances that others delete end without being drained",
+  );
+  return { drainHook: undefined };
+}
+
+/** Gateways take no table with a lower version than they have: at least what whoever led before may have sent. */
+function versionAfter(before: Lease | undefined, now: number): number {
+  const last = Date.parse(before?.spec?.renewTime ?? "");
+  return Number.isNaN(last) ? now : Math.max(now, last + clockSkewMs);
+}
+
+/** The address in a holder's identity. */
+function addressOf(identity: string | undefined): string | undefined {
+  return /_((?:\d{1,3}\.){3}\d{1,3}:\d{1,5}|\[[0-9a-f:]+\]:\d{1,5})$/u.exec(identity ?? "")?.[1];
+}
+
+function textServer(textOf: (path: string) => string | undefined): Server {
+  return createServer((incoming, outgoing) => {
+    const text = textOf(new URL(incoming.url ?? "/", "http://controller").pathname);
+    outgoing.writeHead(text === undefined ? 404 : 200, { "content-type": "text/plain; charset=utf-8" });
+    outgoing.end(text ?? "not found\n");
+  });
+}

@@ -1,0 +1,131 @@
+/** What the one controller that leads runs: the ports on Kubernetes, the reconcilers, the autoscaler, the publisher and the gateways' link. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createAutoscaler } from "../../autoscaler/autoscaler.ts";
+import type { HttpClient } from "../../client/http.ts";
+import { createClusterImages } from "../../kubernetes/images/port.ts";
+import { linkAudience, nameOf, ports } from "../../kubernetes/manifests/names.ts";
+import type { ClusterFacts } from "../../kubernetes/workloads/facts.ts";
+import { createClusterWorkloads } from "../../kubernetes/workloads/port.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import { type Controllers, startControllers } from "../../reconcilers/start.ts";
+import { createGuardCounts } from "../../routing/guard-counts.ts";
+import { createPublisher } from "../../routing/publisher.ts";
+import type { WorkloadKey } from "../../runtime/workloads.ts";
+import { createLinkServer } from "../control/link-server.ts";
+import { createMetrics } from "../control/metrics.ts";
+import { connectWorkloads } from "../control/traffic.ts";
+import { openLinkCertificate } from "./link-certificate.ts";
+import { createLinkFront } from "./link-front.ts";
+import { listen } from "./listen.ts";
+import { refusedBuilds } from "./refused-builds.ts";
+
+/** What a Revision without a max-scale may have. */
+const mostInstances = 100;
+
+export interface LeadOptions {
+  client: HttpClient;
+  clock: Clock;
+  log: Log;
+  namespace: string;
+  domain: string;
+  cluster: ClusterFacts;
+  /** Higher than any that a gateway has. */
+  startVersion: number;
+  /** Of the gateways' link. */
+  linkPort?: number;
+}
+
+export interface Lead {
+  drained(key: WorkloadKey): Promise<void>;
+  metrics(): string;
+  /** Where gateways connect. */
+  linkPort: number;
+  stop(): Promise<void>;
+}
+
+/** Starts everything; resolves when every Route and Revision was looked at once, and gateways may connect. */
+export async function lead(options: LeadOptions): Promise<Lead> {
+  const { client, clock, log, namespace, domain } = options;
+  const publisher = createPublisher({ clock, log, startVersion: options.startVersion });
+  let controllers: Controllers | undefined;
+  const workloads = createClusterWorkloads({
+    client,
+    clock,
+    log,
+    revision: (key) => controllers?.revision(`${key.namespace}/${key.name}`),
+    cluster: options.cluster,
+    drain: (_, instance) => publisher.drained(instance),
+  });
+  await workloads.synced;
+  const disconnect = connectWorkloads(workloads, publisher);
+  const autoscaler = createAutoscaler({ workloads, clock, log, mostInstances });
+  const guardCounts = createGuardCounts(clock);
+  const metrics = createMetrics({
+    workloads,
+    clock,
+    gateways: () => link.gateways().map(({ id }) => id),
+    more: () => [],
+    spans: () => ({ sent: 0, dropped: 0 }),
+  });
+  const directory = await mkdtemp(join(tmpdir(), "elafros-link-"));
+  const socket = join(directory, "link.sock");
+  const link = await createLinkServer({
+    path: socket,
+    elsewhere: true,
+    publisher,
+    clock,
+    log,
+    onHung: ({ instance }) => workloads.replace(instance, "it did not end work that nobody waits for any more"),
+    onDemand: ({ revision }) => autoscaler.wake(revision),
+    onLoad: (report, gateway) => {
+      autoscaler.report(report);
+      metrics.load(gateway, report.revisions);
+    },
+    onOutcomes: (outcomes, gateway) => {
+      metrics.add(outcomes, gateway);
+      guardCounts.add(outcomes);
+    },
+    onSeen: (counts) => metrics.seen(counts),
+  });
+  controllers = startControllers({
+    client,
+    workloads,
+    images: createClusterImages(),
+    builds: refusedBuilds(clock),
+    traffic: publisher,
+    outcomes: guardCounts,
+    clock,
+    log,
+    domain,
+    urlOf: (host) => `http://${host}`,
+    scaling: autoscaler,
+  });
+  const started = controllers;
+  await started.synced;
+  publisher.start();
+  const front = createLinkFront({
+    pair: await openLinkCertificate(client, namespace, clock),
+    client,
+    audience: linkAudience,
+    user: `system:serviceaccount:${namespace}:${nameOf("gateway")}`,
+    socket,
+    log,
+  });
+  const listening = await listen(front, options.linkPort ?? ports.link);
+  return {
+    drained: (key) => workloads.drained(key),
+    metrics: () => metrics.text(),
+    linkPort: listening.port,
+    async stop() {
+      await listening.close();
+      await started.stop();
+      await link.close();
+      disconnect();
+      await workloads.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

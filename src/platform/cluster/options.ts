@@ -1,0 +1,16 @@
+/** What the controllers of a cluster are told. */
+
+export interface ClusterControlOptions {
+  /** A kubeconfig; absent: this process runs in a Pod. */
+  kubeconfig?: string;
+  /** A context of it. */
+  context?: string;
+  /** Where the controllers run. Default: the Pod's, or the context's. */
+  namespace?: string;
+  /** Hosts are `{route}.{namespace}.{domain}`. */
+  domain: string;
+  /** The Lease of the one that leads. */
+  lease: string;
+  /** Names this process among the controllers; the others reach it at `address`. */
+  pod: { name: string; address: string };
+}
