@@ -78,7 +78,7 @@ export const answers = {
     status: 501,
     reason: "UpgradeUnsupported",
     sentence:
-      "The service is reached over HTTP/2, where a connection can not be upgraded (WebSocket): ask without Upgrade.",
+      "The service is reached over HTTP/2 and takes no other protocol (WebSocket) there: ask for it without an upgrade.",
   },
   /** Of RFC 8441's CONNECT; it has the same status in RFC 9220 §3. */
   protocolUnknown: {

@@ -1,13 +1,17 @@
 /** Apps that speak HTTP/2 without TLS (port name h2c), behind clients of both versions. */
+import { once } from "node:events";
 import http from "node:http";
 import http2, { type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import net, { type AddressInfo, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { type More, useGateway } from "../support/gateway-fixture.ts";
 import { simpleTable, startApp, until } from "../support/gateway.ts";
-import { type Answer, ask, connect, settled } from "../support/http2-client.ts";
+import { type Answer, answerOf, ask, connect, settled } from "../support/http2-client.ts";
 import { block, code, flag, frame, FramePeer, preface, settings, type, word } from "../support/http2-frames.ts";
+
+import { connectable, connectFields, websocketOn } from "../support/websocket2.ts";
 
 const host = "app.default.localhost";
 const get = { ":authority": host, ":path": "/" };
@@ -369,6 +373,13 @@ test("what can't be: an upgrade, and an app that speaks something else", async (
     socket.on("error", () => {});
   });
   expect([refusal.statusCode, refusal.headers["elafros-reason"]]).toEqual([501, "UpgradeUnsupported"]);
+  const peer = connect(here.bench.port);
+  await connectable(peer);
+  expect(await answerOf(peer.request(connectFields(host, "/"), { endStream: false }))).toMatchObject({
+    status: 501,
+    fields: { "elafros-reason": "UpgradeUnsupported" },
+  });
+  peer.close();
   socket.terminate();
   const wrong = await startApp("http1");
   later(() => wrong.close());
@@ -379,6 +390,103 @@ test("what can't be: an upgrade, and an app that speaks something else", async (
     fields: { "elafros-reason": "ProtocolMismatch" },
   });
   session.close();
+});
+
+/** What a client gets of an upgrade, whatever its version. */
+type Open = (path: string, protocols?: string[]) => Promise<WebSocket>;
+
+async function opened(client: WebSocket): Promise<WebSocket> {
+  later(() => client.terminate());
+  await once(client, "open");
+  return client;
+}
+
+const openBy1: Open = (path, protocols = []) =>
+  opened(new WebSocket(`ws://127.0.0.1:${here.bench.port}${path}`, protocols, { headers: { host } }));
+
+const openBy2: Open = async (path, protocols = []) => {
+  const session = connect(here.bench.port);
+  later(() => session.destroy());
+  await connectable(session);
+  return opened(websocketOn(session, { host, path, protocols }).client);
+};
+
+/** An app that takes WebSockets on streams (RFC 8441), and sends back what it gets. */
+async function serveWebSockets(more: More = {}) {
+  const seen: Fields[] = [];
+  const sockets: WebSocket[] = [];
+  const handler: Handler = (stream, fields) => {
+    seen.push(fields);
+    if (fields[":path"] === "/no") {
+      stream.respond({ ":status": 403 });
+      stream.end("no!");
+      return;
+    }
+    const protocol = fields["sec-websocket-protocol"] === undefined ? {} : { "sec-websocket-protocol": "v2" };
+    stream.respond({ ":status": 200, ...protocol });
+    const socket = serverSide(stream);
+    sockets.push(socket);
+    socket.on("message", (data, binary) => {
+      if (fields[":path"] === "/breaks") stream.close(code.cancel);
+      else socket.send(data as Buffer, { binary });
+    });
+  };
+  await serve(handler, more, { settings: { enableConnectProtocol: true } });
+  return { seen, sockets };
+}
+
+/** As `ws` makes it of a socket that its server has upgraded. */
+function serverSide(stream: ServerHttp2Stream): WebSocket {
+  const socket = new WebSocket(null as never, undefined, {});
+  (socket as unknown as { setSocket(stream: Duplex, head: Buffer, options: object): void }).setSocket(
+    stream,
+    Buffer.alloc(0),
+    { maxPayload: 64 * 1024 * 1024 },
+  );
+  return socket;
+}
+
+test.each([
+  ["HTTP/1.1", openBy1],
+  ["HTTP/2", openBy2],
+])("a WebSocket by %s reaches an app that takes it on a stream", async (_version, open) => {
+  const { seen, sockets } = await serveWebSockets({ concurrency: 1 });
+  const client = await open("/echo?a=b", ["v1", "v2"]);
+  expect(client.protocol).toBe("v2");
+  expect(seen[0]).toMatchObject({
+    ":method": "CONNECT",
+    ":protocol": "websocket",
+    ":path": "/echo?a=b",
+    ":authority": host,
+    "sec-websocket-version": "13",
+    "x-forwarded-for": "127.0.0.1",
+  });
+  for (const name of ["sec-websocket-key", "upgrade", "connection"]) expect(seen[0]?.[name]).toBeUndefined();
+  for (const length of [0, 126, 65_536, 1_000_000]) {
+    const back = once(client, "message");
+    client.send(Buffer.alloc(length, 7));
+    const [data] = (await back) as [Buffer];
+    expect(data.equals(Buffer.alloc(length, 7))).toBe(true);
+  }
+  // The only slot is taken, and free again after the end, from either side; one that breaks is one that breaks.
+  const closed = once(client, "close");
+  client.close(4001, "enough");
+  expect(await closed).toEqual([4001, Buffer.from("enough")]);
+  const next = await open("/echo");
+  const told = once(next, "close");
+  sockets.at(-1)?.close(4002, "done");
+  expect(await told).toEqual([4002, Buffer.from("done")]);
+  const broken = await open("/breaks");
+  const cut = once(broken, "close");
+  broken.send("break");
+  expect((await cut)[0]).toBe(1006);
+  await expect(open("/no")).rejects.toThrow("403");
+  const last = await open("/echo");
+  // The client breaks off: the app hears of it.
+  const heard = once(sockets.at(-1) ?? last, "close");
+  last.terminate();
+  expect((await heard)[0]).toBe(1006);
+  await open("/echo");
 });
 
 test("bodies wait for whoever is slow, in both directions, and a connection carries on meanwhile", async () => {

@@ -3,11 +3,11 @@
  * Node's client; http2/call.ts has the one for a stream of HTTP/2.
  */
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
-import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { Clock } from "../../lib/clock.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Instance } from "../state.ts";
+import { type AppEnd, http1AppEnd } from "./upgrade.ts";
 import type { Upstreams } from "./upstreams.ts";
 
 export interface CallOptions {
@@ -30,10 +30,10 @@ export interface CallOptions {
 /**
  * Why there is no answer. `refused`: no connection, so the app saw nothing. `untouched`: the app says that it has done nothing for the
  * request. `stale`: the connection was closed as the request was on its way on it, and the request may be sent twice. `foreign`: the app doesn't
- * speak the protocol at all. `unsendable`: the app's protocol doesn't let the request out. `malformed`: what came is no valid answer.
+ * speak the protocol at all. `unsendable`: the app's protocol doesn't let the request out. `fixed`: the app takes no other protocol. `malformed`: what came is no valid answer.
  * `broken`: anything else.
  */
-export type Failure = "refused" | "untouched" | "stale" | "foreign" | "unsendable" | "malformed" | "broken";
+export type Failure = "refused" | "untouched" | "stale" | "foreign" | "unsendable" | "fixed" | "malformed" | "broken";
 
 export interface CallUser {
   /** The app has the request's fields, or gets them now. */
@@ -43,8 +43,8 @@ export interface CallUser {
   /** Another interim answer. */
   informed(status: number, raw: readonly string[]): void;
   answered(answer: AppAnswer): void;
-  /** The app's connection speaks another protocol from now on; `head` is what came of it. */
-  upgraded(answer: IncomingMessage, socket: Socket, head: Buffer): void;
+  /** The app's side speaks another protocol from now on. */
+  upgraded(app: AppEnd): void;
   /** No answer comes. Not called once it has begun, nor after `destroy`. */
   failed(why: Failure): void;
   /** The app has taken what was written. */
@@ -146,7 +146,7 @@ export class Http1Call implements AppCall {
     upstream.on("upgrade", (answer, socket, head) => {
       // From here on the connection is the user's.
       this.#over = true;
-      user.upgraded(answer, socket, head);
+      user.upgraded(http1AppEnd(answer, socket, head));
     });
     upstream.on("drain", () => user.drained());
     upstream.on("error", (error: NodeJS.ErrnoException) => {

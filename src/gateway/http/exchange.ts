@@ -2,8 +2,6 @@
  * One request and its answer: from the client's connection to the instance's and back, both ways as streams with back-pressure. It knows
  * neither version of HTTP: incoming.ts has the client's side of it, call.ts the app's.
  */
-import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
 import { type Answer, answers } from "../answers.ts";
 import { divert } from "../divert.ts";
 import { Http2Call } from "../http2/call.ts";
@@ -29,7 +27,7 @@ import {
 import type { Incoming } from "./incoming.ts";
 import { join } from "./join.ts";
 import { outlast } from "./outlast.ts";
-import type { ClientEnd } from "./upgrade.ts";
+import type { AppEnd, ClientEnd } from "./upgrade.ts";
 
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
@@ -136,9 +134,12 @@ export class Exchange {
     this.#instance = instance;
     this.#connected = false;
     const http2 = instance.revision.entry.protocol === "h2c";
-    if (http2 && upgrade !== undefined) return this.#unsent(answers.noUpgrade);
+    const refusal = http2 ? upgrade?.streamRefusal : undefined;
+    if (refusal !== undefined) return this.#unsent(refusal);
     const fields = this.#fields();
-    if (upgrade !== undefined) fields.push(...upgrade.fields);
+    // The key is of HTTP/1.1 alone.
+    if (http2 && upgrade !== undefined) dropField(fields, "sec-websocket-key");
+    else fields.push(...(upgrade?.fields ?? []));
     const options: CallOptions = {
       instance,
       method: upgrade?.method ?? method,
@@ -174,7 +175,7 @@ export class Exchange {
       continued: whenCurrent(() => this.#onContinue()),
       informed: whenCurrent((status: number, raw: readonly string[]) => this.#onInformation(status, raw)),
       answered: whenCurrent((answer: AppAnswer) => this.#onAnswer(answer)),
-      upgraded: (answer, socket, head) => this.#onUpgrade(answer, socket, head),
+      upgraded: (app) => this.#onUpgrade(app),
       failed: whenCurrent((why: Failure) => this.#onFailure(why)),
       drained: whenCurrent(() => this.#body.drained()),
       closed: whenCurrent(() => this.#free()),
@@ -276,31 +277,31 @@ export class Exchange {
     }
   }
 
-  #onUpgrade(answer: IncomingMessage, app: Socket, head: Buffer): void {
+  #onUpgrade(app: AppEnd): void {
     this.#placement?.end();
     const incoming = this.#in;
     const instance = this.#instance;
     const { upgrade } = incoming;
     if (upgrade === undefined || incoming.gone || this.#abandoned || instance === undefined) {
-      app.destroy();
+      app.cut();
       return this.#free();
     }
-    if (!upgrade.isAgreed(answer)) {
-      app.destroy();
+    if (!upgrade.isAgreed(app)) {
+      app.cut();
       return this.#unsent(answers.badHandshake);
     }
     let client: ClientEnd;
     try {
-      client = upgrade.accept(this.#answerFields(answer.rawHeaders), answer);
+      client = upgrade.accept(this.#answerFields(app.raw), app);
     } catch {
-      app.destroy();
+      app.cut();
       return this.#unsent(answers.badAnswer);
     }
     this.#call = undefined;
     this.#instance = undefined;
     this.#context.done(this);
     this.#record(upgrade.status);
-    join(this.#context, { client, app, head, instance });
+    join(this.#context, { client, app, instance });
   }
 
   #onFailure(why: Failure): void {
@@ -317,6 +318,7 @@ export class Exchange {
     if (why === "stale") return this.#send(instance, true);
     if (why === "untouched") return this.#again(instance);
     if (why === "foreign") return this.#unsent(answers.wrongProtocol);
+    if (why === "fixed") return this.#unsent(answers.noUpgrade);
     if (why === "unsendable") return this.#unsent(answers.badRequest);
     this.#fail(why === "malformed" ? answers.badAnswer : answers.broken);
   }

@@ -131,7 +131,7 @@ export class Http1Incoming implements Incoming {
     this.length = chunked ? undefined : headers["content-length"];
     this.hasBody = chunked || (this.length !== undefined && this.length !== "0");
     this.expects = more.expects;
-    this.upgrade = more.upgrade === undefined ? undefined : http1Upgrade(more.upgrade, this.method, res);
+    this.upgrade = more.upgrade === undefined ? undefined : http1Upgrade(more.upgrade, req, res);
   }
 
   get readAhead(): number {

@@ -1,14 +1,11 @@
 /** An upgraded connection: two sides joined, until both have ended. It counts as a request of the instance for as long. */
-import type { Socket } from "node:net";
 import type { Instance } from "../state.ts";
 import type { FrontContext } from "./context.ts";
-import { type ClientEnd, keepOpen } from "./upgrade.ts";
+import type { AppEnd, ClientEnd } from "./upgrade.ts";
 
 export interface Joining {
   client: ClientEnd;
-  app: Socket;
-  /** What the app has sent already, after its 101. */
-  head: Buffer;
+  app: AppEnd;
   instance: Instance;
 }
 
@@ -19,12 +16,12 @@ export interface Joined {
 }
 
 /** Lets bytes flow both ways; the client was answered. */
-export function join(context: FrontContext, { client, app, head, instance }: Joining): void {
+export function join(context: FrontContext, { client, app: appEnd, instance }: Joining): void {
   const { core, clock, limits } = context;
   const { stream } = client;
+  const { stream: app, head } = appEnd;
   if (head.length > 0) stream.write(head);
   for (const piece of client.early) app.write(piece);
-  keepOpen(app);
   for (const side of [stream, app]) side.on("error", () => {});
   const joined: Joined = {
     began: clock.now(),
@@ -48,14 +45,14 @@ export function join(context: FrontContext, { client, app, head, instance }: Joi
       held = false;
       if (instance.revision.entry.concurrency > 0) core.lose(instance);
       else core.release(instance);
-      app.destroy();
+      appEnd.cut();
     });
   });
-  app.once("close", (brokeOff) => {
+  app.once("close", () => {
     cancel?.();
     if (held) core.release(instance);
     if (stream.destroyed) return;
-    if (brokeOff) client.breakOff();
+    if (appEnd.broke()) client.breakOff();
     else stream.end();
     cancel = clock.after(limits.hungMs, () => client.cut());
     stream.once("close", cancel);

@@ -6,6 +6,7 @@ import type { AppSession } from "./app-session.ts";
 import { resetStream, watchWhole } from "./endings.ts";
 import { answerList, headersOf } from "./fields.ts";
 import type { AppSessions } from "./sessions.ts";
+import { streamAppEnd } from "./websocket.ts";
 
 const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
 
@@ -87,14 +88,21 @@ export class Http2Call implements AppCall {
   }
 
   #open(session: AppSession, used: boolean): void {
-    const { method, path, fields, hasBody, length } = this.#options;
+    const { method, path, fields, hasBody, length, upgrade } = this.#options;
+    // RFC 8441 §3: only where the app has said that it takes it.
+    if (upgrade !== undefined && session.session.remoteSettings.enableConnectProtocol !== true)
+      return this.#end("fixed");
     const [, authority = "", ...rest] = fields;
     if (length !== undefined) rest.push("content-length", length);
-    const pseudo = { ":method": method, ":scheme": "http", ":authority": authority, ":path": path };
-    const headers = headersOf(pseudo, rest);
+    const pseudo = { ":scheme": "http", ":authority": authority, ":path": path };
+    const asked = upgrade === undefined ? { ":method": method } : { ":method": "CONNECT", ":protocol": upgrade };
+    const headers = headersOf({ ...asked, ...pseudo }, rest);
     let stream: ClientHttp2Stream;
     try {
-      stream = session.session.request(headers, { endStream: !hasBody, waitForTrailers: hasBody });
+      stream = session.session.request(headers, {
+        endStream: !hasBody && upgrade === undefined,
+        waitForTrailers: hasBody,
+      });
     } catch {
       return this.#end("unsendable");
     }
@@ -121,9 +129,16 @@ export class Http2Call implements AppCall {
     stream.on("trailers", (_headers, _flags: number, raw?: string[]) => (trailers = answerList(raw ?? [])));
     stream.on("response", (response, flags, raw) => {
       this.#answered = true;
+      const status = response[":status"] ?? 502;
+      if (upgrade !== undefined && status >= 200 && status < 300) {
+        // From here on the stream is the user's.
+        this.#over = true;
+        return this.#user.upgraded(streamAppEnd(stream, answerList(raw)));
+      }
+      if (upgrade !== undefined) stream.end();
       const empty = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
       const answer: AppAnswer = {
-        status: response[":status"] ?? 502,
+        status,
         message: undefined,
         raw: answerList(raw),
         body: stream,

@@ -1,22 +1,15 @@
 /**
- * WebSocket on a stream of HTTP/2 (RFC 8441): the client's extended CONNECT becomes an upgrade of HTTP/1.1 at the app (RFC 6455 §4). The
- * key, and the proof that the app has read it, are of HTTP/1.1 alone; the rest of the handshake is between the two ends.
+ * WebSocket on a stream of HTTP/2 (RFC 8441), at the client and at the app. The key, and the proof that the app has read it, are of HTTP/1.1
+ * alone (RFC 6455 §4); the rest of the handshake is between the two ends.
  */
-import { createHash, randomBytes } from "node:crypto";
-import { constants, type ServerHttp2Stream } from "node:http2";
-import type { Upgrade } from "../http/upgrade.ts";
+import { randomBytes } from "node:crypto";
+import { type ClientHttp2Stream, constants, type ServerHttp2Stream } from "node:http2";
+import { acceptOf, type AppEnd, type Upgrade } from "../http/upgrade.ts";
 import { resetStream } from "./endings.ts";
 import { headersOf } from "./fields.ts";
 
-/** RFC 6455 §1.3. */
-const proof = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/** Of the app's 101: what is of its own hop, or would frame what follows. */
+/** Of the app's answer: what is of its own hop, or would frame what follows. */
 const notPassed = new Set(["sec-websocket-accept", "content-length"]);
-
-/** The value of `Sec-WebSocket-Accept` that answers a key (RFC 6455 §4.2.2). */
-export function acceptOf(key: string): string {
-  return createHash("sha1").update(`${key}${proof}`).digest("base64");
-}
 
 /** The request's own fields, flat, without a key that the client has no business to send (RFC 8441 §5). */
 export function withoutKey(raw: readonly string[]): string[] {
@@ -31,8 +24,12 @@ export function streamUpgrade(stream: ServerHttp2Stream): Upgrade {
     method: "GET",
     fields: ["Sec-WebSocket-Key", key],
     status: 200,
-    isAgreed: ({ headers }) =>
-      headers.upgrade?.toLowerCase() === "websocket" && headers["sec-websocket-accept"] === acceptOf(key),
+    streamRefusal: undefined,
+    isAgreed({ switching }) {
+      if (switching === undefined) return true;
+      const { upgrade, "sec-websocket-accept": accept } = switching.headers;
+      return upgrade?.toLowerCase() === "websocket" && accept === acceptOf(key);
+    },
     isTakenFor: (status) => status >= 200 && status < 300,
     accept(fields) {
       const passed: string[] = [];
@@ -43,5 +40,19 @@ export function streamUpgrade(stream: ServerHttp2Stream): Upgrade {
       const cut = (): void => resetStream(stream, constants.NGHTTP2_CANCEL);
       return { stream, early: [], breakOff: cut, cut };
     },
+  };
+}
+
+/** @param stream with an extended CONNECT to which the app has answered 2xx, with these fields, flat */
+export function streamAppEnd(stream: ClientHttp2Stream, raw: readonly string[]): AppEnd {
+  // As of HTTP/1.1, an app that has finished is done with both sides.
+  stream.once("end", () => stream.end());
+  return {
+    stream,
+    head: Buffer.alloc(0),
+    raw,
+    switching: undefined,
+    broke: () => stream.rstCode !== constants.NGHTTP2_NO_ERROR,
+    cut: () => resetStream(stream, constants.NGHTTP2_CANCEL),
   };
 }
