@@ -198,8 +198,8 @@ async function writeChange(
   { target, object, stored }: { target: Target; object: KubeObject; stored: Entry },
 ): Promise<KubeObject> {
   const { kind, namespace } = target;
-  const { deletionTimestamp, finalizers = [] } = object.metadata;
-  const held = finalizers.length > 0 || (isNamespace(kind) && holdsContent(object));
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;
+  const held = finalizers.length > 0 || deletionGracePeriodSeconds > 0 || (isNamespace(kind) && holdsContent(object));
   const entry = await core.store.write({
     collection: resourceOf(kind),
     key: keyOf(kind, namespace, object.metadata.name),

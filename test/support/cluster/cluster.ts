@@ -24,6 +24,9 @@ import { type Clock, systemClock } from "../../../src/lib/clock.ts";
 import { silentLog } from "../../../src/lib/log.ts";
 import { openStore } from "../../../src/store/open.ts";
 import type { History, Store } from "../../../src/store/store.ts";
+import { startControllers } from "./controllers/controllers.ts";
+import { type Fate, goodFate } from "./controllers/fate.ts";
+import type { PodObject } from "./controllers/types.ts";
 import { followDefinitions } from "./definitions.ts";
 import { type ApiFaults, FaultPlan } from "./faults.ts";
 import { startFront } from "./front.ts";
@@ -36,6 +39,17 @@ export interface ClusterOptions {
   clock?: Clock;
   /** How much the store remembers: little of it makes 410 easy to see. */
   history?: History;
+  /** How many nodes there are. Default: 1. */
+  nodes?: number;
+  /** What each node has. Default: "2". */
+  cpu?: string;
+  /**
+   * What becomes of a Pod's containers, which aren't run. Default: they run, and are ready at once. Asked when the Pod's kubelet
+   * begins, and when it ends.
+   */
+  fate?: (pod: PodObject) => Fate;
+  /** How long a kubelet's second of back-off is, in milliseconds. Default: 20. */
+  secondMs?: number;
 }
 
 export interface Cluster {
@@ -95,6 +109,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     log,
     served: (custom) => serving.serve([...builtInKinds, ...custom]),
   });
+  const fate = options.fate ?? (() => goodFate);
+  const endControllers = await startControllers(
+    { store, service: system, clock, log, fate, secondMs: options.secondMs ?? 20 },
+    { nodes: options.nodes ?? 1, cpu: options.cpu ?? "2" },
+  );
   const url = `https://127.0.0.1:${port}`;
   const admin = { user: "kubernetes-admin", groups: ["system:masters"] };
   const kubeconfig: Cluster["kubeconfig"] = async (file, who = admin) => {
@@ -115,6 +134,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     connection,
     stop: async () => {
       await endDefinitions();
+      await endControllers();
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;

@@ -15,7 +15,7 @@ import { conditionsStatus, open } from "./schema.ts";
 import { EndpointSlice, Service } from "./services.ts";
 import { Deployment, Pod, ReplicaSet } from "./workloads.ts";
 
-const Node = define({
+export const Node = define({
   kind: "Node",
   plural: "nodes",
   shortNames: ["no"],

@@ -4,7 +4,7 @@ import { isObject, type JsonObject } from "../../../../src/apiserver/json.ts";
 import { Pod as ElafrosPod } from "../../../../src/api/pod.ts";
 import { define, type Loose } from "./define.ts";
 import { fill, fillPod, fillPodSpec, objectsOf, qosClass } from "./pod-defaults.ts";
-import { conditionsStatus, open, podSpec, podTemplate } from "./schema.ts";
+import { conditionsStatus, keyedBy, open, podSpec, podTemplate } from "./schema.ts";
 
 /** The object in a field, made where it isn't there. */
 function part(object: JsonObject, field: string): JsonObject {
@@ -77,7 +77,7 @@ export const Pod = {
     plural: "pods",
     shortNames: ["po"],
     categories: ["all"],
-    fields: { spec: podSpec, status: conditionsStatus },
+    fields: { spec: podSpec, status: open({ conditions: keyedBy("type"), containerStatuses: keyedBy("name") }) },
     defaults: (object, { operation }) => {
       const spec = part(object, "spec");
       fillPod(spec);

@@ -1,0 +1,274 @@
+/** Stand-in for the kubelets of all nodes: the life of each scheduled Pod, told in the order and words that were recorded. */
+import type { Kind } from "../../../../src/api/meta/kind.ts";
+import { isReason } from "../../../../src/api/meta/errors.ts";
+import type { KubeObject } from "../../../../src/api/meta/types.ts";
+import { followStore } from "../../../../src/apiserver/housekeeping-follow.ts";
+import { rfc3339 } from "../../../../src/lib/clock.ts";
+import { Pod } from "../kinds/workloads.ts";
+import type { Fate } from "./fate.ts";
+import { type ContainerState, containersOf, podStatus, type Told } from "./pod-status.ts";
+import { type ControllerParts, systemContext, tell } from "./tools.ts";
+import type { PodObject } from "./types.ts";
+
+export interface KubeletParts extends ControllerParts {
+  fate: (pod: PodObject) => Fate;
+  /** How long a kubelet's second is here: of back-off between restarts and pulls. */
+  secondMs: number;
+}
+
+const component = "kubelet";
+const firstBackoffSeconds = 10;
+const maxBackoffSeconds = 300;
+
+export function runKubelets(parts: KubeletParts): { stop(): Promise<void> } {
+  const lives = new Map<string, PodLife>();
+  const seen = (_: Kind, object: KubeObject): void => {
+    const pod = object as PodObject;
+    const { uid = "", deletionTimestamp } = pod.metadata;
+    if (pod.spec.nodeName === undefined) return;
+    let life = lives.get(uid);
+    if (life === undefined) {
+      lives.set(uid, (life = new PodLife(parts, pod)));
+      life.begin();
+    }
+    if (deletionTimestamp !== undefined) life.end();
+  };
+  const gone = (_: Kind, { metadata: { uid = "" } }: KubeObject): void => {
+    lives.get(uid)?.abort();
+    lives.delete(uid);
+  };
+  const unfollow = followStore(parts.store, [Pod], { seen, gone });
+  return {
+    async stop() {
+      unfollow();
+      for (const life of lives.values()) life.abort();
+      await Promise.all([...lives.values()].map((life) => life.settled()));
+    },
+  };
+}
+
+let lastAddress = 0;
+
+class PodLife {
+  readonly #parts: KubeletParts;
+  readonly #pod: PodObject;
+  readonly #abort = new AbortController();
+  /** Aborted where the Pod is to end. */
+  readonly #ending = new AbortController();
+  readonly #told: Told;
+  #running: Promise<void> = Promise.resolve();
+  #startedAt: string | undefined;
+
+  constructor(parts: KubeletParts, pod: PodObject) {
+    this.#parts = parts;
+    this.#pod = pod;
+    this.#told = { state: { waiting: { reason: "ContainerCreating" } }, restarts: 0, ready: false };
+  }
+
+  begin(): void {
+    this.#running = this.#live().catch((error: unknown) => this.#fail(error));
+  }
+
+  end(): void {
+    if (this.#ending.signal.aborted) return;
+    this.#ending.abort();
+    const before = this.#running;
+    this.#running = before.then(() => this.#stop()).catch((error: unknown) => this.#fail(error));
+  }
+
+  abort(): void {
+    this.#abort.abort();
+    this.#ending.abort();
+  }
+
+  settled(): Promise<void> {
+    return this.#running;
+  }
+
+  #fail(error: unknown): void {
+    // The Pod is gone, or the cluster stops.
+    if (this.#abort.signal.aborted || isReason(error, "NotFound")) return;
+    this.#parts.log.error({ error, pod: this.#pod.metadata.name }, "A Pod's life ended");
+  }
+
+  /** Waits; false where the Pod ends meanwhile. */
+  #wait(ms: number): Promise<boolean> {
+    const { signal } = this.#ending;
+    if (signal.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const stop = (): void => {
+        cancel();
+        resolve(false);
+      };
+      const cancel = this.#parts.clock.after(ms, () => {
+        signal.removeEventListener("abort", stop);
+        resolve(true);
+      });
+      signal.addEventListener("abort", stop, { once: true });
+    });
+  }
+
+  #pass(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.clock.after(ms, resolve);
+    });
+  }
+
+  #now(): string {
+    return rfc3339(this.#parts.clock.now());
+  }
+
+  async #write(change: Partial<Told>): Promise<void> {
+    if (this.#abort.signal.aborted) return;
+    Object.assign(this.#told, change);
+    const { namespace = "", name, uid } = this.#pod.metadata;
+    const target = { kind: Pod, namespace, name, subresource: "status" } as const;
+    const status = podStatus(this.#pod, this.#told, this.#now());
+    await this.#parts.service.patch(systemContext(), target, {
+      type: "strategic",
+      body: { metadata: { uid }, status },
+    });
+  }
+
+  async #tell(reason: string, message: string, type: "Normal" | "Warning" = "Normal"): Promise<void> {
+    if (this.#abort.signal.aborted) return;
+    for (const { name } of containersOf(this.#pod).slice(0, 1)) {
+      const what = { type, reason, message, component, fieldPath: `spec.containers{${name}}` };
+      await tell(this.#parts, Pod, { object: this.#pod, what });
+    }
+  }
+
+  async #live(): Promise<void> {
+    const fate = this.#parts.fate(this.#pod);
+    await this.#write({});
+    if (!(await this.#wait(fate.startMs))) return;
+    if (fate.kind === "no image") return this.#pullForEver();
+    if (this.#told.address === undefined) this.#told.address = nextAddress();
+    if (fate.kind === "runs") return this.#run(fate);
+    return this.#crashForEver(fate);
+  }
+
+  async #created(): Promise<void> {
+    const [{ name, image } = { name: "", image: "" }] = containersOf(this.#pod);
+    await this.#tell("Pulled", `Container image "${image}" already present on machine`);
+    await this.#tell("Created", `Created container ${name}`);
+  }
+
+  async #run({ readyMs }: Extract<Fate, { kind: "runs" }>): Promise<void> {
+    await this.#created();
+    await this.#tell("Started", `Started container ${containersOf(this.#pod)[0]?.name ?? ""}`);
+    this.#startedAt = this.#now();
+    await this.#write({ phase: "Running", state: { running: { startedAt: this.#startedAt } }, started: true });
+    if (readyMs === undefined) await this.#tellUnhealthy();
+    else if (await this.#wait(readyMs)) await this.#write({ ready: true });
+  }
+
+  /** A readiness probe that nobody answers. */
+  async #tellUnhealthy(): Promise<void> {
+    const get = containersOf(this.#pod)[0]?.readinessProbe?.httpGet;
+    if (get === undefined) return;
+    const where = `${this.#told.address ?? ""}:${get.port}`;
+    const why = `Get "http://${where}${get.path ?? "/"}": dial tcp ${where}: connect: connection refused`;
+    await this.#tell("Unhealthy", `Readiness probe failed: ${why}`, "Warning");
+  }
+
+  async #pullForEver(): Promise<void> {
+    const [{ image } = { image: "" }] = containersOf(this.#pod);
+    const words = `rpc error: code = NotFound desc = failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${image}: not found`;
+    const backoff = `Back-off pulling image "${image}"`;
+    this.#told.address = nextAddress();
+    for (let seconds = firstBackoffSeconds; ; seconds = Math.min(maxBackoffSeconds, seconds * 2)) {
+      await this.#tell("Pulling", `Pulling image "${image}"`);
+      await this.#tell("Failed", `Failed to pull image "${image}": ${words}`, "Warning");
+      await this.#tell("Failed", "Error: ErrImagePull", "Warning");
+      await this.#write({ state: { waiting: { reason: "ErrImagePull", message: words } } });
+      if (!(await this.#wait(this.#parts.secondMs))) return;
+      await this.#tell("BackOff", backoff);
+      await this.#tell("Failed", "Error: ImagePullBackOff", "Warning");
+      await this.#write({ state: { waiting: { reason: "ImagePullBackOff", message: backoff } } });
+      if (!(await this.#wait(seconds * this.#parts.secondMs))) return;
+    }
+  }
+
+  async #crashForEver(fate: Extract<Fate, { kind: "no start" | "exits" }>): Promise<void> {
+    const { name, namespace = "", uid = "" } = this.#pod.metadata;
+    const container = containersOf(this.#pod)[0]?.name ?? "";
+    let seconds = firstBackoffSeconds;
+    for (let attempt = 0; ; attempt += 1) {
+      await this.#created();
+      const ended = await this.#crash(fate, attempt);
+      // It is tried again at once the first time.
+      if (!(await this.#wait(this.#parts.secondMs))) return;
+      if (attempt === 0) continue;
+      await this.#tell(
+        "BackOff",
+        `Back-off restarting failed container ${container} in pod ${name}_${namespace}(${uid})`,
+        "Warning",
+      );
+      const message = `back-off ${seconds}s restarting failed container=${container} pod=${name}_${namespace}(${uid})`;
+      const state = { waiting: { reason: "CrashLoopBackOff", message } };
+      await this.#write({ state, last: ended });
+      if (!(await this.#wait(seconds * this.#parts.secondMs))) return;
+      seconds = Math.min(maxBackoffSeconds, seconds * 2);
+    }
+  }
+
+  /** One start that fails; gives the state in which it ended. */
+  async #crash(fate: Extract<Fate, { kind: "no start" | "exits" }>, attempt: number): Promise<ContainerState> {
+    const now = this.#now();
+    const common = { phase: "Running", restarts: attempt, started: false } as const;
+    if (fate.kind === "no start") {
+      await this.#tell("Failed", `Error: ${fate.message}`, "Warning");
+      const terminated = {
+        exitCode: 128,
+        reason: "StartError",
+        message: fate.message,
+        startedAt: now,
+        finishedAt: now,
+      };
+      await this.#write({
+        ...common,
+        state: { waiting: { reason: "RunContainerError", message: fate.message } },
+        last: { terminated },
+      });
+      return { terminated };
+    }
+    await this.#tell("Started", `Started container ${containersOf(this.#pod)[0]?.name ?? ""}`);
+    const { exitCode, reason, message } = fate;
+    const terminated = {
+      exitCode,
+      reason,
+      ...(message === undefined ? {} : { message }),
+      startedAt: now,
+      finishedAt: now,
+    };
+    const last = attempt === 0 ? {} : { last: this.#told.state };
+    await this.#write({ ...common, ...last, state: { terminated } });
+    return { terminated };
+  }
+
+  /** The graceful end: the container is stopped, told as ended, and the Pod taken away. */
+  async #stop(): Promise<void> {
+    if (this.#abort.signal.aborted) return;
+    const fate = this.#parts.fate(this.#pod);
+    const { namespace = "", name, uid = "" } = this.#pod.metadata;
+    const container = containersOf(this.#pod)[0]?.name ?? "";
+    if (this.#startedAt !== undefined) {
+      await this.#tell("Killing", `Stopping container ${container}`);
+      const ms = fate.kind === "runs" ? fate.stopMs : 0;
+      await this.#pass(ms);
+      const times = { startedAt: this.#startedAt, finishedAt: this.#now() };
+      const terminated = { exitCode: 0, reason: "Completed", ...times };
+      await this.#write({ ready: false, started: false, state: { terminated } });
+      // Whoever watches sees the end before the Pod is gone.
+      await this.#pass(this.#parts.secondMs);
+    }
+    const options = { gracePeriodSeconds: 0, preconditions: { uid } };
+    await this.#parts.service.delete(systemContext(), { kind: Pod, namespace, name }, options);
+  }
+}
+
+function nextAddress(): string {
+  lastAddress += 1;
+  return `10.244.${(lastAddress >> 8) & 255}.${lastAddress & 255}`;
+}
