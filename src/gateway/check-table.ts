@@ -2,6 +2,7 @@
  * Proves that a value from outside (the socket, the file) is a route table before anything uses it: a gateway rather serves its last good
  * table than a broken one.
  */
+import type { TableChange } from "../routing/link.ts";
 import type { RouteTable } from "../routing/table.ts";
 import { checksOf } from "./checks.ts";
 import { capacity } from "./memory.ts";
@@ -18,10 +19,48 @@ export function checkTable(value: unknown): RouteTable {
   const names = Object.entries(revisions);
   for (const [name, entry] of names) checkRevision(record(entry, `revisions["${name}"]`), name, ids);
   for (const [name, entry] of Object.entries(hosts)) checkHost(record(entry, `hosts["${name}"]`), name);
-  if (names.length > capacity.revisions) throw wrong("revisions", `at most ${capacity.revisions} entries`);
-  if (ids.size > capacity.instances) throw wrong("revisions", `at most ${capacity.instances} instances`);
-  if (Object.keys(hosts).length > capacity.splits) throw wrong("hosts", `at most ${capacity.splits} entries`);
+  checkCapacity(Object.keys(hosts).length, names.length, ids.size);
   return { ...(value as RouteTable), version };
+}
+
+/**
+ * The value as a change, each of its entries proved. Throws an Error that names the first member at fault. What concerns the whole table, ids and
+ * capacities, is for who has it.
+ */
+export function checkChange(value: unknown): TableChange {
+  const change = record(value, "change");
+  for (const member of ["from", "version"]) count(change[member], member, Number.MAX_SAFE_INTEGER);
+  const ids = new Set<string>();
+  for (const [name, entry] of entriesOf(change, "hosts")) {
+    if (entry !== null) checkHost(record(entry, `hosts["${name}"]`), name);
+  }
+  for (const [name, entry] of entriesOf(change, "revisions")) {
+    if (entry !== null) checkRevision(record(entry, `revisions["${name}"]`), name, ids);
+  }
+  return value as TableChange;
+}
+
+/** Throws an Error where a table has more than the gateway can count. */
+export function checkCapacity(hosts: number, revisions: number, instances: number): void {
+  if (revisions > capacity.revisions) throw wrong("revisions", `at most ${capacity.revisions} entries`);
+  if (instances > capacity.instances) throw wrong("revisions", `at most ${capacity.instances} instances`);
+  if (hosts > capacity.splits) throw wrong("hosts", `at most ${capacity.splits} entries`);
+}
+
+/** The Error for an instance that stands in two Revisions of one table. */
+export function standsTwice(revision: string, instance: string): Error {
+  return wrong(`revisions["${revision}"].instances`, `instances of its own; "${instance}" stands twice`);
+}
+
+/** By name, each once. */
+function entriesOf(change: Record<string, unknown>, member: string): [string, unknown][] {
+  const names = new Set<string>();
+  return list(change[member], member).map((item, i) => {
+    const [name, entry] = list(item, `${member}[${i}]`);
+    if (typeof name !== "string" || names.has(name)) throw wrong(`${member}[${i}]`, "a name of its own and an entry");
+    names.add(name);
+    return [name, entry];
+  });
 }
 
 function checkRevision(entry: Record<string, unknown>, name: string, ids: Set<string>): void {

@@ -4,6 +4,7 @@ import type { RevisionEntry, RouteTable } from "../routing/table.ts";
 import { Core } from "./core.ts";
 import { Indices } from "./indices.ts";
 import { Counters, createSharedMemory } from "./memory.ts";
+import { NewestTable } from "./newest-table.ts";
 import type { Instance, RevisionState, Waiter } from "./state.ts";
 
 const names = { host: "a.x", revision: "x/a-1" };
@@ -41,10 +42,11 @@ function setup({ threads = 1, queueLength = 10, queueBytes = 1_000, deaf = false
     });
     cores.push(core);
   }
+  const newest = new NewestTable();
   let version = 0;
   const swap = (table: RouteTable): void => {
-    const update = indices.update({ ...table, version: ++version }, JSON.stringify(table));
-    for (const core of cores) core.swap(update);
+    const changes = indices.change(newest.replace({ ...table, version: ++version }));
+    for (const core of cores) core.change(version, changes);
     for (const id of indices.settled()) said.push(`settled ${id}`);
   };
   return { cores, counters, clock, said, swap };
@@ -167,7 +169,7 @@ test("the queue is bounded over threads, and a request that gives up makes room"
   expect(log).toEqual(["r0 a", "r3 full"]);
 });
 
-test("swap() serves those who wait when instances come, and dismisses them when the Revision goes or fails", () => {
+test("change() serves those who wait when instances come, and dismisses them when the Revision goes or fails", () => {
   const { cores, swap } = setup();
   swap(table([]));
   const log: string[] = [];

@@ -12,13 +12,13 @@
 import type { Clock } from "../lib/clock.ts";
 import { enter, leave, takeReport } from "./load.ts";
 import { type Counters, isEarlier } from "./memory.ts";
-import type { RevisionLoad, TableUpdate } from "./messages.ts";
+import type { NumberedChanges, RevisionLoad } from "./messages.ts";
 import { Outcomes } from "./outcomes.ts";
 import {
+  changeTable,
   type HostState,
   type Instance,
-  nextTable,
-  noTable,
+  newThreadTable,
   orderOf,
   type RevisionState,
   type ThreadTable,
@@ -54,7 +54,7 @@ export interface CoreOptions {
 export class Core {
   /** What becomes of requests: Placements say, the hub asks. */
   readonly outcomes = new Outcomes();
-  #table: ThreadTable = noTable;
+  readonly #table: ThreadTable = newThreadTable();
   readonly #options: CoreOptions;
   readonly #counters: Counters;
   /** Revisions with requests of this thread that wait. */
@@ -77,10 +77,9 @@ export class Core {
     return this.#table.version;
   }
 
-  /** Puts a table in force for all that is decided from now on, and for those who wait. */
-  swap(update: TableUpdate): void {
-    const { table, gone, left } = nextTable(update, this.#table);
-    this.#table = table;
+  /** Puts the table's next version in force for all that is decided from now on, and for those who wait. */
+  change(version: number, changes: NumberedChanges): void {
+    const { gone, left } = changeTable(this.#table, version, changes);
     for (const instance of gone) {
       for (; instance.lost > 0; instance.lost--) this.#giveBack(instance);
       this.#options.gone(instance);
@@ -96,15 +95,15 @@ export class Core {
   match(host: string): HostState | undefined {
     const { hosts, wildcards } = this.#table;
     const exact = hosts.get(host);
-    if (exact !== undefined || !wildcards) return exact;
+    if (exact !== undefined || wildcards === 0) return exact;
     const dot = host.indexOf(".");
     return dot < 0 ? undefined : hosts.get(`*${host.slice(dot)}`);
   }
 
   /** Whether a request for the host may go to an app that speaks HTTP/2. Costs nothing as long as there is no such app. */
   speaksHttp2(host: string): boolean {
-    const { anyHttp2, hosts, revisions } = this.#table;
-    if (!anyHttp2) return false;
+    const { http2, hosts, revisions } = this.#table;
+    if (http2 === 0) return false;
     const { targets = [], match = [] } = hosts.get(host)?.entry ?? {};
     return [...targets, ...match].some(({ revision }) => revisions.get(revision)?.entry.protocol === "h2c");
   }

@@ -8,11 +8,13 @@
  */
 import type { Log } from "../lib/log.ts";
 import type { CertificateUpdate } from "../routing/certificates.ts";
-import type { ControlMessage, GatewayMessage } from "../routing/link.ts";
-import { emptyTable, type RouteTable } from "../routing/table.ts";
+import type { ControlMessage, GatewayMessage, TableChange } from "../routing/link.ts";
+import { addChanges, changeOf, type Changes, noChanges } from "../routing/changes.ts";
+import type { RouteTable, TableMaps } from "../routing/table.ts";
 import { Indices } from "./indices.ts";
 import type { Counters } from "./memory.ts";
-import type { FromThread, TableUpdate, ToThread } from "./messages.ts";
+import type { FromThread, NumberedChanges, TableUpdate, ToThread } from "./messages.ts";
+import { NewestTable } from "./newest-table.ts";
 
 export interface HubOptions {
   id: string;
@@ -21,12 +23,15 @@ export interface HubOptions {
   log: Log;
   toThread(thread: number, message: ToThread): void;
   toControl(message: GatewayMessage): void;
-  /** A new table, also for the hub's own core; called before the threads have it. */
-  swap(update: TableUpdate): void;
+  /** What changes in the table, also for the hub's own core; called before the threads have it. */
+  change(version: number, changes: NumberedChanges): void;
   /** Revisions without instances for which requests wait. */
   unserved(): string[];
-  /** Keeps the table's text for the next start. Resolves when it is kept, or can't be. */
-  save(json: string): Promise<void>;
+  /**
+   * Keeps the table for the next start: as a whole, or what changed since the last call, undefined with the first one. The table itself changes later.
+   * Resolves when it is kept, or can't be.
+   */
+  save(change: TableChange | undefined, table: TableMaps): Promise<void>;
   /** All threads are ready to serve. */
   loaded(): void;
   /** All threads accept connections. */
@@ -35,21 +40,19 @@ export interface HubOptions {
   empty(): void;
 }
 
-interface Waiting {
-  table: RouteTable;
-  json: string;
-}
-
 export class Hub {
   readonly #options: HubOptions;
   readonly #indices: Indices;
   readonly #hung = new Map<string, { revision: string; instance: string }>();
   /** On its way to the threads and the file, and how many of them don't have it yet. */
   #pending: { version: number; missing: number } | undefined;
-  /** The newest table that came in the meantime. */
-  #next: Waiting | undefined;
-  /** The last that was put in force. */
-  #present: TableUpdate | undefined;
+  /** What control has said last, and what of it came in the meantime. */
+  readonly #newest = new NewestTable();
+  #next: Changes | undefined;
+  /** The version that was put in force last. */
+  #present: number | undefined;
+  /** What was put in force before the threads were told to serve. */
+  readonly #unserved = noChanges();
   readonly #heard = Promise.withResolvers<void>();
   #phase: "waiting" | "starting" | "serving" = "waiting";
   /** What control is told: no thread serves, or will, an older one. */
@@ -58,8 +61,6 @@ export class Hub {
   #silent = 0;
   #full: number;
   #draining = false;
-  /** By id of the instance, what the present table has. */
-  #instances = new Set<string>();
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -71,7 +72,7 @@ export class Hub {
 
   /** Of the table that was put in force last. */
   get version(): number {
-    return this.#present?.version ?? 0;
+    return this.#present ?? 0;
   }
 
   /** Resolves when control has said its table, or it is known that there is none to wait for. */
@@ -87,19 +88,21 @@ export class Hub {
   /** Puts a table in force: control's, else the one that `kept` gives. From now on, each that control says. */
   begin(kept: () => RouteTable): void {
     this.#phase = "starting";
-    this.#bring();
-    for (const give of [kept, () => emptyTable]) {
-      if (this.#present !== undefined) return;
-      const table = give();
-      if (this.#putInForce({ table, json: JSON.stringify(table) })) this.#version = table.version;
+    if (this.#next === undefined) {
+      const changes = this.#newest.replace(kept());
+      this.#version = this.#newest.version;
+      this.#putInForce(changes);
+      return;
     }
+    this.#bring();
   }
 
   /** Has the threads accept connections. */
   serve(certificates: CertificateUpdate | undefined): void {
-    const table = this.#present;
-    if (table === undefined) throw new Error("Cannot serve before a table is in force");
+    if (this.#present === undefined) throw new Error("Cannot serve before a table is in force");
     this.#phase = "serving";
+    const table = updateOf(this.#present, this.#indices.numbered(this.#unserved));
+    for (const names of Object.values(this.#unserved)) names.clear();
     this.#tellAll({ type: "serve", table, certificates });
   }
 
@@ -111,6 +114,7 @@ export class Hub {
       pid: process.pid,
       serving: this.#version,
       draining: [...this.#indices.leaving],
+      changes: true,
     };
   }
 
@@ -121,14 +125,17 @@ export class Hub {
       this.#options.toControl({ type: "hung", revision, instance });
   }
 
-  fromControl(message: Exclude<ControlMessage, { type: "certificates" }>, json: string): void {
+  /** Throws an Error where control says a change of what this gateway doesn't have: the connection must end, since hello brings the whole. */
+  fromControl(message: Exclude<ControlMessage, { type: "certificates" }>): void {
     if (message.type === "shed") {
       this.#tellAll({ type: "shed", maxAgeMs: message.maxConnectionAgeMs });
       return;
     }
     this.#heard.resolve();
     if (message.type === "later") return;
-    this.#next = { table: message.table, json };
+    const changes = message.type === "table" ? this.#newest.replace(message.table) : this.#newest.change(message);
+    if (this.#next === undefined) this.#next = changes;
+    else addChanges(this.#next, changes);
     this.#bring();
   }
 
@@ -148,6 +155,8 @@ export class Hub {
       case "idle":
         if (this.#indices.forget(message.instance)) {
           this.#options.toControl({ type: "drained", instance: message.instance });
+          // Where changes had to wait for a number that is free now.
+          this.#bring();
         }
         break;
       case "hung":
@@ -185,33 +194,35 @@ export class Hub {
 
   #bring(): void {
     if (this.#phase === "waiting" || this.#pending !== undefined || this.#next === undefined) return;
-    const next = this.#next;
-    const { version } = next.table;
+    const changes = this.#next;
+    const from = this.#present;
+    const numbered = this.#putInForce(changes);
+    if (numbered === undefined) return;
     this.#next = undefined;
-    const update = this.#putInForce(next);
-    if (update === undefined) return;
+    const { version } = this.#newest;
     const serving = this.#phase === "serving";
     this.#pending = { version, missing: 1 + (serving ? this.#options.threads : 0) };
-    if (serving) this.#tellAll({ type: "table", table: update });
+    if (serving) this.#tellAll({ type: "table", table: updateOf(version, numbered) });
     // What a gateway that is about to go was told last need not be the newest.
-    const kept = this.#draining ? Promise.resolve() : this.#options.save(next.json);
+    const kept = this.#draining ? Promise.resolve() : this.#options.save(from === undefined ? undefined : changeOf(from, version, changes), this.#newest);
     void kept.then(() => this.#hasIt(version));
   }
 
-  /** Undefined, and nothing happens, where the table can't be used. */
-  #putInForce({ table, json }: Waiting): TableUpdate | undefined {
-    let update: TableUpdate;
+  /** The changes up to the newest table. Undefined, and nothing happens, where they can't be numbered: they wait, and later ones join them. */
+  #putInForce(changes: Changes): NumberedChanges | undefined {
+    const { version } = this.#newest;
+    let numbered: NumberedChanges;
     try {
-      update = this.#indices.update(table, json);
+      numbered = this.#indices.change(changes);
     } catch (error) {
-      this.#options.log.error({ error, version: table.version }, "Table refused");
+      this.#options.log.error({ error, version }, "Table refused");
       return undefined;
     }
-    this.#instances = new Set(Object.values(table.revisions).flatMap((entry) => entry.instances.map(({ id }) => id)));
-    for (const id of this.#hung.keys()) if (!this.#instances.has(id)) this.#hung.delete(id);
-    this.#present = update;
-    this.#options.swap(update);
-    return update;
+    for (const id of this.#hung.keys()) if (!this.#newest.has(id)) this.#hung.delete(id);
+    this.#present = version;
+    if (this.#phase !== "serving") addChanges(this.#unserved, changes);
+    this.#options.change(version, numbered);
+    return numbered;
   }
 
   /** A thread, or the file. */
@@ -230,4 +241,8 @@ export class Hub {
   #tellAll(message: ToThread): void {
     for (let thread = 0; thread < this.#options.threads; thread++) this.#options.toThread(thread, message);
   }
+}
+
+function updateOf(version: number, changes: NumberedChanges): TableUpdate {
+  return { version, json: JSON.stringify(changes) };
 }

@@ -7,10 +7,9 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { type ControlMessage, type GatewayMessage, leaseRenewMs, reconnectMs } from "../routing/link.ts";
 import { checkCertificates } from "./check-certificates.ts";
-import { checkTable } from "./check-table.ts";
+import { checkChange, checkTable } from "./check-table.ts";
 import { readLines, writeLine } from "./lines.ts";
 
-const tableHead = '{"type":"table","table":';
 const firstDelayMs = 20;
 
 export interface LinkClientOptions {
@@ -24,8 +23,8 @@ export interface LinkClientOptions {
   connected(): void;
   /** A connection has ended, or couldn't be made. */
   away(): void;
-  /** A message of control, checked. `json` is a table's text. */
-  received(message: ControlMessage, json: string): void;
+  /** A message of control, each of its members checked. An Error that this throws ends the connection, and the next begins with hello. */
+  received(message: ControlMessage): void;
 }
 
 export class LinkClient {
@@ -84,24 +83,24 @@ export class LinkClient {
   #read(line: string): void {
     const message = JSON.parse(line) as Record<string, unknown> | null;
     if (message?.["type"] === "table") {
-      const table = checkTable(message["table"]);
-      // The table's text is most of the line: cut out where it stands as control writes it, else written again.
-      const asWritten = line.startsWith(tableHead) && Object.keys(message).length === 2;
-      const json = asWritten ? line.slice(tableHead.length, -1) : JSON.stringify(message["table"]);
-      this.#options.received({ type: "table", table }, json);
+      this.#options.received({ type: "table", table: checkTable(message["table"]) });
+      return;
+    }
+    if (message?.["type"] === "change") {
+      this.#options.received(checkChange(message));
       return;
     }
     if (message?.["type"] === "certificates") {
-      this.#options.received({ type: "certificates", update: checkCertificates(message["update"]) }, "");
+      this.#options.received({ type: "certificates", update: checkCertificates(message["update"]) });
       return;
     }
     if (message?.["type"] === "later") {
-      this.#options.received({ type: "later" }, "");
+      this.#options.received({ type: "later" });
       return;
     }
     const age = message?.["maxConnectionAgeMs"];
     if (message?.["type"] === "shed" && typeof age === "number" && age >= 0) {
-      this.#options.received({ type: "shed", maxConnectionAgeMs: age }, "");
+      this.#options.received({ type: "shed", maxConnectionAgeMs: age });
       return;
     }
     // A newer control may say more than this gateway knows.

@@ -16,7 +16,7 @@ import { Counters, createSharedMemory } from "./memory.ts";
 import type { FromThread, ThreadData, ToThread } from "./messages.ts";
 import { type FullGatewayOptions, parseGatewayOptions, type ReadyLine } from "./options.ts";
 import { LoadReports } from "./reports.ts";
-import { readTableFile, removeLeftovers, writeTableFile } from "./table-file.ts";
+import { readTableFile, removeLeftovers, TableFile } from "./table-file.ts";
 import { Threads } from "./threads.ts";
 
 const log = createLog("gateway");
@@ -36,7 +36,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
   const counters = new Counters(memory);
   const workers: Worker[] = [];
   const loaded = Promise.withResolvers<void>();
-  let saving = Promise.resolve();
+  const file = new TableFile(options.table, log);
   let [serving, draining] = [false, false];
   const all = new Threads({
     post: (thread, message) => workers[thread]?.postMessage(message),
@@ -73,14 +73,11 @@ async function run(options: FullGatewayOptions): Promise<void> {
     threads,
     counters,
     log,
-    swap: (update) => core.swap(update),
+    change: (version, changes) => core.change(version, changes),
     unserved: () => core.unserved(),
     toThread,
     toControl: (message) => link.send(message),
-    save: (json) =>
-      (saving = writeTableFile(options.table, json).catch((error: unknown) =>
-        log.error({ error, path: options.table }, "Table not written"),
-      )),
+    save: (change, table) => file.save(change, table),
     loaded: () => loaded.resolve(),
     serving: () => {
       serving = true;
@@ -90,7 +87,7 @@ async function run(options: FullGatewayOptions): Promise<void> {
       handover?.listen();
       reports.start();
     },
-    empty: () => void Promise.all([saving, exporter?.close(lastSpansMs)]).then(() => process.exit(0)),
+    empty: () => void Promise.all([file.saved(), exporter?.close(lastSpansMs)]).then(() => process.exit(0)),
   });
   const exporter = exporterOf(options);
   const certificates = new CertificateHub({
@@ -116,9 +113,9 @@ async function run(options: FullGatewayOptions): Promise<void> {
     hello: () => hub.hello(),
     connected: () => hub.connected(),
     away: () => hub.away(),
-    received: (message, json) => {
+    received: (message) => {
       if (message.type === "certificates") certificates.fromControl(message.update);
-      else hub.fromControl(message, json);
+      else hub.fromControl(message);
     },
   });
   for (const file of [options.table, options.certificates ?? []].flat()) {

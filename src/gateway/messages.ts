@@ -3,19 +3,25 @@ import type { MessagePort } from "node:worker_threads";
 import type { Span } from "../lib/otlp/span.ts";
 import type { CertificateUpdate } from "../routing/certificates.ts";
 import type { Outcome } from "../routing/link.ts";
+import type { HostEntry, RevisionEntry } from "../routing/table.ts";
 import type { SharedMemory } from "./memory.ts";
 import type { FullGatewayOptions } from "./options.ts";
 
 /**
- * A table on its way to the threads: as text, which each thread parses for itself, and the indices of the shared counters in the order in
- * which its objects name their members: Revisions; instances, Revision after Revision; hosts (-1 where one target takes everything).
+ * What changes in the table, on its way to the threads: as text of `NumberedChanges`, which each thread parses for itself. `version` is what the
+ * table is then.
  */
 export interface TableUpdate {
   version: number;
   json: string;
-  revisions: Int32Array;
-  instances: Int32Array;
-  splits: Int32Array;
+}
+
+/** Changes, each name once, with the indices of the shared counters; entries are null where they have gone. */
+export interface NumberedChanges {
+  /** `split` is -1 where one target takes everything. */
+  hosts: [name: string, entry: HostEntry | null, split: number][];
+  /** `instances` in the entry's order. */
+  revisions: [name: string, entry: RevisionEntry | null, index: number, instances: number[]][];
 }
 
 /** A Revision's load in one thread since its last report. */
@@ -38,7 +44,7 @@ export interface ThreadData {
 }
 
 export type ToThread =
-  /** The first: accept connections, with this. */
+  /** The first: accept connections, with this whole table. */
   | { type: "serve"; table: TableUpdate; certificates: CertificateUpdate | undefined }
   | { type: "table"; table: TableUpdate }
   | { type: "certificates"; update: CertificateUpdate }

@@ -4,6 +4,7 @@ import type { RevisionEntry } from "../routing/table.ts";
 import { Core } from "./core.ts";
 import { Indices } from "./indices.ts";
 import { Counters, createSharedMemory } from "./memory.ts";
+import { NewestTable } from "./newest-table.ts";
 import { defaultLimits } from "./options.ts";
 import { Placement } from "./placement.ts";
 import type { Instance } from "./state.ts";
@@ -31,6 +32,7 @@ function setup(): Setup {
     returned: nothing,
   };
   const core = new Core({ thread: 0, counters, clock, queueLength: 2, queueBytes: 1_000, ...more });
+  const newest = new NewestTable();
   let version = 0;
   return {
     core,
@@ -51,7 +53,7 @@ function setup(): Setup {
         },
         revisions: entry === undefined ? {} : { "x/r": whole },
       };
-      core.swap(indices.update(table, JSON.stringify(table)));
+      core.change(version, indices.change(newest.replace(table)));
       indices.settled();
     },
     place() {

@@ -1,7 +1,7 @@
-/** A route table as a thread uses it: maps of what requests need, made once per table, with what stays carried over from the last one. */
-import type { HostEntry, RevisionEntry, RouteTable } from "../routing/table.ts";
+/** The route table as a thread uses it: maps of what requests need. Only what changes is changed, all of it between two requests. */
+import type { HostEntry, RevisionEntry } from "../routing/table.ts";
 import { type Load, newLoad } from "./load.ts";
-import type { TableUpdate } from "./messages.ts";
+import type { NumberedChanges } from "./messages.ts";
 import { splitSequence } from "../routing/split.ts";
 
 /** An instance as one thread sees it. */
@@ -60,64 +60,59 @@ export interface HostState {
 }
 
 export interface ThreadTable {
-  readonly version: number;
-  readonly hosts: ReadonlyMap<string, HostState>;
-  /** Whether some host begins with `*.`. */
-  readonly wildcards: boolean;
-  readonly revisions: ReadonlyMap<string, RevisionState>;
-  /** Some Revision's app speaks HTTP/2. */
-  readonly anyHttp2: boolean;
+  version: number;
+  readonly hosts: Map<string, HostState>;
+  readonly revisions: Map<string, RevisionState>;
+  /** How many hosts begin with `*.`. */
+  wildcards: number;
+  /** Of how many Revisions the app speaks HTTP/2. */
+  http2: number;
 }
 
-export const noTable: ThreadTable = {
-  version: 0,
-  hosts: new Map(),
-  wildcards: false,
-  revisions: new Map(),
-  anyHttp2: false,
-};
+export function newThreadTable(): ThreadTable {
+  return { version: 0, hosts: new Map(), revisions: new Map(), wildcards: 0, http2: 0 };
+}
 
 /**
- * Makes the next table. Revisions that stay are the same objects with their new entry; `gone` are the instances that the new table doesn't
- * have, `left` its Revisions. The update was checked by the hub.
+ * Makes the table's next version. Revisions that stay are the same objects with their new entry; `gone` are the instances that it doesn't have any
+ * more, `left` its Revisions. The changes were checked by the hub.
  */
-export function nextTable(update: TableUpdate, before: ThreadTable): NextTable {
-  const source = JSON.parse(update.json) as RouteTable;
+export function changeTable(table: ThreadTable, version: number, changes: NumberedChanges): Departed {
   const gone: Instance[] = [];
-  const revisions = new Map<string, RevisionState>();
-  let next = 0;
-  let anyHttp2 = false;
-  for (const [i, [name, entry]] of Object.entries(source.revisions).entries()) {
-    const index = update.revisions[i] ?? 0;
-    const revision = before.revisions.get(name) ?? makeRevision(name, index, entry);
-    revision.entry = entry;
-    anyHttp2 ||= entry.protocol === "h2c";
-    const numbers = update.instances.subarray(next, next + entry.instances.length);
-    next += entry.instances.length;
-    gone.push(...replaceInstances(revision, numbers));
-    revisions.set(name, revision);
-  }
   const left: RevisionState[] = [];
-  for (const [name, revision] of before.revisions) {
-    if (revisions.has(name)) continue;
-    left.push(revision);
-    gone.push(...revision.instances);
-    revision.instances = [];
-    revision.present = false;
+  for (const [name, entry, index, numbers] of changes.revisions) {
+    const known = table.revisions.get(name);
+    table.http2 += (entry?.protocol === "h2c" ? 1 : 0) - (known?.entry.protocol === "h2c" ? 1 : 0);
+    if (entry !== null) {
+      const revision = known ?? makeRevision(name, index, entry);
+      revision.entry = entry;
+      gone.push(...replaceInstances(revision, numbers));
+      table.revisions.set(name, revision);
+    } else if (known !== undefined) {
+      table.revisions.delete(name);
+      left.push(known);
+      gone.push(...known.instances);
+      known.instances = [];
+      known.present = false;
+    }
   }
-  const hosts = makeHosts(source, update);
-  const wildcards = [...hosts.keys()].some((name) => name.startsWith("*."));
-  return { table: { version: update.version, hosts, wildcards, revisions, anyHttp2 }, gone, left };
+  for (const [name, entry, split] of changes.hosts) {
+    const had = table.hosts.has(name);
+    if (name.startsWith("*.")) table.wildcards += (entry === null ? 0 : 1) - (had ? 1 : 0);
+    if (entry === null) table.hosts.delete(name);
+    else table.hosts.set(name, { entry, split, order: undefined });
+  }
+  table.version = version;
+  return { gone, left };
 }
 
-export interface NextTable {
-  table: ThreadTable;
+interface Departed {
   gone: Instance[];
   left: RevisionState[];
 }
 
 /** Gives the Revision the instances of its entry; those that stay are the same objects. Returns those that don't. */
-function replaceInstances(revision: RevisionState, numbers: Int32Array): Instance[] {
+function replaceInstances(revision: RevisionState, numbers: number[]): Instance[] {
   const given = revision.entry.instances;
   const before = revision.instances;
   const isSame = (instance: Instance | undefined, i: number): instance is Instance => {
@@ -125,7 +120,7 @@ function replaceInstances(revision: RevisionState, numbers: Int32Array): Instanc
     if (one === undefined || instance === undefined || instance.index !== numbers[i]) return false;
     return instance.id === one.id && instance.host === one.host && instance.port === one.port;
   };
-  // The usual case: most Revisions of a table are as they were.
+  // A change of something else.
   if (before.length === given.length && before.every(isSame)) return [];
   const old = new Map(before.map((instance) => [instance.id, instance]));
   revision.instances = given.map(({ id, host, port }, i) => {
@@ -142,14 +137,6 @@ function replaceInstances(revision: RevisionState, numbers: Int32Array): Instanc
 
 function makeRevision(name: string, index: number, entry: RevisionEntry): RevisionState {
   return { name, index, entry, instances: [], waiters: [], asked: 0, present: true, load: newLoad() };
-}
-
-function makeHosts(source: RouteTable, update: TableUpdate): Map<string, HostState> {
-  const hosts = new Map<string, HostState>();
-  for (const [i, [name, entry]] of Object.entries(source.hosts).entries()) {
-    hosts.set(name, { entry, split: update.splits[i] ?? -1, order: undefined });
-  }
-  return hosts;
 }
 
 /** The split's order, for the first request that needs it. */

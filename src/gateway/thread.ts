@@ -7,7 +7,7 @@ import type { Front } from "./front.ts";
 import { createHttp1Front } from "./http1/front.ts";
 import { timeOfRead } from "./http1/wire.ts";
 import { Counters } from "./memory.ts";
-import type { FromThread, ThreadData, ToThread } from "./messages.ts";
+import type { FromThread, NumberedChanges, TableUpdate, ThreadData, ToThread } from "./messages.ts";
 import type { FullGatewayOptions } from "./options.ts";
 import { AccessLog } from "./seen/access-log.ts";
 import { Observer } from "./seen/observer.ts";
@@ -36,6 +36,7 @@ function run(hub: MessagePort, data: ThreadData): void {
       for (const front of fronts) front.gone(instance);
     },
   });
+  const change = ({ version, json }: TableUpdate): void => core.change(version, JSON.parse(json) as NumberedChanges);
   const { accessLog, observer } = makeObserver(options, (message) => say(message));
   const certificates = new Certificates(log);
   let opened = Promise.resolve();
@@ -46,12 +47,12 @@ function run(hub: MessagePort, data: ThreadData): void {
   hub.on("message", (message: ToThread) => {
     switch (message.type) {
       case "serve":
-        core.swap(message.table);
+        change(message.table);
         if (message.certificates !== undefined) certificates.apply(message.certificates);
         opened = open().then(() => say({ type: "serving" }));
         break;
       case "table":
-        core.swap(message.table);
+        change(message.table);
         say({ type: "swapped", version: message.table.version });
         break;
       case "certificates":

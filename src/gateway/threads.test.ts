@@ -13,13 +13,7 @@ function setup() {
 }
 
 const later = () => new Promise((resolve) => setImmediate(resolve));
-const table: TableUpdate = {
-  version: 7,
-  json: "",
-  revisions: new Int32Array(),
-  instances: new Int32Array(),
-  splits: new Int32Array(),
-};
+const table: TableUpdate = { version: 7, json: "" };
 const asked: ToThread[] = [
   { type: "table", table },
   { type: "drain" },

@@ -1,11 +1,12 @@
 /** Those who wait until an instance takes no request any more. */
 import type { Clock } from "../lib/clock.ts";
-import type { RouteTable } from "./table.ts";
 
 export interface DrainsOptions {
   clock: Clock;
   /** Longest wait, milliseconds. */
   maxMs: number;
+  /** Whether the last published table has the instance. */
+  isPresent(instance: string): boolean;
   /** Whether nobody sends the instance anything; `goneIn` is the first table version without it, undefined while it is in the table. */
   isDrained(instance: string, goneIn: number | undefined): boolean;
 }
@@ -25,20 +26,19 @@ export function createDrains(options: DrainsOptions) {
   return {
     check,
     /** A new table went out. */
-    published(table: RouteTable) {
-      if (waiting.size === 0) return;
-      const present = instancesOf(table);
+    published(version: number) {
       for (const [instance, one] of waiting) {
-        one.goneIn = present.has(instance) ? undefined : (one.goneIn ?? table.version);
+        one.goneIn = options.isPresent(instance) ? undefined : (one.goneIn ?? version);
       }
     },
-    wait(instance: string, table: RouteTable, maxMs = options.maxMs): Promise<void> {
+    /** @param version of the last published table */
+    wait(instance: string, version: number, maxMs = options.maxMs): Promise<void> {
       const known = waiting.get(instance);
       if (known !== undefined) return known.promise;
       const done = Promise.withResolvers<void>();
       const cancel = options.clock.after(maxMs, () => waiting.get(instance)?.end());
       waiting.set(instance, {
-        goneIn: instancesOf(table).has(instance) ? undefined : table.version,
+        goneIn: options.isPresent(instance) ? undefined : version,
         promise: done.promise,
         end() {
           cancel();
@@ -50,8 +50,4 @@ export function createDrains(options: DrainsOptions) {
       return done.promise;
     },
   };
-}
-
-function instancesOf(table: RouteTable): Set<string> {
-  return new Set(Object.values(table.revisions).flatMap(({ instances }) => instances.map(({ id }) => id)));
 }

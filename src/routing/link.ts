@@ -1,10 +1,10 @@
 /**
  * What control and a gateway say to each other: one stream per gateway over a local socket, one JSON message a line (NDJSON).
- * The gateway connects, says hello, and reconnects for ever; control answers with its table and then with each new one. A gateway says hello
- * before it serves anything, and counts from then on.
+ * The gateway connects, says hello, and reconnects for ever; control answers with its table and then with what changes in it, or with each new
+ * one whole to a gateway that doesn't say that it takes changes. A gateway says hello before it serves anything, and counts from then on.
  */
 import type { CertificateUpdate } from "./certificates.ts";
-import type { RouteTable } from "./table.ts";
+import type { HostEntry, RevisionEntry, RouteTable } from "./table.ts";
 
 /** The lease of a member, renewed by each message; a gateway says something at least every `leaseRenewMs`. */
 export const leaseMs = 10_000;
@@ -13,8 +13,11 @@ export const leaseRenewMs = 2_000;
 export const reconnectMs = 1_000;
 
 export type GatewayMessage =
-  /** First on each connection. `serving` is the version that all its threads serve (0 before any table). */
-  | { type: "hello"; gateway: string; pid: number; serving: number; draining: string[] }
+  /**
+   * First on each connection. `serving` is the version that all its threads serve (0 before any table). `changes`: it takes them; a gateway of
+   * an earlier version doesn't say so.
+   */
+  | { type: "hello"; gateway: string; pid: number; serving: number; draining: string[]; changes?: boolean }
   /** All threads serve this version. `draining`: instances that left the table and still have requests. */
   | { type: "ack"; version: number; draining: string[] }
   /** All threads have the certificates of this version. */
@@ -60,8 +63,21 @@ export const latencySteps = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 /** In this order, as there may be many: `namespace/name`, requests in flight and waiting on average, requests that came, requests that wait now. */
 export type RevisionLoad = [revision: string, concurrency: number, requests: number, waiting: number];
 
+/**
+ * What differs in `version` from the one that was said before on this connection: `from`. By name the new entry, null where it has gone. A gateway
+ * that has another version ends the connection: hello brings the whole.
+ */
+export interface TableChange {
+  type: "change";
+  from: number;
+  version: number;
+  hosts: [name: string, entry: HostEntry | null][];
+  revisions: [name: string, entry: RevisionEntry | null][];
+}
+
 export type ControlMessage =
   | { type: "table"; table: RouteTable }
+  | TableChange
   /** In answer to hello: control has just started and has no table yet. Until it has, it gives up no instance: serve what you have. */
   | { type: "later" }
   /** The first on a connection is whole. */

@@ -3,7 +3,7 @@ import { manualClock, settle } from "../../test/support/manual-clock.ts";
 import { silentLog } from "../lib/log.ts";
 import { leaseMs, reconnectMs } from "./link.ts";
 import { createPublisher } from "./publisher.ts";
-import type { RouteTable } from "./table.ts";
+import { type RouteTable, type TableMaps, tableOf } from "./table.ts";
 
 const revision = {
   revision: "ns/r1",
@@ -26,7 +26,7 @@ function bench(startVersion = 0) {
   const publisher = createPublisher({ clock, log: silentLog, startVersion });
   const member = (id: string) => {
     const tables: RouteTable[] = [];
-    return { id, tables, send: (table: RouteTable) => void tables.push(table) };
+    return { id, tables, send: (table: TableMaps) => void tables.push(tableOf(table)) };
   };
   return { clock, publisher, member };
 }

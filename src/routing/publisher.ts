@@ -1,8 +1,8 @@
 /**
  * Publishes route tables to the member gateways and knows what they have confirmed.
  *
- * It keeps what each Route was assigned, each Revision's limits and ready instances; compiles all changes of one tick into one
- * table with the next version; sends it to every member; and counts acknowledgements. Nothing is sent before `start()`: after a
+ * It keeps what each Route was assigned, each Revision's limits and ready instances; compiles all changes of one tick into the
+ * table's next version; sends every member what changed; and counts acknowledgements. Nothing is sent before `start()`: after a
  * restart of control the gateways keep their last table until every Route was reconciled and every instance adopted.
  *
  * A member is a gateway whose lease lives. One that joins counts from its hello on, and confirms nothing until it serves a table
@@ -11,11 +11,13 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import { type RevisionInstances, compile } from "./compile.ts";
+import { type Changes, isSameEntry as same } from "./changes.ts";
+import type { RevisionInstances } from "./compile.ts";
+import { Compiler } from "./compiler.ts";
 import { createDrains } from "./drains.ts";
 import { leaseMs, reconnectMs } from "./link.ts";
-import { type RouteTable, emptyTable } from "./table.ts";
-import type { RevisionTraffic, RouteAssignment, TrafficPort } from "./traffic.ts";
+import { type RouteTable, type TableMaps, tableOf } from "./table.ts";
+import type { TrafficPort } from "./traffic.ts";
 
 /** How long after the start no instance is given up: every gateway that runs has come back by then, and counts. */
 const gatherMs = 2 * reconnectMs;
@@ -23,8 +25,11 @@ const gatherMs = 2 * reconnectMs;
 /** A gateway's end of the link. */
 interface Member {
   id: string;
-  /** Hands it a table. Must not throw; where the connection is down the table is dropped: the next hello brings it. */
-  send(table: RouteTable): void;
+  /**
+   * Hands it the newest table, whose maps change with the next one, and what changed since it was last called for any member; undefined where that
+   * doesn't matter, since it joins. Must not throw; where the connection is down nothing happens: the next hello brings the table.
+   */
+  send(table: TableMaps, changes: Changes | undefined): void;
 }
 
 /** What a gateway says of itself: the version that all its threads serve, and instances that left its table but have requests. */
@@ -52,8 +57,10 @@ export interface Publisher extends TrafficPort {
   start(): void;
   /** Whether it was started: members get a table. */
   started(): boolean;
-  /** The last published table. */
+  /** A copy of the last published table. Takes as long as it is large. */
   table(): RouteTable;
+  /** Called with each table that is published: what changed in it. Returns the unsubscribing function. */
+  follow(listener: (changes: Changes) => void): () => void;
   /** Declares the instances of a Revision (`namespace/name`) that take requests, and why there is none; undefined forgets it. */
   setInstances(revision: string, state: RevisionInstances | undefined): void;
   /** A gateway said hello, for the first time or again. */
@@ -78,13 +85,12 @@ export interface Publisher extends TrafficPort {
 export function createPublisher(options: PublisherOptions): Publisher {
   const { clock, log } = options;
   const schedule = options.schedule ?? ((callback) => void setImmediate(callback));
-  const assignments = new Map<string, RouteAssignment>();
+  const compiler = new Compiler();
   const assignedIn = new Map<string, number>();
-  const revisions = new Map<string, RevisionTraffic>();
-  const instances = new Map<string, RevisionInstances>();
   const members = new Map<string, { member: Member; serving: number; draining: Set<string> }>();
   const listeners = new Set<() => void>();
-  let published: RouteTable = { ...emptyTable, version: options.startVersion };
+  const followers = new Set<(changes: Changes) => void>();
+  const published = { version: options.startVersion, hosts: compiler.hosts, revisions: compiler.revisions };
   /** The first version that a table of this run can have. */
   let firstVersion = options.startVersion + 1;
   let startedAt: number | undefined;
@@ -99,6 +105,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const drains = createDrains({
     clock,
     maxMs: options.drainMaxMs ?? 3_660_000,
+    isPresent: (instance) => compiler.has(instance),
     isDrained(instance, goneIn) {
       if (startedAt === undefined || dirty || goneIn === undefined) return false;
       if (clock.now() - startedAt < (members.size === 0 ? leaseMs : gatherMs)) return false;
@@ -113,12 +120,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const flush = () => {
     scheduled = false;
     if (startedAt === undefined || !dirty) return;
-    const version = published.version + 1;
-    published = compile({ version, assignments, revisions, instances });
+    published.version += 1;
+    const changes = compiler.take();
     dirty = false;
-    drains.published(published);
-    for (const { member } of members.values()) member.send(published);
-    log.debug({ version, hosts: Object.keys(published.hosts).length }, "Published a route table");
+    drains.published(published.version);
+    for (const { member } of members.values()) member.send(published, changes);
+    log.debug({ version: published.version, hosts: published.hosts.size }, "Published a route table");
+    for (const follower of followers) follower(changes);
     changed();
   };
   const touch = () => {
@@ -139,37 +147,43 @@ export function createPublisher(options: PublisherOptions): Publisher {
       touch();
     },
     started: () => startedAt !== undefined,
-    table: () => published,
+    table: () => tableOf(published),
+    follow(listener) {
+      followers.add(listener);
+      return () => followers.delete(listener);
+    },
     assign(assignment) {
-      const known = assignments.get(assignment.route);
+      const known = compiler.assignment(assignment.route);
       const version = assignedIn.get(assignment.route);
       if (version !== undefined && same(known, assignment)) return version;
       touch();
-      assignments.set(assignment.route, structuredClone(assignment));
+      compiler.setAssignment(assignment.route, structuredClone(assignment));
       assignedIn.set(assignment.route, nextVersion());
       return nextVersion();
     },
     unassign(route) {
       assignedIn.delete(route);
-      if (assignments.delete(route)) touch();
+      if (compiler.assignment(route) !== undefined) {
+        compiler.setAssignment(route, undefined);
+        touch();
+      }
       return nextVersion();
     },
     setRevision(revision) {
-      if (same(revisions.get(revision.revision), revision)) return;
-      revisions.set(revision.revision, { ...revision });
+      if (same(compiler.limits(revision.revision), revision)) return;
+      compiler.setLimits(revision.revision, { ...revision });
       touch();
     },
     removeRevision(revision) {
-      instances.delete(revision);
-      if (revisions.delete(revision)) touch();
+      compiler.setInstances(revision, undefined);
+      if (compiler.limits(revision) === undefined) return;
+      compiler.setLimits(revision, undefined);
+      touch();
     },
     setInstances(revision, state) {
-      if (state === undefined) {
-        if (instances.delete(revision)) touch();
-        return;
-      }
-      if (same(instances.get(revision), state)) return;
-      instances.set(revision, structuredClone(state));
+      const known = compiler.instances(revision);
+      if (state === known || same(known, state)) return;
+      compiler.setInstances(revision, structuredClone(state));
       touch();
     },
     confirmed,
@@ -184,13 +198,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
           { member: member.id, serving: report.serving },
           "A gateway is ahead of this control; skipping versions",
         );
-        published = { ...published, version: report.serving };
+        published.version = report.serving;
         firstVersion = report.serving + 1;
         touch();
       }
       members.set(member.id, { member, serving: report.serving, draining: new Set(report.draining) });
       log.info({ member: member.id, serving: report.serving }, "A gateway joined");
-      if (startedAt !== undefined && !dirty) member.send(published);
+      if (startedAt !== undefined && !dirty) member.send(published, undefined);
       changed();
     },
     removeMember: forget,
@@ -208,7 +222,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     instanceDrained(id, instance) {
       if (members.get(id)?.draining.delete(instance) === true) changed();
     },
-    drained: (instance, maxMs) => drains.wait(instance, published, maxMs),
+    drained: (instance, maxMs) => drains.wait(instance, published.version, maxMs),
     members: () =>
       [...members.values()].map(({ member, serving, draining }) => ({
         id: member.id,
@@ -216,9 +230,4 @@ export function createPublisher(options: PublisherOptions): Publisher {
         draining: [...draining],
       })),
   };
-}
-
-/** Whether two plain values say the same; keys in the same order, as their makers write them. */
-function same(a: unknown, b: unknown): boolean {
-  return a !== undefined && JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,8 +1,9 @@
 import type { Affinity, RequestTest } from "./traffic.ts";
 
 /**
- * The route table: everything that a gateway knows. Plain JSON, immutable, swapped whole, acknowledged by version, kept in one
- * file from which a gateway starts when control is away. It holds hosts, splits, revisions, instance addresses and limits: no API objects.
+ * The route table: everything that a gateway knows. Plain JSON, its entries immutable, acknowledged by version, kept in one file from which a
+ * gateway starts when control is away. It holds hosts, splits, revisions, instance addresses and limits: no API objects. From version to version
+ * a gateway is told the differences (changes.ts), or the whole.
  */
 export interface RouteTable {
   /** Grows with every table of this installation, also over restarts of control. */
@@ -45,3 +46,18 @@ export interface RevisionEntry {
 
 /** An empty table, for a gateway that was never told anything. */
 export const emptyTable: RouteTable = { version: 0, hosts: {}, revisions: {} };
+
+/** The same table as maps: what is worked on, as a name may be one that objects have already (`__proto__`). */
+export interface TableMaps {
+  version: number;
+  hosts: ReadonlyMap<string, HostEntry>;
+  revisions: ReadonlyMap<string, RevisionEntry>;
+}
+
+export function mapsOf({ version, hosts, revisions }: RouteTable): TableMaps {
+  return { version, hosts: new Map(Object.entries(hosts)), revisions: new Map(Object.entries(revisions)) };
+}
+
+export function tableOf({ version, hosts, revisions }: TableMaps): RouteTable {
+  return { version, hosts: Object.fromEntries(hosts), revisions: Object.fromEntries(revisions) };
+}

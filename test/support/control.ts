@@ -14,7 +14,7 @@ import { silentLog } from "../../src/lib/log.ts";
 import { startControllers } from "../../src/reconcilers/start.ts";
 import { createGuardCounts } from "../../src/routing/guard-counts.ts";
 import { createPublisher, type Publisher } from "../../src/routing/publisher.ts";
-import type { RouteTable } from "../../src/routing/table.ts";
+import type { TableMaps } from "../../src/routing/table.ts";
 import { ImageError, type ImagesPort } from "../../src/runtime/images.ts";
 import { openSourceStore } from "../../src/runtime/source-store.ts";
 import type {
@@ -126,7 +126,7 @@ function stateOf(key: WorkloadKey, spec: InstanceSpec, count: number): WorkloadS
 function publisherWithGateway(): Publisher {
   const publisher = createPublisher({ clock: systemClock, log: silentLog, startVersion: 1 });
   const id = "gateway";
-  const send = ({ version }: RouteTable) => setImmediate(() => publisher.ack(id, version, []));
+  const send = ({ version }: TableMaps) => setImmediate(() => publisher.ack(id, version, []));
   publisher.addMember({ id, send }, { serving: 0, draining: [] });
   publisher.start();
   return publisher;

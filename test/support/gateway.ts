@@ -20,7 +20,8 @@ import { silentLog } from "../../src/lib/log.ts";
 import { type CertificateFeed, createFeed } from "../../src/platform/certificates/feed.ts";
 import { createLinkServer, type LinkServer } from "../../src/platform/control/link-server.ts";
 import type { Outcome, RevisionLoad } from "../../src/routing/link.ts";
-import type { RevisionEntry, RouteTable } from "../../src/routing/table.ts";
+import { type Changes, differences } from "../../src/routing/changes.ts";
+import { emptyTable, mapsOf, type RevisionEntry, type RouteTable, type TableMaps } from "../../src/routing/table.ts";
 
 /** A socket that is bound but doesn't accept: what the supervisor holds. */
 export interface BoundSocket {
@@ -201,14 +202,14 @@ async function run(options: GatewayOptions, sockets: number[]): Promise<RunningG
 
 async function createControl(path: string, nextVersion: () => number): Promise<FakeControl> {
   const members: FakeControl["members"] = new Map();
-  const senders = new Map<string, (table: RouteTable) => void>();
+  const senders = new Map<string, (table: TableMaps, changes: Changes) => void>();
   const hung: FakeControl["hung"] = [];
   const demands: string[] = [];
   const loads: FakeControl["loads"] = [];
   const outcomes: Outcome[] = [];
   const seen: FakeControl["seen"] = [];
   const drained: string[] = [];
-  let table: RouteTable | undefined;
+  let table: TableMaps | undefined;
   const feed = createFeed({ startVersion: Date.now(), ticketKeys: randomBytes(48).toString("base64") });
   feed.start();
   const link = await createLinkServer({
@@ -225,8 +226,8 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
       started: () => table !== undefined,
       addMember(member, report) {
         members.set(member.id, { serving: report.serving, draining: new Set(report.draining) });
-        senders.set(member.id, (sent) => member.send(sent));
-        if (table !== undefined) member.send(table);
+        senders.set(member.id, (sent, changes) => member.send(sent, changes));
+        if (table !== undefined) member.send(table, undefined);
       },
       removeMember: (id) => void members.delete(id),
       leaseExpired: (id) => void members.delete(id),
@@ -238,9 +239,11 @@ async function createControl(path: string, nextVersion: () => number): Promise<F
     },
   });
   const publish = (content: Omit<RouteTable, "version">): number => {
-    table = { version: nextVersion(), ...content };
-    for (const send of senders.values()) send(table);
-    return table.version;
+    const next = mapsOf({ version: nextVersion(), ...content });
+    const changes = differences(table ?? mapsOf(emptyTable), next);
+    table = next;
+    for (const send of senders.values()) send(next, changes);
+    return next.version;
   };
   return {
     link,

@@ -20,7 +20,7 @@ import { connectWorkloads } from "../../src/platform/control/traffic.ts";
 import { type Controllers, type ControllersOptions, startControllers } from "../../src/reconcilers/start.ts";
 import { type GuardCounts, createGuardCounts } from "../../src/routing/guard-counts.ts";
 import { type Publisher, createPublisher } from "../../src/routing/publisher.ts";
-import type { RouteTable } from "../../src/routing/table.ts";
+import { type RouteTable, type TableMaps, tableOf } from "../../src/routing/table.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
 import { type PlayedBuilds, playBuilds } from "./played-builds.ts";
 import { type PlayedImages, type PlayedWorkloads, playImages, playWorkloads } from "./ports.ts";
@@ -96,8 +96,8 @@ export async function startWorld(
     gateway.confirm = () => link.ack("gateway", gateway.table?.version ?? 0, []);
     const member = {
       id: "gateway",
-      send(table: RouteTable) {
-        gateway.table = table;
+      send(table: TableMaps) {
+        gateway.table = tableOf(table);
         if (!gateway.holds) setImmediate(() => gateway.confirm());
       },
     };

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { internalNames, urlMaker } from "./addresses.ts";
+import { isInternalName, urlMaker } from "./addresses.ts";
 
 const host = "my-service.default.mydomain.com";
 
@@ -13,16 +13,14 @@ it.each([
   expect(urlMaker(config)(host)).toBe(url);
 });
 
-it("internalNames() has what instances call a Route by, and no domain, whatever it looks like", () => {
-  const entry = (route: string) => ({ route, targets: [] });
-  const hosts = {
-    [host]: entry("default/my-service"),
-    "my-service.default": entry("default/my-service"),
-    "next.my-service.default": entry("default/my-service"),
-    "other.default": entry("default/my-service"),
-    "api.example.com": entry("default/my-service"),
-    "*.example.com": entry("default/my-service"),
-    "xmy-service.default": entry("default/my-service"),
-  };
-  expect(internalNames({ hosts })).toEqual(["my-service.default", "next.my-service.default"]);
+it.each([
+  [host, false],
+  ["my-service.default", true],
+  ["next.my-service.default", true],
+  ["other.default", false],
+  ["api.example.com", false],
+  ["*.example.com", false],
+  ["xmy-service.default", false],
+])("isInternalName(%s) says whether instances call default/my-service by it", (name, is) => {
+  expect(isInternalName(name, { route: "default/my-service" })).toBe(is);
 });

@@ -1,6 +1,6 @@
 /** How Routes are called: by clients, and by instances. */
 import { parseHostPort } from "../../lib/listening-socket.ts";
-import type { RouteTable } from "../../routing/table.ts";
+import type { HostEntry } from "../../routing/table.ts";
 import { httpsAddress, type PlatformConfig } from "../config.ts";
 
 /** What a client calls for a host. */
@@ -12,13 +12,11 @@ export function urlMaker(config: Pick<PlatformConfig, "http" | "https">): (host:
 }
 
 /**
- * The names that instances call Routes by, `{route}.{namespace}` and what is below. Not domains: whoever may write a Route could else lead the
+ * Whether instances call a Route by this host: `{route}.{namespace}` and what is below. Not domains: whoever may write a Route could else lead the
  * instances of all others astray.
  */
-export function internalNames({ hosts }: Pick<RouteTable, "hosts">): string[] {
-  return Object.entries(hosts).flatMap(([host, { route }]) => {
-    const [namespace = "", name = ""] = route.split("/");
-    const own = `${name}.${namespace}`;
-    return host === own || host.endsWith(`.${own}`) ? [host] : [];
-  });
+export function isInternalName(host: string, { route }: Pick<HostEntry, "route">): boolean {
+  const [namespace = "", name = ""] = route.split("/");
+  const own = `${name}.${namespace}`;
+  return host === own || host.endsWith(`.${own}`);
 }

@@ -38,10 +38,11 @@ import { servingNames } from "../user-kubeconfig.ts";
 import { openSourceStore } from "../../runtime/source-store.ts";
 import { watchColdStarts } from "./cold-starts.ts";
 import { startImageHousekeeping } from "./image-housekeeping.ts";
+import { followDnsNames } from "./dns-names.ts";
 import { createLinkServer } from "./link-server.ts";
 import { createMetrics } from "./metrics.ts";
 import { podLogs } from "./pod-logs.ts";
-import { internalNames, urlMaker } from "./addresses.ts";
+import { urlMaker } from "./addresses.ts";
 import { podView } from "./pods.ts";
 import { refuseReservedDomains } from "./reserved-domains.ts";
 import { startSourceHousekeeping } from "./source-housekeeping.ts";
@@ -174,11 +175,10 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
   await controllers.synced;
   certificates?.start();
   publisher.start();
-  const unsubscribeDns = publisher.subscribe(() => {
-    const names = internalNames(publisher.table());
-    publishDnsNames({ dataDir: config.dataDir, gateway: network.gateway }, names).catch((error: unknown) =>
-      log.warn({ error }, "names for the instances' DNS server can't be published"),
-    );
+  const unsubscribeDns = followDnsNames({
+    publisher,
+    publish: (names) => publishDnsNames({ dataDir: config.dataDir, gateway: network.gateway }, names),
+    log,
   });
 
   const server = await createApiServer({

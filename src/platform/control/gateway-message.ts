@@ -14,6 +14,7 @@ export function parseGatewayMessage(line: string): GatewayMessage | undefined {
         pid: count(m, "pid"),
         serving: count(m, "serving"),
         draining: texts(m, "draining"),
+        changes: m["changes"] === true,
       };
     case "ack":
       return { type: "ack", version: count(m, "version"), draining: texts(m, "draining") };

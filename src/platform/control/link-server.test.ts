@@ -6,7 +6,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { manualClock, type ManualClock } from "../../../test/support/manual-clock.ts";
 import { readLines, writeLine } from "../../gateway/lines.ts";
 import { silentLog } from "../../lib/log.ts";
-import { emptyTable, type RouteTable } from "../../routing/table.ts";
+import type { Changes } from "../../routing/changes.ts";
+import { emptyTable, mapsOf, type RouteTable } from "../../routing/table.ts";
 import { createLinkServer, type LinkServer } from "./link-server.ts";
 
 let dir: string;
@@ -15,7 +16,7 @@ let clock: ManualClock;
 let server: LinkServer;
 let said: string[];
 let started: boolean;
-let send: Map<string, (table: RouteTable) => void>;
+let send: Map<string, (table: RouteTable, changes?: Changes) => void>;
 const sockets: Socket[] = [];
 
 beforeEach(async () => {
@@ -38,7 +39,7 @@ beforeEach(async () => {
       started: () => started,
       addMember(member, { serving, draining }) {
         said.push(`add ${member.id} ${serving} ${draining.join()}`);
-        send.set(member.id, (table) => member.send(table));
+        send.set(member.id, (table, changes) => member.send(mapsOf(table), changes));
       },
       removeMember: (id) => said.push(`remove ${id}`),
       leaseExpired: (id) => said.push(`expired ${id}`),

@@ -4,14 +4,14 @@
  */
 import { chmod, chown, readFile, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
-import { readLines, writeLine } from "../../gateway/lines.ts";
+import { readLines } from "../../gateway/lines.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { type ControlMessage, type GatewayMessage, leaseMs, type Outcome } from "../../routing/link.ts";
+import { type GatewayMessage, leaseMs, type Outcome } from "../../routing/link.ts";
 import type { CertificateUpdate } from "../../routing/certificates.ts";
 import type { Publisher } from "../../routing/publisher.ts";
-import type { RouteTable } from "../../routing/table.ts";
 import { parseGatewayMessage } from "./gateway-message.ts";
+import { TableSender } from "./table-sender.ts";
 
 /** How often it is looked whether the process of a gateway without connection still is. */
 const lookMs = 100;
@@ -53,10 +53,13 @@ export interface LinkServer {
   close(): Promise<void>;
 }
 
+type Hello = Extract<GatewayMessage, { type: "hello" }>;
+
 interface Gateway {
   id: string;
   pid: number;
   socket: Socket | undefined;
+  sender: TableSender;
   cancelLease: () => void;
 }
 
@@ -93,31 +96,30 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       log.info({ gateway: gateway.id }, "Gateway ended");
     });
   };
-  const join = (socket: Socket, id: string, pid: number): Gateway => {
+  const join = (socket: Socket, { gateway: id, pid, changes = false }: Hello): Gateway => {
     const known = gateways.get(id);
     known?.cancelLease();
     if (known?.socket !== socket) known?.socket?.destroy();
-    const gateway: Gateway = { id, pid, socket, cancelLease: () => {} };
+    const gateway: Gateway = { id, pid, socket, sender: new TableSender(socket, changes), cancelLease: () => {} };
     gateways.set(id, gateway);
     return gateway;
   };
 
   const server = createServer((socket) => {
-    const sendTable = tableSender(socket);
     let gateway: Gateway | undefined;
     sockets.add(socket);
     readLines(socket, (line) => {
       const message = parseGatewayMessage(line);
       if (message === undefined) return;
       if (message.type === "hello") {
-        gateway = join(socket, message.gateway, message.pid);
+        if (gateway !== undefined) throw new Error('Cannot take "hello" twice on one connection');
+        gateway = join(socket, message);
         renew(gateway);
+        const { id, sender } = gateway;
         // First, so that a host is in no table before its certificate, where there is one.
-        options.certificates?.join(gateway.id, (update) =>
-          writeLine(socket, { type: "certificates", update } satisfies ControlMessage),
-        );
-        publisher.addMember({ id: gateway.id, send: sendTable }, message);
-        if (!publisher.started()) writeLine(socket, { type: "later" } satisfies ControlMessage);
+        options.certificates?.join(id, (update) => sender.say({ type: "certificates", update }));
+        publisher.addMember({ id, send: (table, changes) => sender.send(table, changes) }, message);
+        if (!publisher.started()) sender.say({ type: "later" });
         return;
       }
       if (gateway === undefined) throw new Error(`Cannot take "${message.type}" before "hello"`);
@@ -148,9 +150,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
   if (options.owner !== undefined) await chown(path, options.owner, options.owner);
   return {
     shed(maxConnectionAgeMs) {
-      for (const { socket } of gateways.values()) {
-        if (socket !== undefined) writeLine(socket, { type: "shed", maxConnectionAgeMs } satisfies ControlMessage);
-      }
+      for (const { sender } of gateways.values()) sender.say({ type: "shed", maxConnectionAgeMs });
     },
     gateways: () => [...gateways.values()].map(({ id, pid, socket }) => ({ id, pid, connected: socket !== undefined })),
     async close() {
@@ -161,22 +161,6 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       await ended;
     },
   };
-}
-
-/** Sends tables over one connection; where the gateway is slow to read, only the newest waits. */
-function tableSender(socket: Socket): (table: RouteTable) => void {
-  let waiting: RouteTable | undefined;
-  const send = (table: RouteTable): void => {
-    if (socket.destroyed) return;
-    if (socket.writableNeedDrain) waiting = table;
-    else writeLine(socket, { type: "table", table } satisfies ControlMessage);
-  };
-  socket.on("drain", () => {
-    const table = waiting;
-    waiting = undefined;
-    if (table !== undefined) send(table);
-  });
-  return send;
 }
 
 async function listen(server: Server, path: string): Promise<void> {
