@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkTable } from "./check-table.ts";
+import { checkChange, checkTable } from "./check-table.ts";
 
 const good = {
   version: 3,
@@ -84,4 +84,45 @@ test("checkTable() refuses an instance that stands twice", () => {
 
 test.each([null, 1, "x", [], {}])("checkTable() refuses %j", (value) => {
   expect(() => checkTable(value)).toThrow("Cannot use the route table");
+});
+
+/** The table as a change of nothing. */
+const asChange = ({ version, hosts, revisions }: typeof good) => ({
+  type: "change",
+  from: 1,
+  version,
+  hosts: Object.entries(hosts),
+  revisions: Object.entries(revisions),
+});
+
+test("checkChange() takes good entries, and names that have gone", () => {
+  const change = { ...asChange(structuredClone(good)), hosts: [["gone", null]] };
+  expect(checkChange(change)).toEqual(change);
+});
+
+test("checkChange() refuses what checkTable() refuses of an entry", () => {
+  const bad = bend("hosts/a.b/targets/0/percent", 99) as typeof good;
+  expect(() => checkChange(asChange(bad))).toThrow("percents that total 100, not 99");
+  const instance = bend("revisions/b~a-1/instances/0/port", 0) as typeof good;
+  expect(() => checkChange(asChange(instance))).toThrow("port must be a port");
+});
+
+test.each([
+  [{ from: -1 }, "from must be a whole number"],
+  [{ version: "3" }, "version must be a whole number"],
+  [{ hosts: {} }, "hosts must be a list"],
+  [{ hosts: [1] }, "hosts[0] must be a list"],
+  [{ hosts: [[1, null]] }, "hosts[0] must be a name of its own and an entry"],
+  [{ revisions: [["a"]] }, 'revisions["a"] must be an object'],
+  [
+    {
+      revisions: [
+        ["a", null],
+        ["a", null],
+      ],
+    },
+    "revisions[1] must be a name of its own",
+  ],
+])("checkChange() refuses %j", (more, sentence) => {
+  expect(() => checkChange({ ...asChange(good), ...more })).toThrow(sentence);
 });

@@ -204,7 +204,9 @@ export class Hub {
     this.#pending = { version, missing: 1 + (serving ? this.#options.threads : 0) };
     if (serving) this.#tellAll({ type: "table", table: updateOf(version, numbered) });
     // What a gateway that is about to go was told last need not be the newest.
-    const kept = this.#draining ? Promise.resolve() : this.#options.save(from === undefined ? undefined : changeOf(from, version, changes), this.#newest);
+    const kept = this.#draining
+      ? Promise.resolve()
+      : this.#options.save(from === undefined ? undefined : changeOf(from, version, changes), this.#newest);
     void kept.then(() => this.#hasIt(version));
   }
 

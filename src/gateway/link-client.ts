@@ -75,6 +75,11 @@ export class LinkClient {
     if (this.#socket !== undefined) writeLine(this.#socket, message);
   }
 
+  /** Ends the connection; the next one begins with hello. */
+  drop(): void {
+    this.#socket?.destroy();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#socket?.destroy();

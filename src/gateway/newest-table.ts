@@ -33,7 +33,9 @@ export class NewestTable {
   change(change: TableChange): Changes {
     const { from, version } = change;
     if (from !== this.#version || version <= from) {
-      throw new Error(`Cannot change version ${this.#version} of the route table by a change from ${from} to ${version}`);
+      throw new Error(
+        `Cannot change version ${this.#version} of the route table by a change from ${from} to ${version}`,
+      );
     }
     const changes = changesOf(change);
     this.#check(changes);
@@ -59,7 +61,8 @@ export class NewestTable {
     for (const name of changes.revisions.keys()) {
       for (const { id } of this.revisions.get(name)?.instances ?? []) this.#places.delete(id);
     }
-    for (const [name, entry] of changes.revisions) for (const { id } of entry?.instances ?? []) this.#places.set(id, name);
+    for (const [name, entry] of changes.revisions)
+      for (const { id } of entry?.instances ?? []) this.#places.set(id, name);
     applyChanges(this, changes);
     this.#version = version;
   }

@@ -1,71 +1,15 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it } from "vitest";
+import { tableStep } from "../../test/support/table-steps.ts";
 import { applyChanges, differences } from "./changes.ts";
 import { compile, type RevisionInstances } from "./compile.ts";
 import { Compiler } from "./compiler.ts";
 import { emptyTable, mapsOf, tableOf } from "./table.ts";
 import type { RevisionTraffic, RouteAssignment } from "./traffic.ts";
 
-// Few names, so that Routes claim each other's hosts and lead to the same Revisions.
-const name = fc.constantFrom("a", "b", "c");
-const host = fc.constantFrom("one", "TWO", "two", "*.three", "four", "__proto__");
-const hosts = fc.array(host, { maxLength: 3 });
-const targets = fc
-  .uniqueArray(name, { maxLength: 2 })
-  .map((names) => names.map((revision) => ({ revision, percent: 100 / names.length })));
-const assignment: fc.Arbitrary<RouteAssignment> = fc.record(
-  {
-    route: fc.tuple(fc.constantFrom("x", "y"), name).map((parts) => parts.join("/")),
-    hosts,
-    domains: hosts,
-    targets,
-    named: fc.array(fc.record({ host, revision: name }), { maxLength: 2 }),
-    match: fc.array(
-      name.map((revision) => ({ revision, tests: [{ cookie: "c", exact: "1" }] })),
-      { maxLength: 1 },
-    ),
-    guard: fc.constant({ slowMs: 0 }),
-  },
-  { requiredKeys: ["route", "hosts", "targets", "named"] },
-);
-const revision = fc.tuple(fc.constantFrom("x", "y"), name).map((parts) => parts.join("/"));
-const problem = fc.record({ reason: fc.constantFrom("R", "S"), message: fc.constant("m") });
-const limits = fc.record(
-  {
-    configuration: fc.constant("x/c"),
-    protocol: fc.constantFrom("http1" as const, "h2c" as const),
-    concurrency: fc.constantFrom(0, 1),
-    timeoutMs: fc.constant(1),
-    problem,
-  },
-  { requiredKeys: ["configuration", "protocol", "concurrency", "timeoutMs"] },
-);
-const instances = fc.record(
-  {
-    instances: fc
-      .uniqueArray(fc.constantFrom("i", "j", "k"), { maxLength: 2 })
-      .map((ids) => ids.map((id) => ({ id, host: "h", port: 1 }))),
-    problem,
-  },
-  { requiredKeys: ["instances"] },
-);
-type Step =
-  | { do: "assign"; assignment: RouteAssignment }
-  | { do: "unassign"; route: string }
-  | { do: "limit"; revision: string; limits: Omit<RevisionTraffic, "revision"> | undefined }
-  | { do: "place"; revision: string; instances: RevisionInstances | undefined }
-  | { do: "take" };
-const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: fc.constant("assign" as const), assignment }),
-  fc.record({ do: fc.constant("unassign" as const), route: revision }),
-  fc.record({ do: fc.constant("limit" as const), revision, limits: fc.option(limits, { nil: undefined }) }),
-  fc.record({ do: fc.constant("place" as const), revision, instances: fc.option(instances, { nil: undefined }) }),
-  fc.record({ do: fc.constant("take" as const) }),
-);
-
 it("Compiler holds after any steps what compile() makes of everything, and says exactly what differs", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    fc.property(fc.array(tableStep, { maxLength: 40 }), (steps) => {
       const compiler = new Compiler();
       const input = {
         version: 0,

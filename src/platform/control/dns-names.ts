@@ -6,7 +6,7 @@ import { isInternalName } from "./addresses.ts";
 export interface DnsNamesOptions {
   publisher: Pick<Publisher, "follow">;
   /** Makes these the names. Takes as long as there are many. */
-  publish(names: string[]): Promise<void>;
+  publish: (names: string[]) => Promise<void>;
   log: Log;
 }
 
@@ -24,17 +24,17 @@ export function followDnsNames({ publisher, publish, log }: DnsNamesOptions): ()
     publishing = true;
     stale = false;
     publish([...names]).then(
-        () => {
-          publishing = false;
-          go();
-        },
-        (error: unknown) => {
-          log.warn({ error }, "names for the instances' DNS server can't be published");
-          // Again with the next table: at once, it would fail again.
-          publishing = false;
-          stale = true;
-        },
-      );
+      () => {
+        publishing = false;
+        go();
+      },
+      (error: unknown) => {
+        log.warn({ error }, "names for the instances' DNS server can't be published");
+        // Again with the next table: at once, it would fail again.
+        publishing = false;
+        stale = true;
+      },
+    );
   };
   return publisher.follow(({ hosts }) => {
     for (const [host, entry] of hosts) {
