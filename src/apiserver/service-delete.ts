@@ -73,7 +73,7 @@ async function deleteAuthorized(
   for (let attempt = 1; ; attempt += 1) {
     const stored = findEntry(core, target);
     checkPreconditions(target, stored.value, options);
-    checkDeletable(kind, name);
+    checkDeletable(kind, name, core.standing);
     await core.admit({ operation: "delete", kind, user: context.user, object: stored.value });
     const object = marked(core, target, { object: stored.value, options });
     const held = (object.metadata.finalizers ?? []).length > 0 || (isNamespace(kind) && holdsContent(object));

@@ -48,8 +48,9 @@ export function holdsContent(object: KubeObject): boolean {
   return (spec?.finalizers ?? []).length > 0;
 }
 
-export function checkDeletable(kind: Kind, name: string): void {
-  if (isNamespace(kind) && standingNamespaces.includes(name)) {
+/** Refuses to delete a namespace that stands. */
+export function checkDeletable(kind: Kind, name: string, standing: readonly string[]): void {
+  if (isNamespace(kind) && standing.includes(name)) {
     throw forbidden(kind, name, { why: "this namespace may not be deleted" });
   }
 }

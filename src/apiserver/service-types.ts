@@ -43,6 +43,8 @@ export interface ApiServiceOptions {
   virtual?: readonly VirtualKind[];
   /** Whether objects tell who made and changed them, and only the platform makes Revisions. Absent: so it is. */
   ownership?: boolean;
+  /** Namespaces that can't be deleted. Absent: those of an Elafros of its own. */
+  standing?: readonly string[];
   /** Refuses an object by rejecting with an ApiError; also runs on dry runs. */
   admit?: (admission: Admission) => Promise<void>;
 }
@@ -62,6 +64,7 @@ export interface ServiceCore {
   log: Log;
   authorize: Authorize;
   ownership: boolean;
+  standing: readonly string[];
   admit: (admission: Admission) => Promise<void>;
   source(kind: Kind): Source;
   isVirtual(kind: Kind): boolean;

@@ -13,6 +13,7 @@ import type { ApiService } from "../api/meta/service.ts";
 import { createObject } from "./service-create.ts";
 import { deleteObject, deleteObjects } from "./service-delete.ts";
 import { resourceOf } from "./service-names.ts";
+import { standingNamespaces } from "./service-namespaces.ts";
 import { patchObject } from "./service-patch.ts";
 import { getObject, listObjects } from "./service-read.ts";
 import type { ApiServiceOptions, ServiceCore, Source } from "./service-types.ts";
@@ -45,6 +46,7 @@ function createCore({
   authorize,
   virtual = [],
   ownership = true,
+  standing = standingNamespaces,
   admit,
 }: ApiServiceOptions): ServiceCore {
   const virtualSources = new Map<string, Source>(
@@ -57,6 +59,7 @@ function createCore({
     log,
     authorize,
     ownership,
+    standing,
     admit: admit ?? (() => Promise.resolve()),
     source: (kind: Kind) => {
       const name = resourceOf(kind);

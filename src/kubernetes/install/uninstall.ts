@@ -91,15 +91,17 @@ export async function uninstall(
     how.steps.done("Deleting services");
   }
   how.steps.start("Removing Elafros");
-  const removed: Manifest[] = [];
+  const removed: { manifest: Manifest; uid: string | undefined }[] = [];
   for (const manifest of all.toReversed()) {
     const stored = await find(client, manifest);
     if (stored === undefined || !isOurs(stored)) continue;
     await remove(client, kindOf(manifest), stored);
-    removed.push(manifest);
+    removed.push({ manifest, uid: stored.metadata.uid });
   }
   // Controllers may have held one again until they ended.
   if (how.deleteServices) await release(client);
-  for (const manifest of removed) await until({ client, clock }, manifest, goneState, goneMs);
+  for (const { manifest, uid } of removed) {
+    await until({ client, clock }, manifest, (stored) => goneState(stored, uid), goneMs);
+  }
   how.steps.done("Removing Elafros");
 }

@@ -77,10 +77,12 @@ describe("definitionState()", () => {
 });
 
 test("goneState() says what keeps an object", () => {
-  expect(goneState(undefined)).toBe("there");
-  expect(goneState(stored({}))).toEqual({ waiting: "it is being deleted" });
-  const held = stored({}, { metadata: { name: "a", finalizers: ["a.example/b"] } });
-  expect(goneState(held)).toEqual({ waiting: "a.example/b keep it" });
+  expect(goneState(undefined, "1")).toBe("there");
+  const one = { name: "a", uid: "1" };
+  expect(goneState(stored({}, { metadata: one }), "1")).toEqual({ waiting: "it is being deleted" });
+  expect(goneState(stored({}, { metadata: one }), "2")).toBe("there");
+  const held = stored({}, { metadata: { ...one, finalizers: ["a.example/b"] } });
+  expect(goneState(held, "1")).toEqual({ waiting: "a.example/b keep it" });
 });
 
 test("only what has the installation's label is ours", () => {

@@ -82,9 +82,9 @@ export function rolloutState(stored: Stored | undefined): State {
   return "there";
 }
 
-/** Whether an object is gone. */
-export function goneState(stored: Stored | undefined): State {
-  if (stored === undefined) return "there";
+/** Whether the object with the uid is gone: another of its name is another. */
+export function goneState(stored: Stored | undefined, uid: string | undefined): State {
+  if (stored === undefined || stored.metadata.uid !== uid) return "there";
   const { finalizers = [] } = stored.metadata;
   return { waiting: finalizers.length === 0 ? "it is being deleted" : `${finalizers.join(", ")} keep it` };
 }

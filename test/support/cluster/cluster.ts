@@ -78,7 +78,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const kinds: Kind[] = [...builtInKinds];
   const owners = new FieldOwners();
   const authorizer = createAuthorizer({ kinds, clock, log });
-  const base = { store, kinds, clock, log, ownership: false };
+  const base = { store, kinds, clock, log, ownership: false, standing: ["default"] };
   const admit = async (admission: Parameters<typeof authorizer.admit>[0]): Promise<void> => {
     await authorizer.admit(admission);
     checkQuota(store, admission);
