@@ -1,5 +1,6 @@
 /** HTTPS at a real gateway: suites, names, sessions, certificates that change, gateways that replace each other, redirections. */
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import http from "node:http";
 import http2 from "node:http2";
@@ -7,6 +8,7 @@ import https from "node:https";
 import { join } from "node:path";
 import tls from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
 import { systemClock } from "../../src/lib/clock.ts";
 import { type Authority, openAuthority } from "../../src/platform/certificates/authority.ts";
 import {
@@ -185,6 +187,26 @@ test("HTTP/2 is served to who asks for it, on one connection for many requests",
   expect(new Set(answers.map((headers) => headers[":status"]))).toEqual(new Set([200]));
   expect(answers[0]?.["app-saw"]).toMatch(/^https .*proto=https$/);
   session.close();
+});
+
+test("a WebSocket by HTTP/1.1 passes over TLS", async () => {
+  const sockets = new WebSocketServer({ server: app.server });
+  sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(data as Buffer)));
+  // `servername` is an option of Node's TLS, and not among those that the types of `ws` have.
+  const options: WebSocket.ClientOptions & tls.ConnectionOptions = {
+    servername: host,
+    ca: authority.cert,
+    headers: { host },
+  };
+  const client = new WebSocket(`wss://127.0.0.1:${bench.tlsPort}/`, options);
+  await once(client, "open");
+  const back = once(client, "message");
+  client.send(Buffer.alloc(500_000, 1));
+  expect((await back)[0]).toEqual(Buffer.alloc(500_000, 1));
+  const closed = once(client, "close");
+  client.close(4000, "done");
+  expect(await closed).toEqual([4000, Buffer.from("done")]);
+  sockets.close();
 });
 
 test("hosts below a wildcard are routed and certified, those further down aren't", async () => {
