@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { httpClient, type HttpClient } from "../../src/client/http.ts";
 import { Deployment } from "../../src/kubernetes/kinds/deployment.ts";
 import { ConfigMap } from "../../src/api/config-map.ts";
+import { isReady, type PodObject } from "../support/cluster/controllers/types.ts";
 import { type Cluster, startCluster } from "../support/cluster/cluster.ts";
 
 let cluster: Cluster;
@@ -58,6 +59,52 @@ describe("apply()", () => {
     await client.apply(Deployment, deployment(image("side", "registry.example/side:1")), { fieldManager: "side" });
     const { spec } = await client.get(Deployment, { namespace: "default", name: "a" });
     expect(spec.template.spec.containers.map(({ name }) => name)).toEqual(["c", "side"]);
+  });
+});
+
+describe("eviction", () => {
+  it("is refused where a budget has no room, and allowed once it has", async () => {
+    const at = "/api/v1/namespaces/default/pods";
+    const evict = (name: string) =>
+      client.request({
+        method: "POST",
+        path: `${at}/${name}/eviction`,
+        body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: "default" } },
+      });
+    const running = async (): Promise<string[]> => {
+      const list = JSON.parse((await client.request({ method: "GET", path: at })).text) as { items: PodObject[] };
+      return list.items
+        .filter((pod) => isReady(pod) && pod.metadata.labels?.["app"] === "b")
+        .map((pod) => pod.metadata.name);
+    };
+    const labels = { app: "b" };
+    const spec = {
+      replicas: 1,
+      selector: { matchLabels: labels },
+      template: { ...template, metadata: { labels } },
+    };
+    await client.create(Deployment, { ...deployment(spec), metadata: { name: "b", namespace: "default" } });
+    const budget = {
+      apiVersion: "policy/v1",
+      kind: "PodDisruptionBudget",
+      metadata: { name: "b" },
+      spec: { minAvailable: 1, selector: { matchLabels: labels } },
+    };
+    const budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    await client.request({ method: "POST", path: budgets, body: budget });
+    await expect.poll(running, { timeout: 20_000 }).toHaveLength(1);
+    const [first = ""] = await running();
+    const allowed = async (): Promise<string> => (await client.request({ method: "GET", path: `${budgets}/b` })).text;
+    await expect.poll(allowed, { timeout: 20_000 }).toContain('"currentHealthy":1');
+    const refused = await evict(first);
+    expect(refused.status).toBe(429);
+    expect(refused.text).toContain("The disruption budget b needs 1 healthy pods and has 1 currently");
+    const patch = { type: "merge", body: { spec: { replicas: 2 } } } as const;
+    await client.patch(Deployment, { namespace: "default", name: "b" }, patch);
+    await expect.poll(allowed, { timeout: 20_000 }).toContain('"disruptionsAllowed":1');
+    expect((await evict(first)).status).toBe(201);
+    await expect.poll(running, { timeout: 20_000 }).not.toContain(first);
+    await expect.poll(running, { timeout: 20_000 }).toHaveLength(2);
   });
 });
 

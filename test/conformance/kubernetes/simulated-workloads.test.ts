@@ -6,6 +6,7 @@ import { Namespace } from "../../../src/api/namespace.ts";
 import type { Kind } from "../../../src/api/meta/kind.ts";
 import { type Cluster, startCluster } from "../../support/cluster/cluster.ts";
 import { systemContext } from "../../support/cluster/controllers/tools.ts";
+import { ResourceQuota } from "../../support/cluster/kinds/kinds.ts";
 import { isReady, type PodObject } from "../../support/cluster/controllers/types.ts";
 import { EndpointSlice, Service } from "../../support/cluster/kinds/services.ts";
 import { Deployment, Pod, ReplicaSet } from "../../support/cluster/kinds/workloads.ts";
@@ -13,7 +14,7 @@ import { scenarios, type Step } from "./workload-scenarios.ts";
 import { type Story, type StoryEvent, storyOf } from "./workload-story.ts";
 
 const watched: readonly Kind[] = [Deployment, ReplicaSet, Pod, EndpointSlice, Event];
-const kinds = [...watched, Service];
+const kinds = [...watched, Service, ResourceQuota];
 
 function recorded(name: string): StoryEvent[] {
   const file = new URL(`../../support/recordings/workloads/${name}.jsonl`, import.meta.url);

@@ -144,7 +144,10 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "unschedulable",
     steps: [
-      { ...deploy({ container: { resources: { requests: { cpu: "1000" } } } }), until: /FailedScheduling/ },
+      {
+        ...deploy({ container: { resources: { requests: { cpu: "1000" } } } }),
+        until: /(?=.*FailedScheduling)(?=.*ReplicaSetUpdated)/,
+      },
       changeContainer({ resources: { requests: { cpu: "10m" } } }),
     ],
     differences: {
@@ -153,6 +156,23 @@ export const scenarios: readonly Scenario[] = [
       "Pods: gone Pending: ": unmarked,
     },
   },
+  {
+    name: "quota-exceeded",
+    steps: [
+      {
+        verb: "create",
+        kind: "ResourceQuota",
+        body: { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "one" }, spec: { hard: { pods: "1" } } },
+      },
+      { ...deploy({ replicas: 2 }), until: /ReplicaSetUpdated/, ready: 1 },
+      change({ replicas: 1 }),
+    ],
+    differences: {
+      'warnings: FailedCreate: Error creating: pods "POD" is forbidden: exceeded quota: one, requested: pods=1, used: pods=1, limited: pods=1':
+        "Events of ReplicaSets weren't kept of the recording",
+    },
+  },
+  { name: "delete-orphan", steps: [service, { ...deploy(), until: rolledOut }, remove("Orphan")] },
   { name: "delete-background", steps: [service, { ...deploy(), until: rolledOut }, remove("Background")] },
   { name: "delete-foreground", steps: [service, { ...deploy(), until: rolledOut }, remove("Foreground")] },
 ];

@@ -10,9 +10,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Kind } from "../../../src/api/meta/kind.ts";
+import type { KubeObject } from "../../../src/api/meta/types.ts";
 import type { ApiService } from "../../../src/api/meta/service.ts";
 import { createAuthorizer } from "../../../src/apiserver/authorizer.ts";
 import { type Housekeeping, startHousekeeping } from "../../../src/apiserver/housekeeping.ts";
+import { followStore } from "../../../src/apiserver/housekeeping-follow.ts";
 import { issueKubeconfig } from "../../../src/apiserver/kubeconfig.ts";
 import { openPki, type Pki } from "../../../src/apiserver/pki.ts";
 import { type ApiServer, createApiServer } from "../../../src/apiserver/server.ts";
@@ -96,7 +98,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   );
   const tokens = createTokens({ key: pki.tokenKey, clock, find: tokenFinder(service, kinds) });
   const tls = { ...pki.serving(), ca: pki.ca };
-  const serving = new Serving({ store, service, system, kinds, authorizer, tokens, tls, clock });
+  const serving = new Serving({ store, service, system, kinds, authorizer, tokens, tls, clock, owners });
   await serving.start();
   await authorizer.start(service);
   const faults = new FaultPlan();
@@ -156,6 +158,7 @@ interface ServingParts {
   tokens: Tokens;
   tls: { cert: string; key: string; ca: string };
   clock: Clock;
+  owners: FieldOwners;
 }
 
 /** The API server and the collector over the kinds of now: both are made anew when a definition comes or goes. */
@@ -163,6 +166,7 @@ class Serving {
   readonly #parts: ServingParts;
   readonly #servers: ApiServer[] = [];
   #housekeeping: Housekeeping | undefined;
+  #unfollow = (): void => {};
 
   constructor(parts: ServingParts) {
     this.#parts = parts;
@@ -175,11 +179,14 @@ class Serving {
   }
 
   async start(): Promise<void> {
-    const { store, system, kinds, clock, service, authorizer, tokens, tls } = this.#parts;
+    const { store, system, kinds, clock, service, authorizer, tokens, tls, owners } = this.#parts;
     const parts = { service, kinds, authorizer, tokens, tls, version: "1.26.5", clock, log: silentLog };
     const server = await createApiServer(parts);
     await this.#housekeeping?.stop();
     this.#housekeeping = await startHousekeeping({ store, kinds: [...kinds], clock, log: silentLog, service: system });
+    this.#unfollow();
+    const gone = (_: Kind, object: KubeObject): void => owners.forget(object);
+    this.#unfollow = followStore(store, [...kinds], { seen: () => {}, gone });
     this.#servers.push(server);
   }
 
@@ -191,6 +198,7 @@ class Serving {
   }
 
   async stop(): Promise<void> {
+    this.#unfollow();
     await this.#housekeeping?.stop();
     for (const server of this.#servers) await server.close(0);
   }

@@ -31,7 +31,7 @@ const Lease = define({
   fields: { spec: open() },
 });
 
-const ResourceQuota = define({
+export const ResourceQuota = define({
   kind: "ResourceQuota",
   plural: "resourcequotas",
   shortNames: ["quota"],
