@@ -135,6 +135,12 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/cluster/control.ts")).clusterControlCommand,
   },
   {
+    name: "cluster-gateway",
+    summary: "run a gateway of a cluster",
+    hidden: true,
+    load: async () => (await import("./commands/cluster/gateway.ts")).clusterGatewayCommand,
+  },
+  {
     name: "__complete",
     summary: "answer the completion scripts",
     hidden: true,

@@ -68,5 +68,7 @@ export const ports = {
 export const drainsService = "elafros-drains";
 /** The Lease of the controller that leads. */
 export const leaderLease = "elafros-controller";
+/** The ConfigMap with the certificate that controllers show to gateways, and the Secret with its key. */
+export const linkCertificate = "elafros-link";
 /** Whom a gateway's token is for: it opens the controllers' link and nothing of the API. */
 export const linkAudience = "controller.elafros.dev";

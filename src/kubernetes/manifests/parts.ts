@@ -6,6 +6,7 @@ import {
   type Part,
   labelsOf,
   leaderLease,
+  linkCertificate,
   linkAudience,
   nameOf,
   ports,
@@ -83,6 +84,12 @@ function gateway(options: InstallOptions): Manifest[] {
         {
           volume: { name: "link-token", projected: { sources: [token] } },
           mountPath: "/var/run/elafros/link",
+          readOnly: true,
+        },
+        // What controllers show to gateways; whoever leads them first makes it.
+        {
+          volume: { name: "link-ca", configMap: { name: linkCertificate, optional: true } },
+          mountPath: "/var/run/elafros/link-ca",
           readOnly: true,
         },
         // The route table that it starts with while no controller answers.

@@ -2,7 +2,6 @@
  * The controllers of a cluster. Several processes run, one of them leads by a Lease and does everything; the others wait, and answer that they live.
  * State is the cluster's: whoever leads next reads it, finds the workloads that run, and gateways say hello again.
  */
-import { createServer, type Server } from "node:http";
 import { isReason } from "../../api/meta/errors.ts";
 import { type HttpClient, httpClient } from "../../client/http.ts";
 import { inClusterConnection } from "../../client/in-cluster.ts";
@@ -18,6 +17,7 @@ import { createDrainHook } from "./drain-hook.ts";
 import { lead, type Lead } from "./lead.ts";
 import { listen } from "./listen.ts";
 import type { ClusterControlOptions } from "./options.ts";
+import { textServer } from "./text-server.ts";
 
 /** Requests to the API server in the long run, and at once: a restart lists everything, a rollout of hundreds of Revisions may take its time. */
 const limits = { perSecond: 50, burst: 200 };
@@ -141,12 +141,4 @@ function versionAfter(before: Lease | undefined, now: number): number {
 /** The address in a holder's identity. */
 function addressOf(identity: string | undefined): string | undefined {
   return /_((?:\d{1,3}\.){3}\d{1,3}:\d{1,5}|\[[0-9a-f:]+\]:\d{1,5})$/u.exec(identity ?? "")?.[1];
-}
-
-function textServer(textOf: (path: string) => string | undefined): Server {
-  return createServer((incoming, outgoing) => {
-    const text = textOf(new URL(incoming.url ?? "/", "http://controller").pathname);
-    outgoing.writeHead(text === undefined ? 404 : 200, { "content-type": "text/plain; charset=utf-8" });
-    outgoing.end(text ?? "not found\n");
-  });
 }

@@ -9,11 +9,10 @@ import { Secret } from "../../api/secret.ts";
 import type { KeyPair } from "../../apiserver/pki.ts";
 import { certificateMaker } from "../../apiserver/pki-thread.ts";
 import type { ApplyingClient } from "../../client/client.ts";
+import { linkCertificate } from "../../kubernetes/manifests/names.ts";
 import { fits } from "../../lib/certificates/inspect.ts";
 import type { Clock } from "../../lib/clock.ts";
 
-/** Of the Secret and of the ConfigMap. */
-const linkCertificateName = "elafros-link";
 /** The name in the certificate, that gateways expect whatever address they connect to. */
 export const linkServerName = "controller.elafros.dev";
 
@@ -27,7 +26,7 @@ export async function openLinkCertificate(
   namespace: string,
   clock: Clock,
 ): Promise<KeyPair> {
-  const place = { name: linkCertificateName, namespace };
+  const place = { name: linkCertificate, namespace };
   const secret = await client.get(Secret, place).catch((error: unknown) => {
     if (isReason(error, "NotFound")) return undefined;
     throw error;

@@ -1,0 +1,98 @@
+/** A gateway of a cluster: the process that serves, with sockets of its own, the tunnel to the controllers, and an answer to the kubelet. */
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import type { GatewayOptions } from "../../gateway/options.ts";
+import { ports } from "../../kubernetes/manifests/names.ts";
+import { bindSocket } from "../../lib/listening-socket.ts";
+import type { Log } from "../../lib/log.ts";
+import { version } from "../../lib/version.ts";
+import { gatewayProgram } from "../supervisor/processes.ts";
+import { linkServerName } from "./link-certificate.ts";
+import { openLinkTunnel } from "./link-tunnel.ts";
+import { listen } from "./listen.ts";
+import { textServer } from "./text-server.ts";
+
+export interface ClusterGatewayOptions {
+  /** All controllers under one name. */
+  controllers: { host: string; port: number };
+  /** Names this gateway to control. */
+  id: string;
+  /** The address to serve on. */
+  address: string;
+  /** Where the last table is kept: over a restart of this process. */
+  stateDir: string;
+  /** Where the kubelet puts the token, `token`. */
+  tokenDir: string;
+  /** Where it puts the controllers' certificate, `ca.crt`. */
+  certificateDir: string;
+}
+
+export interface ClusterGateway {
+  ports: { http: number; health: number };
+  /** The exit status, once it has ended. */
+  ended: Promise<number>;
+  /** Has it finish what it has, and end. */
+  drain(): void;
+}
+
+const firstFd = 3;
+
+/** Starts it. Resolves when the tunnel and the kubelet's port are there; it is ready once the kubelet is told so. */
+export async function startClusterGateway(
+  options: ClusterGatewayOptions,
+  deps: { log: Log; ports?: { http: number; health: number } },
+): Promise<ClusterGateway> {
+  const at = deps.ports ?? ports;
+  const link = join(options.stateDir, "link.sock");
+  const tunnel = await openLinkTunnel({
+    path: link,
+    controllers: options.controllers,
+    tokenFile: join(options.tokenDir, "token"),
+    caFile: join(options.certificateDir, "ca.crt"),
+    serverName: linkServerName,
+    log: deps.log,
+  });
+  const threads = availableParallelism();
+  const socket = bindSocket(options.address, at.http);
+  const gateway: GatewayOptions = {
+    id: options.id,
+    version,
+    threads,
+    listeners: [{ name: "http", fds: Array.from({ length: threads }, (_, thread) => firstFd + thread) }],
+    table: join(options.stateDir, "table.json"),
+    link,
+  };
+  const child = spawn(process.execPath, [gatewayProgram, JSON.stringify(gateway)], {
+    stdio: ["ignore", "pipe", "inherit", ...Array.from({ length: threads }, () => socket.fd)],
+  });
+  socket.close();
+  let [serving, draining] = [false, false];
+  // It says one line, when it serves.
+  child.stdout?.once("data", () => (serving = true));
+  child.stdout?.resume();
+  const health = await listen(
+    textServer((path) => (path === "/livez" || (path === "/readyz" && serving && !draining) ? "ok\n" : undefined)),
+    at.health,
+  );
+  const exit = new Promise<number>((resolve) => {
+    child.once("error", (error) => {
+      deps.log.error({ error }, "The gateway can't be started");
+      resolve(1);
+    });
+    child.once("exit", (status) => resolve(status ?? 1));
+  });
+  const ended = exit.then(async (status) => {
+    tunnel.close();
+    await health.close();
+    return status;
+  });
+  return {
+    ports: { http: at.http, health: health.port },
+    ended,
+    drain() {
+      draining = true;
+      child.kill("SIGTERM");
+    },
+  };
+}

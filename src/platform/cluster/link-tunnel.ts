@@ -1,0 +1,93 @@
+/**
+ * The gateway's side of the link over TLS: a socket on this machine that the gateway connects to as it does where control is its neighbour. Each of
+ * its connections goes on to the controller that leads, which is the one of them that listens, with a token in its first line.
+ */
+import { lookup } from "node:dns/promises";
+import { readFile, rm } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { connect, type TLSSocket } from "node:tls";
+import type { Log } from "../../lib/log.ts";
+
+export interface LinkTunnelOptions {
+  /** Of the socket for the gateway; what is left of an earlier one there is removed. */
+  path: string;
+  /** All controllers under one name. */
+  controllers: { host: string; port: number };
+  /** The file with this Pod's token, which the kubelet renews. */
+  tokenFile: string;
+  /** The file with the controllers' certificate. */
+  caFile: string;
+  /** The name in that certificate. */
+  serverName: string;
+  log: Log;
+}
+
+const patienceMs = 5_000;
+
+/** Resolves when the gateway may connect. */
+export async function openLinkTunnel(options: LinkTunnelOptions): Promise<Server> {
+  await rm(options.path, { force: true });
+  const server = createServer((inner) => {
+    inner.pause();
+    inner.on("error", () => inner.destroy());
+    reach(options).then(
+      (outer) => join(inner, outer),
+      (error: unknown) => {
+        options.log.debug({ error }, "No controller can be reached");
+        // The gateway comes again.
+        inner.destroy();
+      },
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ path: options.path }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  return server;
+}
+
+/** A connection to the first controller that takes one, with the token said. Files are read each time: they are replaced. */
+async function reach(options: LinkTunnelOptions): Promise<TLSSocket> {
+  const { controllers, tokenFile, caFile, serverName } = options;
+  const [token, ca, found] = await Promise.all([
+    readFile(tokenFile, "utf8"),
+    readFile(caFile, "utf8"),
+    lookup(controllers.host, { all: true }),
+  ]);
+  let failure: unknown = new Error(`"${controllers.host}" has no address`);
+  for (const { address } of found) {
+    try {
+      const socket = await secure({ host: address, port: controllers.port, ca, servername: serverName });
+      socket.write(`${token.trim()}\n`);
+      return socket;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+function secure(target: { host: string; port: number; ca: string; servername: string }): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...target, minVersion: "TLSv1.3" });
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error("it gave no answer")));
+    socket.once("error", reject);
+    socket.once("secureConnect", () => {
+      socket.off("error", reject);
+      socket.setTimeout(0);
+      socket.setKeepAlive(true, patienceMs);
+      resolve(socket);
+    });
+  });
+}
+
+function join(inner: Socket, outer: TLSSocket): void {
+  outer.on("error", () => outer.destroy());
+  outer.once("close", () => inner.destroy());
+  inner.once("close", () => outer.destroy());
+  if (inner.destroyed) outer.destroy();
+  inner.pipe(outer).pipe(inner);
+}
