@@ -4,6 +4,7 @@ import { httpClient, type HttpClient } from "../../src/client/http.ts";
 import { Deployment } from "../../src/kubernetes/kinds/deployment.ts";
 import { ConfigMap } from "../../src/api/config-map.ts";
 import { isReady, type PodObject } from "../support/cluster/controllers/types.ts";
+import { asker } from "../support/api-server.ts";
 import { type Cluster, startCluster } from "../support/cluster/cluster.ts";
 
 let cluster: Cluster;
@@ -116,6 +117,49 @@ describe("faults", () => {
     expect((await get()).status).toBe(409);
     expect((await get()).status).toBe(500);
     expect((await get()).status).toBe(200);
+  });
+
+  it("are answered with what a client needs to know", async () => {
+    const admin = await cluster.pki.issueClient({ user: "someone", groups: ["system:masters"] });
+    const ask = asker({ port: cluster.port, ca: cluster.pki.ca, admin });
+    const where = { path: /configmaps/, method: "GET" };
+    const get = () => ask("GET", "/api/v1/namespaces/default/configmaps");
+    cluster.faults.tooMany(3, where);
+    const refused = await get();
+    expect([refused.status, refused.headers["retry-after"]]).toEqual([429, "3"]);
+    cluster.faults.expired(where);
+    expect((await get()).json).toMatchObject({ code: 410, reason: "Expired" });
+    cluster.faults.slow(60, where);
+    const before = performance.now();
+    expect((await get()).status).toBe(200);
+    expect(performance.now() - before).toBeGreaterThan(55);
+    cluster.faults.broken({ ...where, times: 9 });
+    cluster.faults.clear();
+    expect((await get()).status).toBe(200);
+  });
+
+  it("let a watch stand still, while others go on", async () => {
+    const { metadata } = await client.list(ConfigMap, { namespace: "default" });
+    const abort = new AbortController();
+    const from = { namespace: "default", resourceVersion: metadata.resourceVersion, signal: abort.signal };
+    const follow = (seen: string[]): Promise<void> =>
+      (async () => {
+        for await (const { object } of client.watch(ConfigMap, from)) seen.push(object.metadata.name);
+      })().catch(() => {});
+    const still: string[] = [];
+    const going: string[] = [];
+    const first = follow(still);
+    await expect.poll(() => cluster.faults.silenceWatches()).toBe(1);
+    const second = follow(going);
+    await client.create(ConfigMap, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "seen", namespace: "default" },
+    });
+    await expect.poll(() => going).toEqual(["seen"]);
+    expect(still).toEqual([]);
+    abort.abort();
+    await Promise.all([first, second]);
   });
 
   it("end watches, so that the client begins another one", async () => {
