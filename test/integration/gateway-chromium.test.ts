@@ -9,14 +9,16 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test as always } from "vitest";
 import { WebSocketServer } from "ws";
 import { systemClock } from "../../src/lib/clock.ts";
 import { openAuthority } from "../../src/platform/certificates/authority.ts";
 import { addToDatabase, databasesOf } from "../../src/platform/trust/browsers.ts";
-import { type Page, startChromium } from "../support/chromium.ts";
+import { hasChromium, type Page, startChromium } from "../support/chromium.ts";
 import { type App, type Bench, createBench, revisionOf, startApp, until } from "../support/gateway.ts";
 
+const here = hasChromium();
+const test = always.skipIf(!here);
 const host = "web.default.localhost";
 let bench: Bench;
 let page: Page;
@@ -80,6 +82,7 @@ function sendEvents(res: ServerResponse, last: number): void {
 }
 
 beforeAll(async () => {
+  if (!here) return;
   home = await mkdtemp(join(tmpdir(), "elafros-chromium-"));
   bench = await createBench({ tls: true });
   const authority = await openAuthority(join(bench.dir, "ca"), systemClock);
@@ -119,6 +122,7 @@ beforeAll(async () => {
   await page.open(`https://${host}:${bench.tlsPort}/`);
 });
 afterAll(async () => {
+  if (!here) return;
   await page.close();
   for (const server of sockets) server.close();
   await bench.close();
