@@ -1,10 +1,11 @@
 /**
  * One HTTP exchange with an API server, over node:http(s) with kept-alive connections.
  */
-import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
 import { pipeline } from "node:stream/promises";
+import { http } from "../lib/node-http.ts";
 import { ApiError } from "../api/meta/errors.ts";
 import { systemClock } from "../lib/clock.ts";
 import { isUntrusted, unreachable } from "./http-errors.ts";
@@ -47,8 +48,8 @@ const probeAfterMs = 20_000;
 export function createTransport(connection: Connection, limits?: FlowLimits): Transport {
   const url = new URL(connection.server);
   const secure = url.protocol === "https:";
-  const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
-  const start = secure ? httpsRequest : httpRequest;
+  const agent = secure ? new HttpsAgent({ keepAlive: true }) : new http.Agent({ keepAlive: true });
+  const start = secure ? httpsRequest : http.request;
   const prefix = url.pathname.replace(/\/+$/, "");
   const inTurn = createFlow({ clock: systemClock, ...(limits === undefined ? {} : { limits }) });
   let tls = secure ? tlsOptions(connection, url) : {};

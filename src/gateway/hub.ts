@@ -174,10 +174,11 @@ export class Hub {
       case "spans":
       case "certified":
       case "look":
+      case "log":
       case "asking":
       case "want":
       case "returned":
-        // About load: reports.ts. About spans: main.ts. About certificates: certificate-hub.ts. About slots: handover.ts.
+        // About load: reports.ts. About spans and the log: run.ts. About certificates: certificate-hub.ts. About slots: handover.ts.
         break;
       case "empty":
         this.#full -= 1;

@@ -1,206 +1,12 @@
-/** The gateway process; options.ts says how it is started, hub.ts what its first thread does, core.ts what the others do. */
-import { writeFile } from "node:fs/promises";
-import { extname } from "node:path";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import { systemClock } from "../lib/clock.ts";
-import { serveHandover } from "../lib/listening-socket.ts";
-import { createLog } from "../lib/log.ts";
-import { Exporter } from "../lib/otlp/exporter.ts";
-import { emptyTable, type RouteTable } from "../routing/table.ts";
-import { CertificateHub } from "./certificate-hub.ts";
-import { Core } from "./core.ts";
-import { Handover } from "./handover.ts";
-import { Hub } from "./hub.ts";
-import { LinkClient } from "./link-client.ts";
-import { Counters, createSharedMemory } from "./memory.ts";
-import type { FromThread, ThreadData, ToThread } from "./messages.ts";
-import { type FullGatewayOptions, parseGatewayOptions, type ReadyLine } from "./options.ts";
-import { LoadReports } from "./reports.ts";
-import { readTableFile, removeLeftovers, TableFile } from "./table-file.ts";
-import { Threads } from "./threads.ts";
-
-const log = createLog("gateway");
-/** How long it waits for the next gateway that it asked for, until it asks again. */
-const nextMs = 10_000;
-/** A control that is there and doesn't say its table for as long is not waited for. */
-const firstTableMs = 2_000;
-/** How long the last spans may take on their way when it ends. */
-const lastSpansMs = 2_000;
-
-async function run(options: FullGatewayOptions): Promise<void> {
-  // Its sockets and its table are nobody else's.
-  process.umask(0o077);
-  const { id, threads } = options;
-  // The hub takes part with a core of its own, as if it were one more thread (handover.ts).
-  const memory = createSharedMemory(threads + 1);
-  const counters = new Counters(memory);
-  const workers: Worker[] = [];
-  const loaded = Promise.withResolvers<void>();
-  const file = new TableFile(options.table, log);
-  let [serving, draining] = [false, false];
-  const all = new Threads({
-    post: (thread, message) => workers[thread]?.postMessage(message),
-    receive: (thread, message) => {
-      if (message.type === "look") core.look();
-      if (message.type === "certified") certificates.fromThread(message.version);
-      if (message.type === "load") reports.fromThread(message);
-      if (message.type === "spans") exporter?.add(message.spans, message.dropped);
-      handover?.fromThread(thread, message);
-      hub.fromThread(message);
-    },
-  });
-  const toThread = (thread: number, message: ToThread): void => all.send(thread, message);
-  const core = new Core({
-    thread: threads,
-    counters,
-    clock: systemClock,
-    queueLength: options.limits.queueLength,
-    queueBytes: options.limits.queueBytes,
-    wake: (thread) => toThread(thread, { type: "look" }),
-    demand: (revision, trace) =>
-      hub.fromThread({ type: "demand", revision, ...(trace === undefined ? {} : { trace }) }),
-    idle: (instance) => hub.fromThread({ type: "idle", instance }),
-    hung: () => {},
-    gone: () => {},
-    ask: (revision) => handover?.fromThread(threads, { type: "want", revision }),
-    returned: (instance) => handover?.fromThread(threads, { type: "returned", instance }),
-  });
-  const { handover: path } = options;
-  const handover =
-    path === undefined ? undefined : new Handover(core, { path, threads, clock: systemClock, log, toThread });
-  const hub = new Hub({
-    id,
-    threads,
-    counters,
-    log,
-    change: (version, changes) => core.change(version, changes),
-    unserved: () => core.unserved(),
-    toThread,
-    toControl: (message) => link.send(message),
-    save: (change, table) => file.save(change, table),
-    loaded: () => loaded.resolve(),
-    serving: () => {
-      serving = true;
-      const line: ReadyLine = { ready: true, id, threads, table: hub.version };
-      process.stdout.write(`${JSON.stringify(line)}\n`);
-      log.info({ id, threads, version: options.version, table: hub.version }, "Serving");
-      handover?.listen();
-      reports.start();
-    },
-    empty: () => void Promise.all([file.saved(), exporter?.close(lastSpansMs)]).then(() => process.exit(0)),
-  });
-  const exporter = exporterOf(options);
-  const certificates = new CertificateHub({
-    threads,
-    path: options.certificates,
-    log,
-    tellAll: (update) => {
-      for (let thread = 0; thread < threads; thread++) toThread(thread, { type: "certificates", update });
-    },
-    confirm: (version) => link.send({ type: "certified", version }),
-  });
-  const reports = new LoadReports({
-    threads,
-    clock: systemClock,
-    toThread,
-    toControl: (message) => link.send(message),
-    spans: exporter === undefined ? undefined : () => exporter.take(),
-  });
-  const link = new LinkClient({
-    path: options.link,
-    clock: systemClock,
-    log,
-    hello: () => hub.hello(),
-    connected: () => hub.connected(),
-    away: () => hub.away(),
-    received: (message) => {
-      if (message.type === "certificates") certificates.fromControl(message.update);
-      else hub.fromControl(message);
-    },
-  });
-  for (const file of [options.table, options.certificates ?? []].flat()) {
-    removeLeftovers(file).catch((error: unknown) => log.warn({ error, file }, "Old files not removed"));
-  }
-  certificates.begin();
-  link.start();
-  systemClock.after(firstTableMs, () => hub.away());
-  const ports = connectAll(threads);
-  for (let thread = 0; thread < threads; thread++) {
-    const own = ports[thread] ?? [];
-    const data: ThreadData = { thread, options, memory, ports: own };
-    const transferList = own.filter((port) => port !== null);
-    const worker = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), {
-      workerData: data,
-      transferList,
-    });
-    worker.on("message", (message: FromThread) => all.fromThread(thread, message));
-    worker.on("error", (error) => log.error({ error, thread }, "Thread failed"));
-    worker.on("exit", (status) => {
-      log.error({ status, thread }, "Thread ended");
-      all.lose(thread);
-      // The others finish what they have; as long as nobody took over, they accept, too.
-      if (!serving || all.lost === threads || options.replace === undefined) process.exit(1);
-      if (!draining && all.lost === 1) askForNext(options.replace, () => !draining);
-    });
-    workers.push(worker);
-  }
-  await hub.heard();
-  hub.begin(() => keptTable(options.table));
-  await Promise.all([handover?.follow(), loaded.promise]);
-  hub.serve(certificates.serve());
-  // Never closed: that would unlink the name, which the next gateway may have taken over.
-  if (options.sockets !== undefined) serveHandover(options.sockets.path, options.sockets.fds);
-  process.once("SIGTERM", () => {
-    log.info({}, "Draining");
-    draining = true;
-    hub.drain();
-    certificates.drain();
-    process.once("SIGTERM", () => process.exit(0));
-  });
-  // Of the terminal's group; the supervisor decides.
-  process.on("SIGINT", () => {});
-}
-
 /**
- * Asks the supervisor for the next gateway, again and again: it may be away, or the next one may not start. Meanwhile this one serves with the
- * threads that it has, which is more than nothing.
+ * The gateway process; options.ts says how it is started. Here is as little as can be, since connections wait while it starts: the serving threads
+ * are on their way before the first thread's own part (run.ts) is loaded.
  */
-function askForNext(path: string, stillWanted: () => boolean): void {
-  if (!stillWanted()) return;
-  writeFile(path, "").catch((error: unknown) => log.error({ error, path }, "The next gateway can't be asked for"));
-  systemClock.after(nextMs, () => askForNext(path, stillWanted));
-}
+import { createSharedMemory } from "./memory.ts";
+import { type FullGatewayOptions, parseGatewayOptions } from "./options.ts";
+import { Workers } from "./workers.ts";
 
-function exporterOf({ id, version, tracing }: FullGatewayOptions): Exporter | undefined {
-  if (tracing === undefined) return undefined;
-  const resource = { "service.name": "elafros-gateway", "service.version": version, "service.instance.id": id };
-  return new Exporter({ endpoint: tracing.endpoint, resource, clock: systemClock, log });
-}
-
-/** A table file that can't be used is no reason not to start: control sends a new one. */
-function keptTable(path: string): RouteTable {
-  try {
-    return readTableFile(path);
-  } catch (error) {
-    log.error({ error, path }, "Table file not usable: starting without");
-    return emptyTable;
-  }
-}
-
-/** A channel for each pair of threads; for each thread its ends, by the other's number. */
-function connectAll(threads: number): (MessagePort | null)[][] {
-  const ends = Array.from({ length: threads }, () => Array.from({ length: threads }, (): MessagePort | null => null));
-  for (let a = 0; a < threads; a++) {
-    for (let b = a + 1; b < threads; b++) {
-      const { port1, port2 } = new MessageChannel();
-      (ends[a] ?? [])[b] = port1;
-      (ends[b] ?? [])[a] = port2;
-    }
-  }
-  return ends;
-}
-
-function start(): void {
+async function start(): Promise<void> {
   let options: FullGatewayOptions;
   try {
     options = parseGatewayOptions(process.argv[2]);
@@ -208,10 +14,13 @@ function start(): void {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(2);
   }
-  run(options).catch((error: unknown) => {
-    log.error({ error }, "Gateway failed");
-    process.exit(1);
-  });
+  // Its sockets and its table are nobody else's.
+  process.umask(0o077);
+  // The hub takes part with a core of its own, as if it were one more thread (handover.ts).
+  const memory = createSharedMemory(options.threads + 1);
+  const workers = new Workers(options, memory);
+  const { run } = await import("./run.ts");
+  run(options, memory, workers);
 }
 
-start();
+await start();

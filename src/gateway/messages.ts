@@ -6,6 +6,7 @@ import type { Outcome } from "../routing/link.ts";
 import type { HostEntry, RevisionEntry } from "../routing/table.ts";
 import type { SharedMemory } from "./memory.ts";
 import type { FullGatewayOptions } from "./options.ts";
+import type { LogLine } from "./thread-log.ts";
 
 /**
  * What changes in the table, on its way to the threads: as text of `NumberedChanges`, which each thread parses for itself. `version` is what the
@@ -81,6 +82,7 @@ export type FromThread =
   | { type: "load"; revisions: RevisionLoad[]; outcomes: Outcome[]; linesDropped: number }
   /** Spans of requests that have ended, and how many more were dropped. */
   | { type: "spans"; spans: Span[]; dropped: number }
+  | LogLine
   /** The hub should look at its queue. */
   | { type: "look" }
   /** In answer to `ask`: slots held by instance; then what is wanted, and what was given back. */

@@ -1,7 +1,6 @@
 /** One serving thread: a core and a front per listener. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { createLog } from "../lib/log.ts";
 import { Core } from "./core.ts";
 import type { Front } from "./front.ts";
 import { createHttp1Front } from "./http1/front.ts";
@@ -12,12 +11,13 @@ import type { FullGatewayOptions } from "./options.ts";
 import { AccessLog } from "./seen/access-log.ts";
 import { Observer } from "./seen/observer.ts";
 import { Certificates } from "./tls/certificates.ts";
+import { threadLog } from "./thread-log.ts";
 import { createTlsFront } from "./tls/front.ts";
 
 function run(hub: MessagePort, data: ThreadData): void {
   const { thread, options, memory, ports } = data;
-  const log = createLog("gateway").child({ thread });
   const say = (message: FromThread): void => hub.postMessage(message);
+  const log = threadLog(say, { thread });
   const fronts: Front[] = [];
   const clock: Clock = { now: timeOfRead(systemClock), after: (ms, callback) => systemClock.after(ms, callback) };
   const core = new Core({

@@ -117,7 +117,10 @@ test("a gateway that doesn't start leaves the one before serving; no request fai
   const before = await records();
   const under = load();
   const bad = await makeVersion("99.0.3", {
-    "src/gateway/main.ts": ["function start(): void {", "function start(): void {\n  process.exit(3);"],
+    "src/gateway/main.ts": [
+      "async function start(): Promise<void> {",
+      "async function start(): Promise<void> {\n  process.exit(3);",
+    ],
   });
   const { code, stdout, stderr } = await upgrade(bad.elafros);
   expect(code).toBe(1);

@@ -2,8 +2,9 @@
  * A request on its way to an instance, as an exchange sees it, whatever version of HTTP the app speaks. The one for HTTP/1.1 is here, on
  * Node's client; http2/call.ts has the one for a stream of HTTP/2.
  */
-import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
+import { http } from "../../lib/node-http.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Instance } from "../state.ts";
@@ -108,7 +109,7 @@ export class Http1Call implements AppCall {
   constructor({ clock, limits, upstreams }: Http1CallContext, options: CallOptions, user: CallUser) {
     const { instance, method, path, repeatable, fresh, upgrade } = options;
     this.instance = instance;
-    const upstream = request({
+    const upstream = http.request({
       agent: fresh || upgrade !== undefined ? false : upstreams.agent(instance, repeatable),
       host: instance.host,
       port: instance.port,

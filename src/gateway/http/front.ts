@@ -4,9 +4,10 @@
  * is refused by headers.ts.
  */
 import { randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type Socket, Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
+import { http } from "../../lib/node-http.ts";
 import { type Answer, answers, renderAnswer } from "../answers.ts";
 import type { Front, FrontOptions } from "../front.ts";
 import { createHttp2Connections } from "../http2/front.ts";
@@ -110,7 +111,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
   });
   server.on("upgrade", (req: IncomingMessage, duplex: Duplex, head: Buffer) => {
     const socket = duplex as Socket;
-    const res = new ServerResponse(req);
+    const res = new http.ServerResponse(req);
     const upgrade = { protocol: req.headers.upgrade ?? "", socket, early: collectEarly(socket, head) };
     res.shouldKeepAlive = false;
     res.assignSocket(socket);
@@ -184,7 +185,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
 }
 
 function makeServer({ limits }: FrontOptions): Server {
-  const server = createServer({
+  const server = http.createServer({
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersMs,
     // Uploads may take as long as they do; exchange.ts ends those that stand still.
@@ -260,7 +261,7 @@ function onClientError(
 function sayGoodbye(socket: Duplex, answer: Answer): { requestId: string; bytes: number } {
   const requestId = randomUUID();
   const { fields, body } = renderAnswer(answer, { accept: undefined, requestId, verbose: false });
-  let head = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\nConnection: close\r\n`;
+  let head = `HTTP/1.1 ${answer.status} ${http.STATUS_CODES[answer.status] ?? ""}\r\nConnection: close\r\n`;
   for (let i = 0; i < fields.length; i += 2) head += `${fields[i] ?? ""}: ${fields[i + 1] ?? ""}\r\n`;
   socket.on("error", () => {});
   socket.end(`${head}\r\n${body}`);

@@ -3,9 +3,10 @@
  * here; http2/websocket.ts has those on streams of HTTP/2, which know WebSocket only. Any client's side can be joined to any app's.
  */
 import { createHash } from "node:crypto";
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { http } from "../../lib/node-http.ts";
 import { type Answer, answers } from "../answers.ts";
 
 /** The client's side of a connection that was agreed on. */
@@ -96,7 +97,7 @@ export function http1Upgrade(
       const all = [...fields, "Connection", "Upgrade", "Upgrade", switching?.headers.upgrade ?? protocol];
       // An app of HTTP/2 has seen no key.
       if (switching === undefined) all.push("Sec-WebSocket-Accept", acceptOf(key ?? ""));
-      let head = `HTTP/1.1 101 ${STATUS_CODES[101] ?? ""}\r\n`;
+      let head = `HTTP/1.1 101 ${http.STATUS_CODES[101] ?? ""}\r\n`;
       for (let i = 0; i < all.length; i += 2) head += `${all[i] ?? ""}: ${all[i + 1] ?? ""}\r\n`;
       socket.write(`${head}\r\n`, "latin1");
       keepOpen(socket);

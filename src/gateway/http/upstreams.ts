@@ -1,5 +1,6 @@
 /** Connections to instances: kept alive per instance, and let go when the instance leaves the table. */
-import { Agent } from "node:http";
+import type { Agent } from "node:http";
+import { http } from "../../lib/node-http.ts";
 import type { Instance } from "../state.ts";
 
 /** Idle connections older than this aren't used again. Apps say theirs in `Keep-Alive`, which Node's agent obeys. */
@@ -45,7 +46,7 @@ export class Upstreams {
 }
 
 function makeAgent(timeout: number): Agent {
-  return new Agent({ keepAlive: true, maxFreeSockets: mostIdle, timeout, scheduling: "lifo" });
+  return new http.Agent({ keepAlive: true, maxFreeSockets: mostIdle, timeout, scheduling: "lifo" });
 }
 
 function closeIdle(pools: Pools): void {

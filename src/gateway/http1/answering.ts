@@ -1,5 +1,5 @@
 /** The text of answers to clients. */
-import { STATUS_CODES } from "node:http";
+import { http } from "../../lib/node-http.ts";
 import { type Answer, renderAnswer } from "../answers.ts";
 import { cookieName } from "../choice.ts";
 import type { AnswerHead, Ending } from "./answer-head.ts";
@@ -37,7 +37,7 @@ export function ownAnswer(
   lines: string,
 ): Buffer {
   const { fields, body } = renderAnswer(answer, to);
-  let head = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\n`;
+  let head = `HTTP/1.1 ${answer.status} ${http.STATUS_CODES[answer.status] ?? ""}\r\n`;
   for (let i = 0; i < fields.length; i += 2) head += `${fields[i] ?? ""}: ${fields[i + 1] ?? ""}\r\n`;
   return Buffer.from(`${head}${lines}\r\n${to.method === "HEAD" ? "" : body}`);
 }

@@ -1,6 +1,7 @@
 /** What the supervisor can be asked over its local socket: HTTP with JSON, for root only (the directory is 0700). */
 import { chmod, rm } from "node:fs/promises";
-import http from "node:http";
+import type { IncomingMessage, Server } from "node:http";
+import { http } from "../../lib/node-http.ts";
 import type { Log } from "../../lib/log.ts";
 
 export interface SupervisorCommands {
@@ -13,7 +14,7 @@ export interface SupervisorCommands {
 }
 
 /** Serves the commands at `path`. */
-export async function serveCommands(path: string, commands: SupervisorCommands, log: Log): Promise<http.Server> {
+export async function serveCommands(path: string, commands: SupervisorCommands, log: Log): Promise<Server> {
   await rm(path, { force: true });
   const server = http.createServer((request, response) => {
     const answer = (code: number, body: object) => {
@@ -49,7 +50,7 @@ export async function serveCommands(path: string, commands: SupervisorCommands, 
 /** Longer ones are no commands. */
 const mostBytes = 64 * 1024;
 
-async function readBody(request: http.IncomingMessage): Promise<unknown> {
+async function readBody(request: IncomingMessage): Promise<unknown> {
   let body = "";
   for await (const part of request.setEncoding("utf8")) {
     body += String(part);

@@ -7,7 +7,8 @@
  * tool's start, or holds up the loop.
  */
 import { createHash } from "node:crypto";
-import { type IncomingMessage, request } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { http } from "../../lib/node-http.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { authsFor } from "../registry/auths.ts";
 import { mayHaveMachineAuth } from "./images-auth.ts";
@@ -139,7 +140,7 @@ function manifestOf({ status, headers, body }: Answer): RegistryManifest | undef
 function getUntil(signal: AbortSignal): Get {
   return (url, headers, most) =>
     new Promise((resolve, reject) => {
-      const outgoing = request(url, { agent: false, headers, signal }, (response) => {
+      const outgoing = http.request(url, { agent: false, headers, signal }, (response) => {
         const parts: Buffer[] = [];
         let length = 0;
         response.on("data", (part: Buffer) => {

@@ -2,10 +2,10 @@
  * One question to an instance: is it well? TCP, HTTP and gRPC are asked from this machine at the instance's own address, whatever the spec says
  * as host: a probe can't be pointed at anything else, and redirects aren't followed.
  */
-import { request as httpRequest } from "node:http";
 import { connect as http2Connect, constants as h2 } from "node:http2";
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
+import { http } from "../../lib/node-http.ts";
 import type { ProbeSpec } from "../workloads.ts";
 
 /** `refused` means that nothing listens yet: asking again soon costs the instance nothing. */
@@ -83,7 +83,7 @@ function probeHttp(action: Action<"http">, host: string, timeoutMs: number): Pro
   return new Promise((resolve) => {
     const headers = { ...probeFields(action), connection: "close" };
     try {
-      const request = (scheme === "https" ? httpsRequest : httpRequest)({
+      const request = (scheme === "https" ? httpsRequest : http.request)({
         host,
         port,
         path: path || "/",

@@ -1,9 +1,10 @@
 /**
  * One HTTP exchange with a service through its gateway.
  */
-import { type IncomingMessage, request as httpRequest, type RequestOptions } from "node:http";
+import type { IncomingMessage, RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { getCACertificates } from "node:tls";
+import { http } from "../../../lib/node-http.ts";
 import { FailureError } from "../../errors.ts";
 import type { Message } from "./message.ts";
 
@@ -40,7 +41,7 @@ export function exchange({ url, path, message, address, signal }: Exchange): Pro
       : {}),
   };
   return new Promise((resolve, reject) => {
-    const outgoing = (secure ? httpsRequest : httpRequest)(options);
+    const outgoing = (secure ? httpsRequest : http.request)(options);
     outgoing.on("response", resolve);
     outgoing.on("error", (error: NodeJS.ErrnoException) => {
       reject(signal.aborted ? (signal.reason as Error) : unreachable(error, { url, host, port }));

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { resolve } from "node:path";
 import { StringDecoder } from "node:string_decoder";
+import { http } from "../../../lib/node-http.ts";
 import { deadline } from "../../await-object.ts";
 import { conditionOf, explain } from "../../conditions.ts";
 import { CancelledError, FailureError, UsageError } from "../../errors.ts";
@@ -47,7 +48,7 @@ export async function runInvoke(options: InvokeOptions, factory: Factory): Promi
   });
   try {
     const answer = await exchange({ url, path, message, address: options.address, signal: limit.signal });
-    const status = `HTTP ${answer.statusCode ?? 0} ${answer.statusMessage || (STATUS_CODES[answer.statusCode ?? 0] ?? "")}`;
+    const status = `HTTP ${answer.statusCode ?? 0} ${answer.statusMessage || (http.STATUS_CODES[answer.statusCode ?? 0] ?? "")}`;
     const failed = (answer.statusCode ?? 0) >= 400;
     if (!failed) factory.io.note(printable(status.trimEnd()));
     if (options.include) printHeaders(answer, factory.io);
