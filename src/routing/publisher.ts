@@ -59,8 +59,8 @@ export interface Publisher extends TrafficPort {
   started(): boolean;
   /** A copy of the last published table. Takes as long as it is large. */
   table(): RouteTable;
-  /** Called with each table that is published: what changed in it. Returns the unsubscribing function. */
-  follow(listener: (changes: Changes) => void): () => void;
+  /** Called with each table that is published: what changed in it, and its version. Returns the unsubscribing function. */
+  follow(listener: (changes: Changes, version: number) => void): () => void;
   /** Declares the instances of a Revision (`namespace/name`) that take requests, and why there is none; undefined forgets it. */
   setInstances(revision: string, state: RevisionInstances | undefined): void;
   /** A gateway said hello, for the first time or again. */
@@ -89,7 +89,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const assignedIn = new Map<string, number>();
   const members = new Map<string, { member: Member; serving: number; draining: Set<string> }>();
   const listeners = new Set<() => void>();
-  const followers = new Set<(changes: Changes) => void>();
+  const followers = new Set<(changes: Changes, version: number) => void>();
   const published = { version: options.startVersion, hosts: compiler.hosts, revisions: compiler.revisions };
   /** The first version that a table of this run can have. */
   let firstVersion = options.startVersion + 1;
@@ -126,7 +126,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     drains.published(published.version);
     for (const { member } of members.values()) member.send(published, changes);
     log.debug({ version: published.version, hosts: published.hosts.size }, "Published a route table");
-    for (const follower of followers) follower(changes);
+    for (const follower of followers) follower(changes, published.version);
     changed();
   };
   const touch = () => {

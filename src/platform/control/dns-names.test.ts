@@ -7,7 +7,7 @@ import { followDnsNames } from "./dns-names.ts";
 function setup() {
   const published: string[][] = [];
   const ends: { resolve(): void; reject(error: Error): void }[] = [];
-  let tell: (changes: Changes) => void = () => {};
+  let tell: (changes: Changes, version: number) => void = () => {};
   followDnsNames({
     publisher: { follow: (listener) => ((tell = listener), () => {}) },
     publish(names) {
@@ -18,7 +18,7 @@ function setup() {
   });
   const change = async (hosts: Record<string, string | undefined>) => {
     const entries = Object.entries(hosts).map(([host, route]) => [host, route && { route, targets: [] }] as const);
-    tell({ hosts: new Map(entries) as Changes["hosts"], revisions: new Map() });
+    tell({ hosts: new Map(entries) as Changes["hosts"], revisions: new Map() }, 1);
     await settle();
   };
   return { published, ends, change };
