@@ -60,7 +60,13 @@ async function runH2load({ protocol, path, host, port, connections, seconds, dir
   const body = join(dir, "body");
   await writeFile(body, "x".repeat(postBytes));
   const { stdout } = await run("h2load", [
-    ...["-t", "1", "-c", String(connections), "-D", `${seconds}s`, `--log-file=${log}`],
+    "-t",
+    "1",
+    "-c",
+    String(connections),
+    "-D",
+    `${seconds}s`,
+    `--log-file=${log}`,
     ...(protocol === "https" ? ["--h1"] : ["-m", String(streams)]),
     ...(path === "post" ? ["-d", body] : []),
     `--connect-to=127.0.0.1:${port}`,
