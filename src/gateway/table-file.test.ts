@@ -8,11 +8,21 @@ import type { TableChange } from "../routing/link.ts";
 import { emptyTable, type HostEntry, mapsOf, type RouteTable } from "../routing/table.ts";
 import { readTableFile, removeLeftovers, TableFile, writeTableFile } from "./table-file.ts";
 
+const open: TableFile[] = [];
+function tableFile(path: string): TableFile {
+  const file = new TableFile(path, silentLog);
+  open.push(file);
+  return file;
+}
+
 let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "elafros-table-"));
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((file) => file.close()));
+  await rm(dir, { recursive: true, force: true });
+});
 
 test("readTableFile() is the empty table where there is none, and what was written after", async () => {
   const path = join(dir, "table.json");
@@ -61,7 +71,7 @@ const adds = (from: number, name: string): TableChange => ({
 
 test("TableFile adds changes to the table, and reading stops before one that was not written to its end", async () => {
   const path = join(dir, "table.json");
-  const file = new TableFile(path, silentLog);
+  const file = tableFile(path);
   await file.save(undefined, mapsOf(tableAt(1, "a")));
   await file.save(adds(1, "b"), mapsOf(tableAt(2, "a", "b")));
   await file.save(adds(2, "c"), mapsOf(tableAt(3, "a", "b", "c")));
@@ -73,8 +83,8 @@ test("TableFile adds changes to the table, and reading stops before one that was
 
 test("TableFile begins with a whole table, and writes one where changes have grown as large", async () => {
   const path = join(dir, "table.json");
-  await new TableFile(path, silentLog).save(undefined, mapsOf(tableAt(1, "old")));
-  const file = new TableFile(path, silentLog);
+  await tableFile(path).save(undefined, mapsOf(tableAt(1, "old")));
+  const file = tableFile(path);
   await file.save(adds(1, "a"), mapsOf(tableAt(2, "old", "a")));
   expect(JSON.parse(await readFile(path, "utf8"))).toEqual(tableAt(2, "old", "a"));
   const long = "long".repeat(20_000);
@@ -93,9 +103,9 @@ test("changes of an earlier table, and such after a gap, are not taken for the t
 
 test("a TableFile whose files another gateway has replaced puts its whole table in their place", async () => {
   const path = join(dir, "table.json");
-  const file = new TableFile(path, silentLog);
+  const file = tableFile(path);
   await file.save(undefined, mapsOf(tableAt(1, "a")));
-  await new TableFile(path, silentLog).save(undefined, mapsOf(tableAt(1, "a")));
+  await tableFile(path).save(undefined, mapsOf(tableAt(1, "a")));
   await file.save(adds(1, "b"), mapsOf(tableAt(2, "a", "b")));
   await file.save(adds(2, "c"), mapsOf(tableAt(3, "a", "b", "c")));
   expect(readTableFile(path)).toEqual(tableAt(3, "a", "b", "c"));

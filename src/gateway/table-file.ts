@@ -60,9 +60,10 @@ export class TableFile {
     return this.#then(() => this.#append(line));
   }
 
-  /** Resolves when all that was to be kept is, or can't be. */
-  saved(): Promise<void> {
-    return this.#last;
+  /** Lets go of the files when all that was to be kept is, or can't be; a later table begins anew. */
+  close(): Promise<void> {
+    this.#size = undefined;
+    return this.#then(() => this.#letGo());
   }
 
   #then(write: () => Promise<void>): Promise<void> {
@@ -74,13 +75,25 @@ export class TableFile {
   }
 
   async #replace(json: string): Promise<void> {
-    await this.#changes?.file.close();
-    this.#changes = undefined;
+    await this.#letGo();
     await writeTableFile(this.#path, json);
     const beside = besideName(this.#path);
     const file = await open(beside, "wx", 0o600);
-    this.#changes = { file, inode: (await file.stat()).ino };
-    await rename(beside, changesFile(this.#path));
+    try {
+      const { ino } = await file.stat();
+      await rename(beside, changesFile(this.#path));
+      this.#changes = { file, inode: ino };
+    } catch (error) {
+      await file.close();
+      await rm(beside, { force: true });
+      throw error;
+    }
+  }
+
+  async #letGo(): Promise<void> {
+    const changes = this.#changes;
+    this.#changes = undefined;
+    await changes?.file.close();
   }
 
   async #append(line: string): Promise<void> {

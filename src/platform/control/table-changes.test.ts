@@ -196,10 +196,11 @@ it("any steps, losses and answers end, in every thread and in the file, in the t
         const whole = compile({ version, ...input });
         expect(publisher.table()).toEqual(whole);
         for (const core of [...gateway.cores, gateway.own]) expect(seenBy(core, mapsOf(whole))).toEqual(mapsOf(whole));
-        await gateway.tableFile.saved();
+        await gateway.tableFile.close();
         expect(readTableFile(file)).toEqual(whole);
       } finally {
         gateway.link.stop();
+        await gateway.tableFile.close();
         await server.close();
       }
     }),
