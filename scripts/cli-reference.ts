@@ -25,6 +25,9 @@ const factory: Factory = {
     makeStandIns: unused,
     userKubeconfig: unused,
     upgrade: unused,
+    installOnCluster: unused,
+    uninstallFromCluster: unused,
+    clusterManifests: unused,
   },
 };
 

@@ -41,7 +41,7 @@ export class KeyQueue {
     this.#waiting.clear();
     for (const cancel of this.#timers) cancel();
     if (this.#running.size === 0) return;
-    this.#idle = Promise.withResolvers();
+    this.#idle ??= Promise.withResolvers();
     await this.#idle.promise;
   }
 

@@ -1,6 +1,8 @@
 /**
- * What the commands that act on this machine call: the platform's modules, each loaded when it is first called.
+ * What the commands that act on this machine, or on an installation on a cluster, call: the platform's modules, each loaded when it is first called.
  */
+import type { HttpClient } from "../client/http.ts";
+import type { ClusterOptions } from "../platform/cluster/installation.ts";
 import type { DownOptions, Finding, StatusReport, TrustOptions, UpgradeOptions, UpOptions } from "../platform/types.ts";
 
 export interface Platform {
@@ -18,6 +20,15 @@ export interface Platform {
   }): Promise<Record<string, string>>;
   /** The text of a kubeconfig for another person. */
   userKubeconfig(options: { dataDir: string; server: string; user: string; groups: string[] }): Promise<string>;
+  installOnCluster(work: ClusterWork & { wait: boolean }): Promise<void>;
+  uninstallFromCluster(work: ClusterWork & { deleteServices: boolean }): Promise<void>;
+  clusterManifests(options: ClusterOptions): Promise<{ objects: unknown[]; yaml: string }>;
+}
+
+interface ClusterWork {
+  client: HttpClient;
+  options: ClusterOptions;
+  steps: { start(label: string): void; done(label: string): void };
 }
 
 export const thisMachine: Platform = {
@@ -32,4 +43,8 @@ export const thisMachine: Platform = {
     return makeStandIns(dataDir, { say: print, ...(only === undefined ? {} : { only }) });
   },
   userKubeconfig: async (options) => (await import("../platform/user-kubeconfig.ts")).userKubeconfig(options),
+  installOnCluster: async (work) => (await import("../platform/cluster/installation.ts")).installOnCluster(work),
+  uninstallFromCluster: async (work) =>
+    (await import("../platform/cluster/installation.ts")).uninstallFromCluster(work),
+  clusterManifests: async (options) => (await import("../platform/cluster/installation.ts")).clusterManifests(options),
 };

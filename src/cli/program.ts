@@ -124,6 +124,16 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/kubeconfig/kubeconfig.ts")).kubeconfigCommand,
   },
   {
+    name: "install",
+    summary: "install Elafros on a Kubernetes",
+    load: async () => (await import("./commands/cluster/install.ts")).installCommand,
+  },
+  {
+    name: "uninstall",
+    summary: "take it away from there",
+    load: async () => (await import("./commands/cluster/uninstall.ts")).uninstallCommand,
+  },
+  {
     name: "completion",
     summary: "print a completion script for bash, zsh or fish",
     load: async () => (await import("./commands/completion/completion.ts")).completionCommand,

@@ -50,7 +50,6 @@ export class LinkClient {
     };
     socket.on("connect", () => {
       this.#socket = socket;
-      this.#delay = 0;
       log.info({ path }, "Connected to control");
       writeLine(socket, this.#options.hello());
       this.#options.connected();
@@ -86,6 +85,8 @@ export class LinkClient {
   }
 
   #read(line: string): void {
+    // Not with the connection: what takes it may be a way to a control that isn't there.
+    this.#delay = 0;
     const message = JSON.parse(line) as Record<string, unknown> | null;
     if (message?.["type"] === "table") {
       this.#options.received({ type: "table", table: checkTable(message["table"]) });

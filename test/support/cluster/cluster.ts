@@ -167,6 +167,7 @@ class Serving {
   readonly #servers: ApiServer[] = [];
   #housekeeping: Housekeeping | undefined;
   #unfollow = (): void => {};
+  #last: Promise<void> = Promise.resolve();
 
   constructor(parts: ServingParts) {
     this.#parts = parts;
@@ -190,11 +191,15 @@ class Serving {
     this.#servers.push(server);
   }
 
-  /** Serves these kinds from now on. */
-  async serve(wanted: readonly Kind[]): Promise<void> {
+  /** Serves these kinds from now on; one after the other, as several definitions may come or go at once. */
+  serve(wanted: readonly Kind[]): Promise<void> {
     const { kinds } = this.#parts;
-    kinds.splice(0, kinds.length, ...wanted);
-    await this.start();
+    const before = this.#last.catch(() => {}); // whoever waits for it is told
+    this.#last = before.then(() => {
+      kinds.splice(0, kinds.length, ...wanted);
+      return this.start();
+    });
+    return this.#last;
   }
 
   async stop(): Promise<void> {

@@ -49,6 +49,9 @@ function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] 
       return Promise.resolve();
     },
     makeStandIns: notHere,
+    installOnCluster: notHere,
+    uninstallFromCluster: notHere,
+    clusterManifests: notHere,
     userKubeconfig: (options) => {
       calls.push(options);
       return Promise.resolve("kind: Config\n");

@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { memoryBytes } from "../../../api/meta/quantity.ts";
+import { domainName } from "../../domain-name.ts";
 import type { Factory } from "../../factory.ts";
 import { duration, examples, hostPort, repeated, wholeNumber } from "../../options.ts";
 import { dataDirOf, dataDirOption } from "../../data-dir.ts";
@@ -175,13 +176,6 @@ function keyId(text: string): string {
 
 function fileOrNone(text: string): string {
   return text === "none" ? text : resolve(text);
-}
-
-function domainName(text: string): string {
-  if (text.length > 120 || !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text)) {
-    throw new InvalidArgumentError("Give a DNS name in lower case, such as apps.example.com.");
-  }
-  return text;
 }
 
 function contextName(text: string): string {
