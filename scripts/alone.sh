@@ -4,6 +4,8 @@
 set -eu
 exec unshare --net --mount --propagation private sh -euc '
 ip link set lo up
+# What the machine has, as a router or for Docker, would be inherited.
+echo 0 >/proc/sys/net/ipv4/ip_forward
 # /sys shows the network of whoever mounted it, and control groups are mounted below.
 keep=$(mktemp -d)
 mount --rbind /sys/fs/cgroup "$keep"

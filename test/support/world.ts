@@ -19,6 +19,8 @@ import { silentLog } from "../../src/lib/log.ts";
 import { connectWorkloads } from "../../src/platform/control/traffic.ts";
 import { type Controllers, type ControllersOptions, startControllers } from "../../src/reconcilers/start.ts";
 import { type GuardCounts, createGuardCounts } from "../../src/routing/guard-counts.ts";
+import type { Clock } from "../../src/lib/clock.ts";
+import { reconnectMs } from "../../src/routing/link.ts";
 import { type Publisher, createPublisher } from "../../src/routing/publisher.ts";
 import { type RouteTable, type TableMaps, tableOf } from "../../src/routing/table.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
@@ -89,7 +91,10 @@ export async function startWorld(
   let controllers: Controllers;
   let detach = () => {};
   const start = async (around: (client: Client) => Client = (plain) => plain) => {
-    const link = createPublisher({ clock, log: silentLog, startVersion: gateway.table?.version ?? 0 });
+    // The one gateway is here already: the time in which others may come back, and no instance is given up, has passed for the publisher alone.
+    let gathered = 0;
+    const later: Clock = { ...clock, now: () => clock.now() + gathered };
+    const link = createPublisher({ clock: later, log: silentLog, startVersion: gateway.table?.version ?? 0 });
     publisher = link;
     workloads.drain = (_key, instance) => link.drained(instance);
     const unsubscribe = connectWorkloads(workloads, link);
@@ -125,6 +130,7 @@ export async function startWorld(
     });
     await controllers.synced;
     link.start();
+    gathered = 2 * reconnectMs;
   };
   const stop = async () => {
     detach();
