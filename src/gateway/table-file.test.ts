@@ -110,3 +110,13 @@ test("a TableFile whose files another gateway has replaced puts its whole table 
   await file.save(adds(2, "c"), mapsOf(tableAt(3, "a", "b", "c")));
   expect(readTableFile(path)).toEqual(tableAt(3, "a", "b", "c"));
 });
+
+test("a table of an earlier version, of a control that counts anew, is kept in place of the later one", async () => {
+  const path = join(dir, "table.json");
+  const file = tableFile(path);
+  await file.save(undefined, mapsOf(tableAt(105, "old")));
+  const change: TableChange = { ...adds(105, "new"), version: 101 };
+  await file.save({ ...change, hosts: [["old", null], ...change.hosts] }, mapsOf(tableAt(101, "new")));
+  await file.save(adds(101, "newer"), mapsOf(tableAt(102, "new", "newer")));
+  expect(readTableFile(path)).toEqual(tableAt(102, "new", "newer"));
+});

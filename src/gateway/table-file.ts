@@ -51,7 +51,10 @@ export class TableFile {
   save(change: TableChange | undefined, table: TableMaps): Promise<void> {
     const line = `${JSON.stringify(change)}\n`;
     const size = this.#size;
-    if (change === undefined || size === undefined || size.changes + line.length > Math.max(size.whole, fewBytes)) {
+    // Reading takes a change to an earlier version for one that the whole table has already.
+    const isEarlier = change !== undefined && change.version < change.from;
+    const isLong = size !== undefined && size.changes + line.length > Math.max(size.whole, fewBytes);
+    if (change === undefined || size === undefined || isEarlier || isLong) {
       const json = JSON.stringify(tableOf(table));
       this.#size = { whole: json.length, changes: 0 };
       return this.#then(() => this.#replace(json));

@@ -91,7 +91,12 @@ export class Client implements WireUser, ChunkSink {
 
   onEnd(): void {
     this.#ended = true;
-    if (this.#exchange === undefined || this.#closing) return this.#leave();
+    if (this.#exchange === undefined || this.#closing) {
+      if (!this.wire.unsent) return this.#leave();
+      // It is still taking its answer; what it asked for since is served when it has.
+      if (this.#kept === undefined || !this.wire.pending) this.#close();
+      return;
+    }
     // The rest of the body may wait here for its instance.
     if (this.#body !== undefined && this.#kept === undefined) return this.#leave();
     if (!this.#exchange.clientEnded()) this.#leave();
@@ -156,7 +161,7 @@ export class Client implements WireUser, ChunkSink {
     const still = now - this.#since;
     if (this.wire.pending && now - this.#fullSince > stallMs) return this.#leave();
     if (this.#closing) {
-      if (still > lingerMs && !this.wire.pending) this.#leave();
+      if (still > (this.wire.unsent ? stallMs : lingerMs)) this.#leave();
     } else if (this.#body !== undefined) {
       if (still <= stallMs || this.#exchange?.wantsBody !== true) return;
       if (this.#exchange.answered || this.#exchange.over) this.#leave();
@@ -344,7 +349,7 @@ export class Client implements WireUser, ChunkSink {
     this.#body = undefined;
     this.#exchange = undefined;
     this.wire.end();
-    if (this.#ended && !this.wire.pending) this.#leave();
+    if (this.#ended && !this.wire.unsent) this.#leave();
     else this.wire.resume();
   }
 

@@ -17,11 +17,18 @@ export class TlsWire implements ClientWire {
     this.user = user;
   }
 
+  /** Unlike `pending`, also what is less than the socket calls full. */
+  get unsent(): boolean {
+    return this.#socket.writableLength > 0;
+  }
+
   start(): void {
     const socket = this.#socket;
     // Who sends no more may still wait for its answer.
     socket.allowHalfOpen = true;
     socket.on("data", this.#onData).on("end", this.#onEnd).on("drain", this.#onDrain);
+    // A stream that is ending says that instead of "drain".
+    socket.on("finish", this.#onDrain);
     socket.on("error", ignore).on("close", this.#onClose);
     this.#reading = true;
   }
@@ -76,7 +83,7 @@ export class TlsWire implements ClientWire {
     this.resume();
     this.closed = true;
     socket.off("data", this.#onData).off("end", this.#onEnd).off("drain", this.#onDrain);
-    socket.off("error", ignore).off("close", this.#onClose);
+    socket.off("finish", this.#onDrain).off("error", ignore).off("close", this.#onClose);
     return socket;
   }
 

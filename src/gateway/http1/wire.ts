@@ -65,6 +65,8 @@ export interface WireUser {
 export interface ClientWire {
   /** Bytes wait to be taken: read no more of what is to be written here. */
   readonly pending: boolean;
+  /** Some of what was written hasn't left yet: it would be lost with `destroy`. */
+  readonly unsent: boolean;
   readonly closed: boolean;
   /** Begins to read. */
   start(): void;
@@ -100,6 +102,10 @@ export class Wire implements ClientWire {
   constructor(handle: object, user: WireUser) {
     this.#handle = handle as TcpHandle;
     this.user = user;
+  }
+
+  get unsent(): boolean {
+    return this.pending;
   }
 
   /** Begins to read. */

@@ -1,0 +1,138 @@
+import type { Socket } from "node:net";
+import { expect, test } from "vitest";
+import { manualClock, type ManualClock } from "../../../test/support/manual-clock.ts";
+import { silentLog } from "../../lib/log.ts";
+import { Core } from "../core.ts";
+import { Counters, createSharedMemory } from "../memory.ts";
+import { defaultLimits } from "../options.ts";
+import { Client } from "./client.ts";
+import { Context } from "./context.ts";
+import { type ClientWire, readBuffer } from "./wire.ts";
+
+/** A connection whose peer takes what was written when the test says so: with a real one that is the kernel's to choose. */
+class SlowWire implements ClientWire {
+  readonly said: string[] = [];
+  pending = false;
+  unsent = false;
+  closed = false;
+
+  start(): void {}
+  resume(): void {}
+  pause(): void {}
+  peer(): string {
+    return "127.0.0.1";
+  }
+  writeText(text: string): void {
+    this.said.push(text);
+    this.pending = this.unsent = true;
+  }
+  writeBytes(bytes: Uint8Array): boolean {
+    this.writeText(Buffer.from(bytes).toString("latin1"));
+    return true;
+  }
+  end(): void {
+    this.said.push("end");
+  }
+  destroy(): boolean {
+    this.closed = true;
+    return true;
+  }
+  reset(): void {
+    this.closed = true;
+  }
+  toSocket(): Socket {
+    throw new Error("Nothing here is handed over");
+  }
+}
+
+function setup(): {
+  wire: SlowWire;
+  client: Client;
+  context: Context;
+  clock: ManualClock;
+  tell: (text: string) => void;
+} {
+  const clock = manualClock();
+  const nothing = (): void => {};
+  const core = new Core({
+    thread: 0,
+    counters: new Counters(createSharedMemory(1)),
+    clock,
+    queueLength: 1,
+    queueBytes: 1,
+    wake: nothing,
+    demand: nothing,
+    idle: nothing,
+    hung: nothing,
+    gone: nothing,
+    ask: nothing,
+    returned: nothing,
+  });
+  const rest = { limits: defaultLimits, verboseErrors: false, observer: undefined, log: silentLog };
+  const context = new Context({ scheme: "http", core, clock, ...rest, handOver: nothing });
+  const wire = new SlowWire();
+  const client = new Client(() => wire, context);
+  context.clients.add(client);
+  return { wire, client, context, clock, tell: (text) => client.onRead(readBuffer.write(text, 0, "latin1")) };
+}
+
+const request = "GET / HTTP/1.1\r\nHost: nobody.localhost\r\n\r\n";
+const answers = ({ said }: SlowWire): string[] => said.map((text) => text.split("\r\n")[0] ?? "");
+const notFound = "HTTP/1.1 404 Not Found";
+
+test("a client that ends its side while it still takes its answer gets all of it", () => {
+  const { wire, client, tell } = setup();
+  tell(request);
+  client.onEnd();
+  expect(wire.closed).toBe(false);
+  expect(answers(wire)).toEqual([notFound, "end"]);
+});
+
+test("so does one whose answer was the last on its connection", () => {
+  const { wire, client, tell } = setup();
+  tell(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+  client.onEnd();
+  expect(wire.closed).toBe(false);
+  expect(answers(wire)).toEqual([notFound, "end"]);
+});
+
+test("what it had asked for before that is answered when it has taken the answer before", () => {
+  const { wire, client, tell } = setup();
+  tell(request + request);
+  expect(answers(wire)).toEqual([notFound]);
+  client.onEnd();
+  wire.pending = wire.unsent = false;
+  client.onDrain();
+  expect(answers(wire)).toEqual([notFound, notFound, "end"]);
+  expect(wire.closed).toBe(false);
+});
+
+test("one that takes nothing is dropped when it ends its side", () => {
+  const { wire, client, context, tell } = setup();
+  tell(request);
+  wire.pending = wire.unsent = false;
+  client.onEnd();
+  expect(wire.closed).toBe(true);
+  expect(context.clients.size).toBe(0);
+});
+
+test.each([true, false])(
+  "an answer that waits on a closed connection is waited for, be it too much or not (%s)",
+  (pending) => {
+    const { wire, client, clock, tell } = setup();
+    tell(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    wire.pending = pending;
+    client.check(clock.now() + defaultLimits.stallMs);
+    expect(wire.closed).toBe(false);
+    client.check(clock.now() + defaultLimits.stallMs + 1);
+    expect(wire.closed).toBe(true);
+  },
+);
+
+test("a connection whose last answer was taken is closed a moment later", () => {
+  const { wire, client, clock, tell } = setup();
+  tell(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+  wire.pending = wire.unsent = false;
+  client.check(clock.now() + 1_001);
+  expect(wire.closed).toBe(true);
+});

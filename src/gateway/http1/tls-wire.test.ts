@@ -1,0 +1,36 @@
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import tls, { type TLSSocket } from "node:tls";
+import { expect, test } from "vitest";
+import { systemClock } from "../../lib/clock.ts";
+import { openAuthority } from "../../platform/certificates/authority.ts";
+import { TlsWire } from "./tls-wire.ts";
+
+test("what was written before the end has left when the client has it", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "elafros-tls-"));
+  const authority = await openAuthority(dir, systemClock);
+  const server = tls.createServer(await authority.issue(["app.localhost"]));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const accepted = once(server, "secureConnection") as Promise<[TLSSocket]>;
+  const client = tls.connect({ port, host: "127.0.0.1", servername: "app.localhost", ca: authority.cert });
+  const [socket] = await accepted;
+  const nothing = (): void => {};
+  const drained = Promise.withResolvers<void>();
+  const wire = new TlsWire(socket, { onRead: nothing, onEnd: nothing, onBroken: nothing, onDrain: drained.resolve });
+  wire.start();
+  wire.writeBytes(Buffer.alloc(8 * 1024 * 1024));
+  expect([wire.pending, wire.unsent]).toEqual([true, true]);
+  wire.end();
+  client.resume();
+  await drained.promise;
+  expect([wire.pending, wire.unsent]).toEqual([false, false]);
+  client.destroy();
+  wire.destroy();
+  server.close();
+  await rm(dir, { recursive: true, force: true });
+});
