@@ -248,14 +248,18 @@ Deployed to https://my-service.default.mydomain.com
     await putApp(cli);
     await mkdir(join(cli.cwd, "tmp"));
     const stop = new AbortController();
+    let said = "";
     const running = cli.run(["run"], {
       signal: stop.signal,
+      output: (text) => (said += text),
       env: { TMPDIR: join(cli.cwd, "tmp") },
       clock: systemClock,
     });
     await expect
       .poll(async () => (await cli.run(["services", "list"])).stdout, patient)
       .toMatch(/run-elafros-cli-.* True/);
+    // It hears of that a moment later.
+    await expect.poll(() => said, patient).toContain("until Ctrl-C");
     const names = await configurations(api);
     stop.abort(new CancelledError("Cancelled"));
     const result = await running;

@@ -30,6 +30,8 @@ export interface Cli {
       env?: Record<string, string>;
       input?: string;
       signal?: AbortSignal;
+      /** Called with what it prints, as it prints it. */
+      output?: (text: string) => void;
       /** Default: `testClock`, which stands in 2018. */
       clock?: Clock;
     },
@@ -92,14 +94,28 @@ export async function runningCli(kubeconfig: string, platform: Platform = noPlat
     cwd,
     async run(
       argv,
-      { terminal = false, env = {}, input = "", signal = new AbortController().signal, clock = clockOfAll } = {},
+      {
+        terminal = false,
+        env = {},
+        input = "",
+        signal = new AbortController().signal,
+        output,
+        clock = clockOfAll,
+      } = {},
     ) {
       let stdout = "";
       let stderr = "";
       const environment = { KUBECONFIG: kubeconfig, ...env };
       const factory: Factory = {
         io: createIo({
-          stdout: { write: (data) => void (stdout += textOf(data)), isTTY: terminal, columns: 100 },
+          stdout: {
+            write: (data) => {
+              stdout += textOf(data);
+              output?.(textOf(data));
+            },
+            isTTY: terminal,
+            columns: 100,
+          },
           stderr: { write: (data) => void (stderr += textOf(data)), isTTY: terminal },
           stdin: (async function* () {
             yield input;
