@@ -3,7 +3,7 @@
  * code to a file, and needs nobody of ours for that.
  */
 import { constants } from "node:fs";
-import { access, open, rm, unlink } from "node:fs/promises";
+import { access, open, rename, rm, unlink } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isMissing } from "./files.ts";
@@ -122,6 +122,7 @@ function makeRuntime(
 
     isHeld: async (cid) => {
       try {
+        await finishStart(fifo(cid));
         await access(fifo(cid));
         return true;
       } catch (error) {
@@ -183,6 +184,24 @@ function createError(runtime: string, message: string): Error {
  * "running" once the FIFO is gone.
  */
 async function release(path: string, alive: () => boolean): Promise<void> {
+  // First, so that who is killed from here on leaves no container that looks as if it had not been started.
+  await rename(path, startedName(path));
+  await letGo(startedName(path), alive);
+}
+
+const startedName = (path: string): string => `${path}.started`;
+/** How long a first process that still waits may take to go on. */
+const goOnMs = 5_000;
+
+/** Ends a start in whose middle control was killed. Nothing happens where there is none. */
+async function finishStart(path: string): Promise<void> {
+  const until = Date.now() + goOnMs;
+  // Where it had gone on already, nothing more is written.
+  await letGo(startedName(path), () => Date.now() < until).catch(() => {});
+  await rm(startedName(path), { force: true });
+}
+
+async function letGo(path: string, alive: () => boolean): Promise<void> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const buffer = Buffer.alloc(1);
