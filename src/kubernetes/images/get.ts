@@ -1,12 +1,7 @@
 /** One question to a registry: over HTTPS, but for registries on the loopback, within a time, and with a bound on the answer. */
-import { type IncomingHttpHeaders, request as httpRequest } from "node:http";
+import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
-
-export interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  body: Buffer;
-}
+import { type Answer, answerOf } from "../../runtime/registry/answer.ts";
 
 export interface Question {
   method: "GET" | "HEAD";
@@ -36,21 +31,5 @@ export async function ask(url: URL, question: Question): Promise<Answer> {
 
 function once(url: URL, { method, headers, signal }: Question): Promise<Answer> {
   const start = url.protocol === "https:" ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const outgoing = start(url, { method, agent: false, headers, signal }, (response) => {
-      const parts: Buffer[] = [];
-      let length = 0;
-      response.on("data", (part: Buffer) => {
-        length += part.length;
-        if (length > largest) outgoing.destroy(new Error(`its answer has more than ${largest} bytes`));
-        else parts.push(part);
-      });
-      response.on("error", reject);
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) }),
-      );
-    });
-    outgoing.on("error", reject);
-    outgoing.end();
-  });
+  return answerOf(start(url, { method, agent: false, headers, signal }), largest);
 }

@@ -5,7 +5,8 @@ import { authsFor } from "../../runtime/registry/auths.ts";
 import { parseChallenges } from "../../runtime/registry/challenge.ts";
 import { type ImageReference, isLoopback } from "../../runtime/registry/reference.ts";
 import type { RegistryAuth } from "../../runtime/workloads.ts";
-import { type Answer, ask, type Question } from "./get.ts";
+import type { Answer } from "../../runtime/registry/answer.ts";
+import { ask, type Question } from "./get.ts";
 
 const manifestTypes = [
   "application/vnd.oci.image.index.v1+json",

@@ -7,9 +7,9 @@
  * tool's start, or holds up the loop.
  */
 import { createHash } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import { http } from "../../lib/node-http.ts";
 import type { RegistryAuth } from "../workloads.ts";
+import { type Answer, answerOf } from "../registry/answer.ts";
 import { authsFor } from "../registry/auths.ts";
 import { mayHaveMachineAuth } from "./images-auth.ts";
 import { type BearerChallenge, parseChallenges } from "../registry/challenge.ts";
@@ -30,12 +30,6 @@ const largestManifest = 4 << 20;
 const largestToken = 1 << 20;
 /** A registry on this machine that takes longer is in trouble, and the tool has more patience. */
 const patienceMs = 2_000;
-
-interface Answer {
-  status: number;
-  headers: IncomingMessage["headers"];
-  body: Buffer;
-}
 
 type Get = (url: URL, headers: Record<string, string>, most: number) => Promise<Answer>;
 
@@ -138,22 +132,5 @@ function manifestOf({ status, headers, body }: Answer): RegistryManifest | undef
 
 /** GET of a body of at most `most` bytes, without redirects, on a connection of its own. Rejects where that fails or isn't over in time. */
 function getUntil(signal: AbortSignal): Get {
-  return (url, headers, most) =>
-    new Promise((resolve, reject) => {
-      const outgoing = http.request(url, { agent: false, headers, signal }, (response) => {
-        const parts: Buffer[] = [];
-        let length = 0;
-        response.on("data", (part: Buffer) => {
-          length += part.length;
-          if (length > most) outgoing.destroy(new Error(`The answer has more than ${most} bytes`));
-          else parts.push(part);
-        });
-        response.on("error", reject);
-        response.on("end", () =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) }),
-        );
-      });
-      outgoing.on("error", reject);
-      outgoing.end();
-    });
+  return (url, headers, most) => answerOf(http.request(url, { agent: false, headers, signal }), most);
 }
