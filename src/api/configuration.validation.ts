@@ -9,6 +9,7 @@ import { at, forbidden, index, invalid } from "./meta/faults.ts";
 import { validateAnnotations, validateLabels } from "./meta/metadata.ts";
 import { isObject } from "./meta/schema.ts";
 import { completeRevisionSpec, validateRevisionSpec } from "./revision-spec.validation.ts";
+import { refuseScheduling, validateScheduling } from "./scheduling.ts";
 
 /** Fills in defaults; the object's form is not known yet. */
 export function completeConfiguration(object: object): void {
@@ -29,10 +30,12 @@ export function validateConfiguration(object: Configuration): Cause[] {
     ...(build === undefined ? [] : validateBuildSpec(build, "spec.build", object.metadata.namespace ?? "")),
     ...promiseFaults(object),
     ...refuseAutoscaling(object.metadata.annotations ?? {}, "metadata.annotations"),
+    ...refuseScheduling(object.metadata.annotations ?? {}, "metadata.annotations"),
     ...validateLabels(labels, at(path, "metadata.labels")),
     ...ownedFaults(Object.keys(labels), templateLabels, at(path, "metadata.labels")),
     ...validateAnnotations(annotations, at(path, "metadata.annotations")),
     ...validateAutoscaling(annotations, at(path, "metadata.annotations")),
+    ...validateScheduling(annotations, at(path, "metadata.annotations")),
     ...ownedFaults(Object.keys(annotations), templateAnnotations, at(path, "metadata.annotations")),
     ...validateRevisionSpec(spec, at(path, "spec")),
   ];

@@ -7,6 +7,7 @@ import { index, invalid } from "./meta/faults.ts";
 import { structural } from "./meta/fields.ts";
 import type { AdmissionContext } from "./meta/kind.ts";
 import { applyDefaults, isObject, prune } from "./meta/schema.ts";
+import { validateScheduling } from "./scheduling.ts";
 import { revisionSpecSchema } from "./revision-spec.ts";
 import { completeRevisionSpec, validateRevisionSpec } from "./revision-spec.validation.ts";
 import type { Revision } from "./revision.ts";
@@ -18,9 +19,11 @@ export function completeRevision(object: object, context: AdmissionContext<Revis
 
 /** Faults beyond the schema: on creation those of its spec, on update any change of what is immutable. */
 export function validateRevision(object: Revision, { old }: AdmissionContext<Revision>): Cause[] {
-  const annotations = validateAutoscaling(object.metadata.annotations ?? {}, "metadata.annotations");
-  if (old === undefined) return [...validateRevisionSpec(object.spec, "spec"), ...annotations];
-  return [...immutableFaults(object, old), ...annotations];
+  const { annotations = {} } = object.metadata;
+  const path = "metadata.annotations";
+  const settings = [...validateAutoscaling(annotations, path), ...validateScheduling(annotations, path)];
+  if (old === undefined) return [...validateRevisionSpec(object.spec, "spec"), ...settings];
+  return [...immutableFaults(object, old), ...settings];
 }
 
 const words = "is immutable: change the Configuration, which makes a new Revision";

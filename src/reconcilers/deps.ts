@@ -50,6 +50,8 @@ export interface ReconcilerDeps extends ControllerDeps {
   buildRetentionMs: number;
   /** Runs as many instances of a Revision as its load asks for. */
   scaling: ScalingPort;
+  /** Whether the last instance can be frozen. */
+  freezes: boolean;
   /** Until a Revision must be ready and a split served, before a condition says that it is late. */
   progressDeadlineMs: number;
 }

@@ -43,6 +43,8 @@ export interface ControllersOptions {
   urlOf: (host: string) => string;
   /** Runs as many instances of a Revision as its load asks for. */
   scaling: ScalingPort;
+  /** Whether the last instance can be frozen. Default: yes. */
+  freezes?: boolean;
   /** Where a Revision's output can be read. Default: the logs of its Pods, as a path of the API server. */
   logUrlOf?: (revision: { namespace: string; name: string }) => string;
   /** Which Revisions are garbage; what is absent has its default. */
@@ -82,6 +84,7 @@ export function startControllers(options: ControllersOptions): Controllers {
     domain: options.domain,
     urlOf: options.urlOf,
     scaling: options.scaling,
+    freezes: options.freezes ?? true,
     logUrlOf: options.logUrlOf ?? podsOf,
     buildRetentionMs: options.buildRetentionMs ?? defaultBuildRetentionMs,
     progressDeadlineMs: options.progressDeadlineMs ?? 120_000,

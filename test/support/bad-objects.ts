@@ -311,6 +311,13 @@ const templates: Row[] = [
     "scale-to-zero-retention": "1.5s",
     idle: "sleep",
   }).map(([name, value]): Row => [`${name} ${value}`, autoscaling(name, value)]),
+  ["a place that isn't known", { annotations: { "scheduling.elafros.dev/zone": "b" } }],
+  ["labels of nodes that are none", { annotations: { "scheduling.elafros.dev/node-selector": "disk" } }],
+  [
+    "too many labels of nodes",
+    { annotations: { "scheduling.elafros.dev/node-selector": `a=b${",a=b".repeat(1024)}` } },
+  ],
+  ["taints that are none", { annotations: { "scheduling.elafros.dev/tolerations": "spot:Never" } }],
   [
     "a most below its start",
     { annotations: { "autoscaling.elafros.dev/initial-scale": "3", "autoscaling.elafros.dev/max-scale": "2" } },

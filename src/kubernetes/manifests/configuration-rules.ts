@@ -1,8 +1,9 @@
-/** What a cluster's API server holds of Configurations: `src/api/configuration.validation.ts`, `src/api/autoscaling.ts`. */
+/** What a cluster's API server holds of Configurations: `src/api/configuration.validation.ts`, `src/api/autoscaling.ts`, `src/api/scheduling.ts`. */
 import { autoscalingPrefix } from "../../api/autoscaling.ts";
 import { imageParameter } from "../../api/build-names.ts";
 import { platformPrefix, templateAnnotations, templateLabels } from "../../api/labels.ts";
 import { buildSpecRules } from "./build-rules.ts";
+import { mostSchedulingCharacters, schedulingPrefix, schedulingSettings } from "../../api/scheduling.ts";
 import type { Overlay, Rule } from "./crd-schema.ts";
 import { duration, quoted } from "./forms.ts";
 import { revisionSpecRules } from "./revision-rules.ts";
@@ -77,10 +78,28 @@ function atMost(name: string, absent: number): Rule {
 }
 
 const names = settings.map(({ message }) => message.slice(autoscalingPrefix.length).split(" ", 1)[0] ?? "");
-const known: Rule = {
-  rule: `self.all(key, !key.startsWith('${autoscalingPrefix}') || key in [${names.map((name) => `'${autoscalingPrefix}${name}'`).join(", ")}])`,
-  message: `names under ${autoscalingPrefix} are ${names.join(", ")}`,
-};
+
+/** There are no other names under a prefix. */
+function known(prefix: string, all: readonly string[]): Rule {
+  return {
+    rule: `self.all(key, !key.startsWith('${prefix}') || key in [${all.map((name) => `'${prefix}${name}'`).join(", ")}])`,
+    message: `names under ${prefix} are ${all.join(", ")}`,
+  };
+}
+
+const scheduling: readonly Rule[] = [
+  known(
+    schedulingPrefix,
+    schedulingSettings.map(({ name }) => name),
+  ),
+  ...schedulingSettings.map(({ name, pattern, words }): Rule => {
+    const key = `'${schedulingPrefix}${name}'`;
+    return {
+      rule: `!(${key} in self) || (size(self[${key}]) <= ${mostSchedulingCharacters} && self[${key}].matches(${quoted(pattern)}))`,
+      message: `${schedulingPrefix}${name} ${words}`,
+    };
+  }),
+];
 
 const labelValues: Rule = {
   rule: `self.all(key, self[key].matches(${quoted("^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")}))`,
@@ -98,7 +117,14 @@ export const configurationRules: readonly Overlay[] = [
   { at: `${template}.metadata.labels`, rules: [owned(templateLabels), labelValues] },
   {
     at: `${template}.metadata.annotations`,
-    rules: [owned(templateAnnotations), known, ...settings, atMost("min-scale", 0), atMost("initial-scale", 1)],
+    rules: [
+      owned(templateAnnotations),
+      known(autoscalingPrefix, names),
+      ...settings,
+      atMost("min-scale", 0),
+      atMost("initial-scale", 1),
+      ...scheduling,
+    ],
   },
   {
     at: "spec",

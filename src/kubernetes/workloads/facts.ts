@@ -4,6 +4,7 @@ import { defaultServiceAccount, defaultTimeoutSeconds } from "../../api/revision
 import { apiVersionOf } from "../../api/meta/kind.ts";
 import { cpuMilli, formatCpu, formatMemory, memoryBytes } from "../../api/meta/quantity.ts";
 import { Revision } from "../../api/revision.ts";
+import { type Scheduling, schedulingOf } from "../../api/scheduling.ts";
 
 /** Of one Revision. */
 export interface RevisionFacts {
@@ -14,6 +15,8 @@ export interface RevisionFacts {
   requests: Record<string, string>;
   /** The most seconds until a response begins. */
   timeoutSeconds: number;
+  /** Where its instances may run. */
+  scheduling: Scheduling;
 }
 
 /** Of the installation. */
@@ -37,6 +40,7 @@ export function factsOf(revision: Revision): RevisionFacts {
     serviceAccountName: spec.serviceAccountName ?? defaultServiceAccount,
     requests: canonical(spec.container.resources?.requests ?? {}),
     timeoutSeconds: spec.timeoutSeconds ?? defaultTimeoutSeconds,
+    scheduling: schedulingOf(metadata.annotations),
   };
 }
 

@@ -26,6 +26,7 @@ export function makeTemplate({ key, spec, values, revision, cluster }: TemplateI
   const env = makeEnv(spec, values);
   const { volumes, volumeMounts } = makeVolumes(spec, values);
   const resources = makeResources(spec, revision.requests);
+  const { nodeSelector, tolerations } = revision.scheduling;
   const drainSeconds = cluster.drainHook === undefined ? 0 : Math.max(revision.timeoutSeconds, leastDrainSeconds);
   return {
     metadata: { labels: { ...spec.labels, [revisionLabel]: key.name } },
@@ -53,8 +54,10 @@ export function makeTemplate({ key, spec, values, revision, cluster }: TemplateI
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       ...(spec.pullSecrets.length === 0 ? {} : { imagePullSecrets: [{ name: pullSecretName(key) }] }),
+      ...(Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }),
       serviceAccountName: revision.serviceAccountName,
       terminationGracePeriodSeconds: drainSeconds + Math.ceil(spec.terminationGraceMs / 1_000),
+      ...(tolerations.length === 0 ? {} : { tolerations }),
       ...(volumes.length === 0 ? {} : { volumes }),
     },
   };

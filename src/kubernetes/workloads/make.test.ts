@@ -12,6 +12,7 @@ const revision: RevisionFacts = {
   serviceAccountName: "default",
   requests: {},
   timeoutSeconds: 300,
+  scheduling: { nodeSelector: {}, tolerations: [] },
 };
 const spec = (more: Partial<InstanceSpec> = {}) => instanceSpec({ image: "r/hello@sha256:1", ...more });
 const decoded = (data: Record<string, string> = {}) =>
@@ -46,7 +47,31 @@ test("factsOf() fills in what a Revision leaves out", () => {
     serviceAccountName: "default",
     requests: { cpu: "250m", memory: "1Gi" },
     timeoutSeconds: 300,
+    scheduling: { nodeSelector: {}, tolerations: [] },
   });
+});
+
+test("factsOf() reads where instances may run, and makeTemplate() asks the scheduler for it", () => {
+  const annotations = {
+    "scheduling.elafros.dev/node-selector": "disk=ssd",
+    "scheduling.elafros.dev/tolerations": "dedicated=web:NoSchedule,spot",
+  };
+  const { scheduling } = factsOf({
+    apiVersion: "elafros.dev/v1alpha1",
+    kind: "Revision",
+    metadata: { name: "r", namespace: "n", uid: "u", annotations },
+    spec: { container: { image: "i" } },
+  });
+  expect(template(spec(), { scheduling }).spec).toMatchObject({
+    nodeSelector: { disk: "ssd" },
+    tolerations: [
+      { key: "dedicated", operator: "Equal", value: "web", effect: "NoSchedule" },
+      { key: "spot", operator: "Exists" },
+    ],
+  });
+  const plain = template(spec()).spec;
+  expect(plain).not.toHaveProperty("nodeSelector");
+  expect(plain).not.toHaveProperty("tolerations");
 });
 
 describe("makeDeployment", () => {

@@ -102,6 +102,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     domain,
     urlOf: (host) => `http://${host}`,
     scaling: autoscaler,
+    freezes: false,
   });
   const started = controllers;
   await started.synced;

@@ -100,6 +100,7 @@ export function startRevisionController(deps: ReconcilerDeps): Controller {
         toldStepAt: toldSteps.get(key) ?? 0,
         toldProblemAt: toldProblems.get(key),
         progressDeadlineMs: deps.progressDeadlineMs,
+        freezes: deps.freezes,
         logUrl: deps.logUrlOf({ namespace, name: revision.metadata.name }),
       };
     },

@@ -1,4 +1,5 @@
 /** What a person would ask about a Revision: what changed between the status that is there and the one to come. Pure. */
+import { autoscalingOf, autoscalingPrefix } from "../../api/autoscaling.ts";
 import { findCondition, isTrue } from "../../api/meta/conditions.ts";
 import { revisionReasons } from "../../api/revision.conditions.ts";
 import type { Condition } from "../../api/meta/types.ts";
@@ -12,6 +13,8 @@ export interface EventsInput {
   readonly workload: WorkloadState | undefined;
   readonly toldProblemAt: number | undefined;
   readonly missing: readonly string[];
+  /** False: an instance can't be frozen here. */
+  readonly freezes?: boolean;
 }
 
 /** The Events of this step. A crash that happens again is told again, which raises the first Event's count. */
@@ -41,6 +44,10 @@ export function eventsOf(input: EventsInput, after: readonly Condition[]): Plann
   }
   if (isTrue(after, "Ready") && !isTrue(before, "Ready")) {
     events.push({ type: "Normal", reason: "Ready", message: "An instance is ready" });
+    if (input.freezes === false && autoscalingOf(input.revision.metadata.annotations).idle === "freeze") {
+      const message = `${autoscalingPrefix}idle "freeze" means "stop" on a Kubernetes: its last instance ends when nobody asks for it`;
+      events.push({ type: "Warning", reason: "FreezeUnsupported", message });
+    }
   } else if (isTrue(after, "ContainerHealthy") && isFalse(before, "ContainerHealthy")) {
     events.push({ type: "Normal", reason: "Recovered", message: "An instance is ready again" });
   }

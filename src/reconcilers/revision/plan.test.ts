@@ -184,6 +184,18 @@ describe("planRevision() tells in conditions", () => {
     expect(planned.events).toEqual([{ type: "Normal", reason: "Ready", message: "An instance is ready" }]);
   });
 
+  it("once that it won't be frozen where it can't be", () => {
+    const annotations = { "autoscaling.elafros.dev/idle": "freeze" };
+    const revision = { ...made, metadata: { ...made.metadata, annotations } };
+    const reasonsOf = (more: Partial<RevisionObserved>) =>
+      plan({ ...running({ workload: workload("ready"), routed: true }), revision, ...more }).events.map(
+        ({ reason }) => reason,
+      );
+    expect(reasonsOf({ freezes: false })).toEqual(["Ready", "FreezeUnsupported"]);
+    expect(reasonsOf({ freezes: true })).toEqual(["Ready"]);
+    expect(reasonsOf({ freezes: false, revision: made })).toEqual(["Ready"]);
+  });
+
   it.each([
     [
       { reason: "ExitCode", code: 127, message: "not found" },

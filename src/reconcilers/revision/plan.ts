@@ -43,6 +43,8 @@ export interface RevisionObserved {
   readonly toldProblemAt: number | undefined;
   readonly progressDeadlineMs: number;
   readonly logUrl: string;
+  /** False: an instance can't be frozen here. */
+  readonly freezes?: boolean;
 }
 
 export type RevisionAction =
