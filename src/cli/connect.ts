@@ -1,5 +1,6 @@
 import { httpClient } from "../client/http.ts";
 import { loadKubeconfig, resolveConnection } from "../client/kubeconfig.ts";
+import { signing } from "./authorship.ts";
 import { defaultDataDir, type Factory, type ServerOptions, type Session } from "./factory.ts";
 
 /** Finds the kubeconfig, chooses its context (the region) and makes a client of it. No request is sent yet. */
@@ -11,6 +12,7 @@ export async function connect(factory: Pick<Factory, "env" | "cwd" | "io">, opti
     cwd: factory.cwd,
   });
   const connection = await resolveConnection(config, options.region);
-  const client = httpClient(connection, { onWarning: (text) => factory.io.note(`Warning: ${text}`) });
+  const plain = httpClient(connection, { onWarning: (text) => factory.io.note(`Warning: ${text}`) });
+  const client = signing(plain, connection);
   return { client, namespace: options.namespace ?? connection.namespace, region: connection.context };
 }

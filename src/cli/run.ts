@@ -67,7 +67,18 @@ function apiErrorLines(error: ApiError): string[] {
       return [
         `The server doesn't accept the credentials of this kubeconfig: ${error.message}. Get a new one with 'elafros kubeconfig'`,
       ];
+    case "NotFound":
+      // Not an object is missing but the whole kind.
+      return [isKindMissing(error) ? notInstalled : error.message];
     default:
       return [error.message];
   }
+}
+
+const notInstalled =
+  "Elafros is not installed on that server: install it with 'elafros install', or choose another with --region or --kubeconfig";
+
+/** How a Kubernetes says that it knows no such kind: by a page, or a Status without the name of an object. */
+function isKindMissing({ message }: ApiError): boolean {
+  return /^404 page not found|^the server could not find the requested resource/.test(message);
 }

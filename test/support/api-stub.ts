@@ -208,6 +208,7 @@ function selected(object: StubObject, query: URLSearchParams): boolean {
   const fields = (query.get("fieldSelector") ?? "").split(",").filter((part) => part !== "");
   return (
     labels.every((part) => {
+      if (part.startsWith("!")) return object.metadata.labels?.[part.slice(1)] === undefined;
       const [, name = "", operator, value] = /^([^!=]+)(!?=)(.*)$/.exec(part) ?? [];
       return (object.metadata.labels?.[name] === value) === (operator === "=");
     }) && fields.every((part) => String(fieldOf(object, part.split("=")[0] ?? "")) === part.split("=")[1])

@@ -36,6 +36,7 @@ async function runList<T extends KubeObject>(noun: Noun<T>, options: ListOptions
   const { client, namespace } = await factory.connect(options);
   try {
     const selectors = [
+      ...(noun.listed === undefined ? [] : [noun.listed]),
       ...(options.service === undefined ? [] : [`${configurationLabel}=${options.service}`]),
       ...(options.selector === undefined ? [] : [options.selector]),
     ];

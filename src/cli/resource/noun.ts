@@ -10,6 +10,8 @@ export interface Noun<T extends KubeObject> {
   kind: Kind<T>;
   /** The table of `list`; absent where the noun has a list of its own. */
   table?: { columns: readonly string[]; row(object: T, now: number): string[] };
+  /** Labels of what `list` shows, as a selector; absent: all. */
+  listed?: string;
   /** First lines of `describe`: what matters most, as label and value. */
   summary(object: T, now: number): [label: string, value: string][];
   /** What `describe` shows beside conditions and Events: a title and a table, left out where it has no rows. */

@@ -15,6 +15,7 @@ import type { ApiService } from "../../../src/api/meta/service.ts";
 import { createAuthorizer } from "../../../src/apiserver/authorizer.ts";
 import { type Housekeeping, startHousekeeping } from "../../../src/apiserver/housekeeping.ts";
 import { followStore } from "../../../src/apiserver/housekeeping-follow.ts";
+import type { LogSource } from "../../../src/apiserver/logs.ts";
 import { issueKubeconfig } from "../../../src/apiserver/kubeconfig.ts";
 import { openPki, type Pki } from "../../../src/apiserver/pki.ts";
 import { type ApiServer, createApiServer } from "../../../src/apiserver/server.ts";
@@ -50,6 +51,8 @@ export interface ClusterOptions {
    * begins, and when it ends.
    */
   fate?: (pod: PodObject) => Fate;
+  /** The lines that a Pod's container has written, of Pods by `namespace/name`. Default: none. */
+  output?: (pod: string) => readonly string[];
   /** How long a kubelet's second of back-off is, in milliseconds. Default: 20. */
   secondMs?: number;
 }
@@ -98,7 +101,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   );
   const tokens = createTokens({ key: pki.tokenKey, clock, find: tokenFinder(service, kinds) });
   const tls = { ...pki.serving(), ca: pki.ca };
-  const serving = new Serving({ store, service, system, kinds, authorizer, tokens, tls, clock, owners });
+  const output = options.output ?? (() => []);
+  const serving = new Serving({ store, service, system, kinds, authorizer, tokens, tls, clock, owners, output });
   await serving.start();
   await authorizer.start(service);
   const faults = new FaultPlan();
@@ -159,6 +163,7 @@ interface ServingParts {
   tls: { cert: string; key: string; ca: string };
   clock: Clock;
   owners: FieldOwners;
+  output: (pod: string) => readonly string[];
 }
 
 /** The API server and the collector over the kinds of now: both are made anew when a definition comes or goes. */
@@ -180,8 +185,14 @@ class Serving {
   }
 
   async start(): Promise<void> {
-    const { store, system, kinds, clock, service, authorizer, tokens, tls, owners } = this.#parts;
-    const parts = { service, kinds, authorizer, tokens, tls, version: "1.26.5", clock, log: silentLog };
+    const { store, system, kinds, clock, service, authorizer, tokens, tls, owners, output } = this.#parts;
+    const logs: LogSource = {
+      async *open(namespace, pod, { tailLines = Number.POSITIVE_INFINITY }) {
+        const lines = output(`${namespace}/${pod}`);
+        for (const line of lines.slice(Math.max(0, lines.length - tailLines))) yield `${line}\n`;
+      },
+    };
+    const parts = { service, kinds, authorizer, tokens, tls, version: "1.26.5", clock, log: silentLog, logs };
     const server = await createApiServer(parts);
     await this.#housekeeping?.stop();
     this.#housekeeping = await startHousekeeping({ store, kinds: [...kinds], clock, log: silentLog, service: system });

@@ -64,6 +64,8 @@ export async function startFront(parts: FrontParts): Promise<{ server: Server; p
 async function handle(parts: FrontParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   await parts.faults.meet(request, response);
   const [path, search] = splitUrl(request.url ?? "/");
+  if (path === "/version")
+    return send(response, { status: 200, body: { major: "1", minor: "26", gitVersion: "v1.26.5" } });
   const query = new URLSearchParams(search);
   const info = readRequest(request.method ?? "GET", path, query);
   if (info?.isResource === true) {

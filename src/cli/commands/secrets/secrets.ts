@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { revisionLabel } from "../../../api/labels.ts";
 import { age } from "../../age.ts";
 import type { Factory } from "../../factory.ts";
 import { Secret } from "../../objects.ts";
@@ -11,6 +12,8 @@ export const secretNoun: Noun<Secret> = {
   singular: "secret",
   plural: "secrets",
   kind: Secret,
+  // On a cluster, instances get their values in Secrets of the platform's.
+  listed: `!${revisionLabel}`,
   table: {
     columns: ["Name", "Type", "Keys", "Age"],
     row: (secret, now) => [
