@@ -3,7 +3,7 @@ import { manualClock } from "../../test/support/manual-clock.ts";
 import type { GatewayMessage } from "../routing/link.ts";
 import { LoadReports } from "./reports.ts";
 
-function setup(threads: number) {
+async function setup(threads: number) {
   const clock = manualClock();
   const asked: number[] = [];
   const said: GatewayMessage[] = [];
@@ -13,6 +13,8 @@ function setup(threads: number) {
     toThread: (thread, { type }) => type === "report" && asked.push(thread),
     toControl: (message) => said.push(message),
   });
+  // Until its threads run nothing is counted.
+  await clock.advance(300);
   reports.start();
   return { clock, asked, said, reports };
 }
@@ -20,7 +22,7 @@ function setup(threads: number) {
 const load = (revision: string, concurrency: number) => ({ revision, concurrency, requests: 2, waiting: 1 });
 
 test("adds the threads' loads up, once all have answered", async () => {
-  const { clock, asked, said, reports } = setup(2);
+  const { clock, asked, said, reports } = await setup(2);
   await clock.advance(1_000);
   expect(asked).toEqual([0, 1]);
   reports.fromThread({ revisions: [load("x/a", 0.123456), load("x/b", 1)], outcomes: [], linesDropped: 0 });
@@ -39,7 +41,7 @@ test("adds the threads' loads up, once all have answered", async () => {
 });
 
 test("says each second that there was nothing to do", async () => {
-  const { clock, said, reports } = setup(1);
+  const { clock, said, reports } = await setup(1);
   for (let second = 0; second < 3; second++) {
     await clock.advance(1_000);
     reports.fromThread({ revisions: [], outcomes: [], linesDropped: 0 });
@@ -48,7 +50,7 @@ test("says each second that there was nothing to do", async () => {
 });
 
 test("waits for a thread that is busy, and tells over how long", async () => {
-  const { clock, asked, said, reports } = setup(2);
+  const { clock, asked, said, reports } = await setup(2);
   await clock.advance(1_000);
   reports.fromThread({ revisions: [], outcomes: [], linesDropped: 0 });
   await clock.advance(2_500);
@@ -60,7 +62,7 @@ test("waits for a thread that is busy, and tells over how long", async () => {
 });
 
 test("says what became of requests after the load, and nothing where there were none", async () => {
-  const { clock, said, reports } = setup(2);
+  const { clock, said, reports } = await setup(2);
   const outcome = (revision: string) => ({
     route: "x/r",
     revision,
@@ -80,7 +82,7 @@ test("says what became of requests after the load, and nothing where there were 
 });
 
 test("says once that nothing is under way any more, where that was said before", async () => {
-  const { clock, said, reports } = setup(1);
+  const { clock, said, reports } = await setup(1);
   const running = { route: "x/r", revision: "x/a", codes: {}, steps: [], ms: 0, running: 1, waiting: 0 };
   for (const outcomes of [[running], [], []]) {
     await clock.advance(1_000);

@@ -41,15 +41,20 @@ export class LoadReports {
     this.#reportedAt = options.clock.now();
   }
 
-  /** Asks the threads now and then; called when all run. */
+  /** Asks the threads now and then, and counts time from here on; called when all run. */
   start(): void {
+    this.#reportedAt = this.#options.clock.now();
+    this.#askLater();
+  }
+
+  #askLater(): void {
     const { clock, threads } = this.#options;
     clock.after(everyMs, () => {
       if (this.#missing === 0) {
         this.#missing = threads;
         for (let thread = 0; thread < threads; thread++) this.#options.toThread(thread, { type: "report" });
       }
-      this.start();
+      this.#askLater();
     });
   }
 

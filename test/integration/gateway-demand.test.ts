@@ -91,19 +91,25 @@ test("each second the load is told, over all threads, and that there is none", a
   await bench.start();
   await control.settle(simpleTable(host, [await app("a", 250)]));
   const end = Date.now() + 3_000;
-  const client = async (): Promise<number> => {
-    let count = 0;
-    for (; Date.now() < end; count++) await ask();
-    return count;
+  let [total, asked] = [0, 0];
+  const client = async (): Promise<void> => {
+    while (Date.now() < end) {
+      const from = performance.now();
+      await ask();
+      asked += performance.now() - from;
+      total += 1;
+    }
   };
-  const counts = await Promise.all(Array.from({ length: 8 }, client));
-  await until(() => control.loads.length > 3 && control.loads.at(-1)?.revisions.length === 0);
-  const seen = control.loads.flatMap(({ ms, revisions }) => revisions.map((one) => [ms, ...one] as const));
-  expect(new Set(seen.map(([, name]) => name))).toEqual(new Set([revision]));
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  expect(seen.reduce((sum, [, , , requests]) => sum + requests, 0)).toBe(total);
-  // 250 ms each and a little more: as much time as that is in what was told.
-  const area = seen.reduce((sum, [ms, , concurrency]) => sum + ms * concurrency, 0);
-  expect(area / total).toBeGreaterThan(245);
-  expect(area / total).toBeLessThan(400);
+  await Promise.all(Array.from({ length: 8 }, client));
+  const seen = () => control.loads.flatMap(({ ms, revisions }) => revisions.map((one) => [ms, ...one] as const));
+  const requests = () => seen().reduce((sum, [, , , count]) => sum + count, 0);
+  await until(() => requests() >= total && control.loads.at(-1)?.revisions.length === 0);
+  expect(requests()).toBe(total);
+  expect(control.loads.length).toBeGreaterThan(3);
+  expect(new Set(seen().map(([, name]) => name))).toEqual(new Set([revision]));
+  // 250 ms each and a little more, which the clients have waited too: as much time as that is in what was told. A thread that
+  // answers late moves some of it from one second to the next, where it counts as much as that second is longer.
+  const area = seen().reduce((sum, [ms, , concurrency]) => sum + ms * concurrency, 0);
+  expect(area).toBeGreaterThan(245 * total);
+  expect(area).toBeLessThan(1.2 * asked);
 });
