@@ -126,7 +126,7 @@ export class Hub {
   }
 
   /** Throws an Error where control says a change of what this gateway doesn't have: the connection must end, since hello brings the whole. */
-  fromControl(message: Exclude<ControlMessage, { type: "certificates" }>): void {
+  fromControl(message: Exclude<ControlMessage, { type: "certificates" | "alive" }>): void {
     if (message.type === "shed") {
       this.#tellAll({ type: "shed", maxAgeMs: message.maxConnectionAgeMs });
       return;

@@ -39,3 +39,36 @@ test("the link is tried again ever later where something takes the connection an
     await clock.advance(1);
   }
 });
+
+test("end() says that the gateway has ended, and comes back to nobody", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "elafros-link-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const path = join(dir, "link.sock");
+  let read = "";
+  let taken = 0;
+  const server = createServer((socket) => {
+    taken += 1;
+    socket.on("data", (part: Buffer) => (read += part.toString()));
+    socket.on("error", () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  onTestFinished(() => void server.close());
+  const clock = manualClock();
+  const connected = Promise.withResolvers<void>();
+  const link = new LinkClient({
+    path,
+    clock,
+    log: silentLog,
+    hello: () => ({ type: "hello", gateway: "g", pid: 1, serving: 0, draining: [] }),
+    connected: () => connected.resolve(),
+    away: () => {},
+    received: () => {},
+  });
+  link.start();
+  await connected.promise;
+  await link.end();
+  await expect.poll(() => read).toContain('{"type":"ended"}\n');
+  await clock.advance(60_000);
+  expect(taken).toBe(1);
+  await link.end();
+});

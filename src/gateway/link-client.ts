@@ -11,6 +11,8 @@ import { checkChange, checkTable } from "./check-table.ts";
 import { readLines, writeLine } from "./lines.ts";
 
 const firstDelayMs = 20;
+/** How long a gateway that has ended tries to say so. */
+const endMs = 1_000;
 
 export interface LinkClientOptions {
   /** Of control's socket. */
@@ -24,7 +26,7 @@ export interface LinkClientOptions {
   /** A connection has ended, or couldn't be made. */
   away(): void;
   /** A message of control, each of its members checked. An Error that this throws ends the connection, and the next begins with hello. */
-  received(message: ControlMessage): void;
+  received(message: Exclude<ControlMessage, { type: "alive" }>): void;
 }
 
 export class LinkClient {
@@ -74,6 +76,19 @@ export class LinkClient {
     if (this.#socket !== undefined) writeLine(this.#socket, message);
   }
 
+  /** Tells control that this gateway has ended. Resolves when that is sent, or can't be within a second; at once where control is away. */
+  end(): Promise<void> {
+    const socket = this.#socket;
+    this.#stopped = true;
+    if (socket === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#options.clock.after(endMs, resolve);
+      socket.once("close", () => resolve());
+      writeLine(socket, { type: "ended" } satisfies GatewayMessage);
+      socket.end(() => resolve());
+    });
+  }
+
   /** Ends the connection; the next one begins with hello. */
   drop(): void {
     this.#socket?.destroy();
@@ -104,6 +119,8 @@ export class LinkClient {
       this.#options.received({ type: "later" });
       return;
     }
+    // Whoever carries the connection to another machine looks at that.
+    if (message?.["type"] === "alive") return;
     const age = message?.["maxConnectionAgeMs"];
     if (message?.["type"] === "shed" && typeof age === "number" && age >= 0) {
       this.#options.received({ type: "shed", maxConnectionAgeMs: age });

@@ -90,7 +90,10 @@ async function serve(options: FullGatewayOptions, memory: SharedMemory, workers:
       handover?.listen();
       reports.start();
     },
-    empty: () => void Promise.all([file.close(), exporter?.close(lastSpansMs)]).then(() => process.exit(0)),
+    empty: () =>
+      void Promise.all([file.close(), exporter?.close(lastSpansMs)])
+        .then(() => link.end())
+        .then(() => process.exit(0)),
   });
   const exporter = exporterOf(options);
   const certificates = new CertificateHub({

@@ -24,8 +24,10 @@ export type GatewayMessage =
   | { type: "certified"; version: number }
   /** An instance that left the table has no request any more. */
   | { type: "drained"; instance: string }
-  /** Renews the lease. */
+  /** Renews the lease. Control answers the same to a gateway elsewhere, which finds out by it that a connection leads nowhere. */
   | { type: "alive" }
+  /** It serves nothing any more and exits: the last on a connection. */
+  | { type: "ended" }
   /** An instance holds a slot whose client was answered or has gone, for longer than allowed: replace it. */
   | { type: "hung"; revision: string; instance: string }
   /**
@@ -80,6 +82,8 @@ export type ControlMessage =
   | TableChange
   /** In answer to hello: control has just started and has no table yet. Until it has, it gives up no instance: serve what you have. */
   | { type: "later" }
+  /** In answer to the same, to gateways elsewhere. */
+  | { type: "alive" }
   /** The first on a connection is whole. */
   | { type: "certificates"; update: CertificateUpdate }
   /** Control is about to end the gateway: end streaming and upgraded connections that are older than this. */

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import { ports } from "../../kubernetes/manifests/names.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { bindSocket } from "../../lib/listening-socket.ts";
 import type { Log } from "../../lib/log.ts";
 import { version } from "../../lib/version.ts";
@@ -51,6 +52,7 @@ export async function startClusterGateway(
     tokenFile: join(options.tokenDir, "token"),
     caFile: join(options.certificateDir, "ca.crt"),
     serverName: linkServerName,
+    clock: systemClock,
     log: deps.log,
   });
   const threads = availableParallelism();

@@ -99,6 +99,7 @@ function join(socket: TLSSocket, rest: Buffer, path: string): void {
   inner.once("error", () => socket.destroy());
   inner.once("close", () => socket.destroy());
   socket.once("close", () => inner.destroy());
+  if (socket.destroyed) inner.destroy();
   inner.write(rest);
   socket.pipe(inner).pipe(socket);
 }

@@ -16,7 +16,17 @@ import { listen } from "./listen.ts";
 test("openLinkTunnel() brings a gateway's lines to the controller's link, and shows the token that is there at the time", async () => {
   const directory = await mkdtemp(join(tmpdir(), "elafros-tunnel-"));
   const place = (name: string) => join(directory, name);
-  const link = createServer((socket) => socket.pipe(socket));
+  const clock = manualClock();
+  const ended: string[] = [];
+  const link = createServer((socket) => {
+    let read = "";
+    socket.on("data", (part: Buffer) => {
+      read += part.toString();
+      socket.write(part);
+    });
+    socket.once("close", () => ended.push(read));
+    socket.on("error", () => {});
+  });
   await new Promise<void>((resolve) => link.listen(place("control.sock"), resolve));
   const { client } = memoryCluster();
   const get = () => Promise.reject(new ApiError("NotFound", "none"));
@@ -44,6 +54,7 @@ test("openLinkTunnel() brings a gateway's lines to the controller's link, and sh
     tokenFile: place("token"),
     caFile: place("ca.crt"),
     serverName: linkServerName,
+    clock,
     log: silentLog,
   });
   onTestFinished(async () => {
@@ -67,9 +78,29 @@ test("openLinkTunnel() brings a gateway's lines to the controller's link, and sh
   await writeFile(place("token"), "new\n");
   expect(await say("hello\n")).toBe("hello\n");
   expect(shown).toEqual(["old", "new"]);
+  // What a gateway says last arrives.
+  const ending = connect(place("gateway.sock"));
+  ending.write("first\n");
+  await new Promise((resolve) => ending.once("data", resolve));
+  ending.end("last\n");
+  await expect.poll(() => ended).toContain("first\nlast\n");
+  // A controller that says nothing any more, as where its node has gone, isn't waited for.
+  const silent = connect(place("gateway.sock"));
+  const heard: string[] = [];
+  silent.on("data", (part: Buffer) => heard.push(part.toString()));
+  const gone = new Promise<void>((resolve) => silent.once("close", () => resolve()));
+  silent.write("a\n");
+  await expect.poll(() => heard.join("")).toBe("a\n");
+  await clock.advance(9_000);
+  silent.write("b\n");
+  await expect.poll(() => heard.join("")).toBe("a\nb\n");
+  await clock.advance(9_000);
+  expect(silent.closed).toBe(false);
+  await clock.advance(1_000);
+  await gone;
   // A certificate by another isn't trusted, and gets no token.
   const other = await openLinkCertificate({ ...client, get }, "n", manualClock(Date.now()));
   await writeFile(place("ca.crt"), other.cert);
   expect(await say("hello\n")).toBe("closed");
-  expect(shown).toHaveLength(2);
+  expect(shown).toHaveLength(4);
 });

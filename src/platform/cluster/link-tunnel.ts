@@ -6,7 +6,9 @@ import { lookup } from "node:dns/promises";
 import { readFile, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
+import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { leaseMs } from "../../routing/link.ts";
 
 export interface LinkTunnelOptions {
   /** Of the socket for the gateway; what is left of an earlier one there is removed. */
@@ -19,21 +21,31 @@ export interface LinkTunnelOptions {
   caFile: string;
   /** The name in that certificate. */
   serverName: string;
+  clock: Clock;
   log: Log;
 }
 
 const patienceMs = 5_000;
+/** The controller says something every `leaseRenewMs`. One that doesn't for so long has stopped, or its node has gone, which no kernel may tell for minutes. */
+const silenceMs = leaseMs;
 
 /** Resolves when the gateway may connect. */
 export async function openLinkTunnel(options: LinkTunnelOptions): Promise<Server> {
   await rm(options.path, { force: true });
+  const { host, port } = options.controllers;
+  let reached: boolean | undefined;
   const server = createServer((inner) => {
     inner.pause();
     inner.on("error", () => inner.destroy());
     reach(options).then(
-      (outer) => join(inner, outer),
+      (outer) => {
+        reached = true;
+        join(inner, outer, options);
+      },
       (error: unknown) => {
-        options.log.debug({ error }, "No controller can be reached");
+        // It is tried each second: what is known already is no news.
+        if (reached !== false) options.log.warn({ error, host, port }, "No controller can be reached; trying again");
+        reached = false;
         // The gateway comes again.
         inner.destroy();
       },
@@ -84,10 +96,27 @@ function secure(target: { host: string; port: number; ca: string; servername: st
   });
 }
 
-function join(inner: Socket, outer: TLSSocket): void {
+function join(inner: Socket, outer: TLSSocket, { clock, log }: LinkTunnelOptions): void {
+  const wait = () =>
+    clock.after(silenceMs, () => {
+      log.warn(
+        { controller: outer.remoteAddress, silenceMs },
+        "A controller says nothing any more; looking for another",
+      );
+      outer.destroy();
+    });
+  let cancel = wait();
+  outer.on("data", () => {
+    cancel();
+    cancel = wait();
+  });
   outer.on("error", () => outer.destroy());
-  outer.once("close", () => inner.destroy());
-  inner.once("close", () => outer.destroy());
+  outer.once("close", () => {
+    cancel();
+    inner.destroy();
+  });
+  // What the gateway said last is sent on.
+  inner.once("close", () => outer.end());
   if (inner.destroyed) outer.destroy();
   inner.pipe(outer).pipe(inner);
 }

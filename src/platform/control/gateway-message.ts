@@ -24,6 +24,8 @@ export function parseGatewayMessage(line: string): GatewayMessage | undefined {
       return { type: "drained", instance: text(m, "instance") };
     case "alive":
       return { type: "alive" };
+    case "ended":
+      return { type: "ended" };
     case "hung":
       return { type: "hung", revision: text(m, "revision"), instance: text(m, "instance") };
     case "demand":

@@ -8,7 +8,7 @@ import { readLines, writeLine } from "../../gateway/lines.ts";
 import { silentLog } from "../../lib/log.ts";
 import type { Changes } from "../../routing/changes.ts";
 import { emptyTable, mapsOf, type RouteTable } from "../../routing/table.ts";
-import { createLinkServer, type LinkServer } from "./link-server.ts";
+import { createLinkServer, type LinkServer, type LinkServerOptions } from "./link-server.ts";
 
 let dir: string;
 let path: string;
@@ -26,7 +26,11 @@ beforeEach(async () => {
   said = [];
   started = true;
   send = new Map();
-  server = await createLinkServer({
+  server = await createLinkServer(options());
+});
+
+function options(): LinkServerOptions {
+  return {
     path,
     clock,
     log: silentLog,
@@ -46,8 +50,8 @@ beforeEach(async () => {
       ack: (id, version, draining) => said.push(`ack ${id} ${version} ${draining.join()}`),
       instanceDrained: (id, instance) => said.push(`drained ${id} ${instance}`),
     },
-  });
-});
+  };
+}
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
   await server.close();
@@ -111,6 +115,32 @@ test("a gateway is told that its table comes later where control has none yet", 
   await see("add g1 3 i");
   send.get("g1")?.({ ...emptyTable, version: 5 });
   await expect.poll(() => got).toEqual([{ type: "later" }, { type: "table", table: { ...emptyTable, version: 5 } }]);
+});
+
+test("a gateway that says that it has ended is no member from then on", async () => {
+  const { socket } = await connect();
+  writeLine(socket, hello("g1"));
+  writeLine(socket, { type: "ended" });
+  await see("add g1 3 i", "remove g1");
+  socket.end();
+  await clock.advance(20_000);
+  expect(said).toHaveLength(2);
+});
+
+test("a gateway on another machine is answered that control lives", async () => {
+  const { socket, got } = await connect();
+  writeLine(socket, hello("g1"));
+  writeLine(socket, { type: "alive" });
+  writeLine(socket, { type: "alive" });
+  writeLine(socket, { type: "ack", version: 4, draining: [] });
+  await see("add g1 3 i", "ack g1 4 ");
+  expect(got).toEqual([]);
+  await server.close();
+  server = await createLinkServer({ ...options(), elsewhere: true });
+  const other = await connect();
+  writeLine(other.socket, hello("g2"));
+  writeLine(other.socket, { type: "alive" });
+  await expect.poll(() => other.got).toEqual([{ type: "alive" }]);
 });
 
 test("a member without connection stays until its lease is over; each message renews it", async () => {

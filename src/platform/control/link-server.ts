@@ -22,7 +22,7 @@ export interface LinkServerOptions {
   /** The account of the gateways; root unless given. The directory of `path` must be root's alone. */
   owner?: number;
   publisher: Pick<Publisher, "addMember" | "removeMember" | "leaseExpired" | "ack" | "instanceDrained" | "started">;
-  /** Gateways run on other machines: whether one of them ended isn't known, only that its lease did. */
+  /** Gateways run on other machines: that one of them ended is known where it says so, or by its lease. They are told that control lives. */
   elsewhere?: true;
   /** Absent: gateways are told nothing of certificates. */
   certificates?: {
@@ -79,6 +79,13 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       options.certificates?.leave(gateway.id);
     });
   };
+  const end = (gateway: Gateway): void => {
+    gateway.cancelLease();
+    gateways.delete(gateway.id);
+    publisher.removeMember(gateway.id);
+    options.certificates?.leave(gateway.id);
+    log.info({ gateway: gateway.id }, "Gateway ended");
+  };
   /** Without a connection: a member until its lease is over, since it may serve on, or until its process has ended. */
   const watchEnd = (gateway: Gateway): void => {
     if (closed || gateways.get(gateway.id) !== gateway || gateway.socket !== undefined) return;
@@ -89,11 +96,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
         clock.after(lookMs, () => watchEnd(gateway));
         return;
       }
-      gateway.cancelLease();
-      gateways.delete(gateway.id);
-      publisher.removeMember(gateway.id);
-      options.certificates?.leave(gateway.id);
-      log.info({ gateway: gateway.id }, "Gateway ended");
+      end(gateway);
     });
   };
   const join = (socket: Socket, { gateway: id, pid, changes = false }: Hello): Gateway => {
@@ -126,7 +129,10 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       // Another connection of the same gateway has taken over.
       if (gateways.get(gateway.id) !== gateway) return;
       renew(gateway);
-      if (message.type === "ack") publisher.ack(gateway.id, message.version, message.draining);
+      if (message.type === "alive") {
+        if (options.elsewhere === true) gateway.sender.say({ type: "alive" });
+      } else if (message.type === "ended") end(gateway);
+      else if (message.type === "ack") publisher.ack(gateway.id, message.version, message.draining);
       else if (message.type === "certified") options.certificates?.certified(gateway.id, message.version);
       else if (message.type === "drained") publisher.instanceDrained(gateway.id, message.instance);
       else if (message.type === "hung") {
