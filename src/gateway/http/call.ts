@@ -1,9 +1,8 @@
 /**
- * A request on its way to an instance, as an exchange sees it, whatever version of HTTP the app speaks. The one for HTTP/1.1 is here, on
- * Node's client; http2/call.ts has the one for a stream of HTTP/2.
+ * A request on its way to an instance, as an exchange sees it, whatever version of HTTP the app speaks. The one for HTTP/1.1 is in raw-call.ts;
+ * that on Node's client is here, for upgrades, and for a Node.js without raw connections. http2/call.ts has the one for a stream of HTTP/2.
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
-import type { Readable } from "node:stream";
 import { http } from "../../lib/node-http.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { GatewayLimits } from "../options.ts";
@@ -36,38 +35,40 @@ export interface CallOptions {
  */
 export type Failure = "refused" | "untouched" | "stale" | "foreign" | "unsendable" | "fixed" | "malformed" | "broken";
 
+/** Who asks. The call that tells is named each time: one that was given up for another may still have something to say. */
 export interface CallUser {
   /** The app has the request's fields, or gets them now. */
-  connected(): void;
+  appConnected(call: AppCall): void;
   /** The app says `100 Continue`. */
-  continued(): void;
+  appContinued(call: AppCall): void;
   /** Another interim answer. */
-  informed(status: number, raw: readonly string[]): void;
-  answered(answer: AppAnswer): void;
+  appInformed(call: AppCall, status: number, raw: readonly string[]): void;
+  /** The answer begins; then come its pieces, and at last `appEnded` or `appBroke`. */
+  appAnswered(call: AppCall, answer: AppAnswer): void;
+  /** A piece of the answer's body, which is the user's to keep. */
+  appData(call: AppCall, piece: Buffer): void;
+  /** The answer is whole. `trailers`: those that followed the body, flat. */
+  appEnded(call: AppCall, trailers: readonly string[]): void;
+  /** The answer was broken off. */
+  appBroke(call: AppCall): void;
   /** The app's side speaks another protocol from now on. */
-  upgraded(app: AppEnd): void;
+  appUpgraded(call: AppCall, app: AppEnd): void;
   /** No answer comes. Not called once it has begun, nor after `destroy`. */
-  failed(why: Failure): void;
+  appFailed(call: AppCall, why: Failure): void;
   /** The app has taken what was written. */
-  drained(): void;
+  appDrained(call: AppCall): void;
   /** The app is done with the request. */
-  closed(): void;
+  appClosed(call: AppCall): void;
 }
 
 export interface AppAnswer {
   readonly status: number;
   readonly message: string | undefined;
   readonly raw: readonly string[];
-  /** Emits nothing but `data`, `end` and `close` that an exchange needs. */
-  readonly body: Readable;
   /** Nothing follows the fields. */
   readonly empty: boolean;
   /** Trailers may follow. */
   readonly trailing: boolean;
-  /** The body has come whole. */
-  isComplete(): boolean;
-  /** Those that followed the body, flat. */
-  trailers(): readonly string[];
 }
 
 export interface AppCall {
@@ -83,6 +84,9 @@ export interface AppCall {
   /** False: write no more until `drained`. */
   write(piece: Buffer): boolean;
   end(trailers: [string, string][]): void;
+  /** Reads no more of the answer until `resume`. */
+  pause(): void;
+  resume(): void;
   /** Tells the app that nobody waits for its answer any more; what it still sends is read (outlast.ts). */
   tell(): void;
   /** Ends it at once, on both sides. */
@@ -102,7 +106,7 @@ export class Http1Call implements AppCall {
   readonly #request: ClientRequest;
   readonly #hasBody: boolean;
   #connected = false;
-  #answered = false;
+  #answered: IncomingMessage | undefined;
   #over = false;
 
   /** Throws when Node's client doesn't let the method, path or a field out. */
@@ -124,7 +128,7 @@ export class Http1Call implements AppCall {
     const ready = (): void => {
       if (this.#over) return;
       this.#connected = true;
-      user.connected();
+      user.appConnected(this);
     };
     upstream.on("socket", (socket) => {
       if (!socket.connecting) return ready();
@@ -137,27 +141,23 @@ export class Http1Call implements AppCall {
       socket.once("connect", cancel);
       socket.once("close", cancel);
     });
-    upstream.on("response", (answer) => {
-      this.#answered = true;
-      answer.on("error", () => {});
-      user.answered(answerOf(answer));
-    });
-    upstream.on("continue", () => user.continued());
-    upstream.on("information", (info) => user.informed(info.statusCode, info.rawHeaders));
+    upstream.on("response", (answer) => this.#answer(answer, user));
+    upstream.on("continue", () => user.appContinued(this));
+    upstream.on("information", (info) => user.appInformed(this, info.statusCode, info.rawHeaders));
     upstream.on("upgrade", (answer, socket, head) => {
       // From here on the connection is the user's.
       this.#over = true;
-      user.upgraded(http1AppEnd(answer, socket, head));
+      user.appUpgraded(this, http1AppEnd(answer, socket, head));
     });
-    upstream.on("drain", () => user.drained());
+    upstream.on("drain", () => user.appDrained(this));
     upstream.on("error", (error: NodeJS.ErrnoException) => {
-      if (this.#over || this.#answered) return;
-      user.failed(this.#failure(error, upstream.reusedSocket && repeatable));
+      if (this.#over || this.#answered !== undefined) return;
+      user.appFailed(this, this.#failure(error, upstream.reusedSocket && repeatable));
     });
     upstream.on("close", () => {
       if (this.#over) return;
       this.#over = true;
-      user.closed();
+      user.appClosed(this);
     });
     this.#hasBody = options.hasBody;
   }
@@ -183,6 +183,14 @@ export class Http1Call implements AppCall {
     this.#request.end();
   }
 
+  pause(): void {
+    this.#answered?.pause();
+  }
+
+  resume(): void {
+    this.#answered?.resume();
+  }
+
   tell(): void {
     this.#request.socket?.end();
   }
@@ -191,25 +199,28 @@ export class Http1Call implements AppCall {
     this.#request.destroy();
   }
 
+  #answer(answer: IncomingMessage, user: CallUser): void {
+    this.#answered = answer;
+    answer.on("error", () => {});
+    user.appAnswered(this, {
+      status: answer.statusCode ?? 502,
+      message: answer.statusMessage,
+      raw: answer.rawHeaders,
+      empty: false,
+      trailing: answer.headers["transfer-encoding"] !== undefined,
+    });
+    answer.on("data", (piece: Buffer) => user.appData(this, piece));
+    // An end that the app didn't mean: `close` follows.
+    answer.on("end", () => answer.complete && user.appEnded(this, answer.rawTrailers));
+    answer.on("close", () => !answer.complete && user.appBroke(this));
+  }
+
   #failure(error: NodeJS.ErrnoException, stale: boolean): Failure {
     if (!this.#connected) return "refused";
     // The app closed the idle connection as the request was on its way.
     if (stale && (error.code === "ECONNRESET" || error.code === "EPIPE")) return "stale";
     return error.code?.startsWith("HPE_") === true ? "malformed" : "broken";
   }
-}
-
-function answerOf(answer: IncomingMessage): AppAnswer {
-  return {
-    status: answer.statusCode ?? 502,
-    message: answer.statusMessage,
-    raw: answer.rawHeaders,
-    body: answer,
-    empty: false,
-    trailing: answer.headers["transfer-encoding"] !== undefined,
-    isComplete: () => answer.complete,
-    trailers: () => answer.rawTrailers,
-  };
 }
 
 function framedFields({ method, fields, hasBody, length, upgrade }: CallOptions): string[] {

@@ -3,6 +3,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Core } from "../core.ts";
 import type { DivertOptions } from "../divert.ts";
 import type { AppSessions } from "../http2/sessions.ts";
+import type { AppWires } from "../http1/app-wires.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Observer } from "../seen/observer.ts";
 import type { Exchange } from "./exchange.ts";
@@ -16,7 +17,8 @@ export interface FrontContext {
   verboseErrors: boolean;
   divert: DivertOptions | undefined;
   observer: Observer | undefined;
-  /** Connections to apps: of HTTP/1.1, and of HTTP/2. */
+  /** Connections to apps: of HTTP/1.1, raw ones (undefined where there can be none) and Node's; of HTTP/2. */
+  wires: AppWires | undefined;
   upstreams: Upstreams;
   sessions: AppSessions;
   /** A new request id. */

@@ -7,7 +7,10 @@ import { divert } from "../divert.ts";
 import { Http2Call } from "../http2/call.ts";
 import { cookieName } from "../choice.ts";
 import { readTarget, type Target } from "../match.ts";
-import { Placement } from "../placement.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Core } from "../core.ts";
+import type { GatewayLimits } from "../options.ts";
+import { Placement, type PlacementOptions } from "../placement.ts";
 import { clientLeft } from "../outcomes.ts";
 import { fieldInList, traceList } from "../seen/fields.ts";
 import type { Sighting } from "../seen/sighting.ts";
@@ -24,25 +27,31 @@ import {
   setsCookie,
   trailerFields,
 } from "./headers.ts";
-import type { Incoming } from "./incoming.ts";
+import type { ClientEvents, Incoming } from "./incoming.ts";
 import { join } from "./join.ts";
 import { outlast } from "./outlast.ts";
+import { RawCall } from "./raw-call.ts";
 import type { AppEnd, ClientEnd } from "./upgrade.ts";
 
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
-export class Exchange {
+export class Exchange implements PlacementOptions, ClientEvents, CallUser {
   readonly began: number;
+  readonly core: Core;
+  readonly clock: Clock;
+  readonly limits: GatewayLimits;
   readonly #context: FrontContext;
   readonly #in: Incoming;
   readonly #requestId: string;
-  readonly #body: Body;
+  readonly #body: Body | undefined;
   #sighting: Sighting | undefined;
   #target: Target | undefined;
   #placement: Placement | undefined;
   #instance: Instance | undefined;
+  /** The newest; what others tell is of no interest any more. */
   #call: AppCall | undefined;
-  #answer: AppAnswer | undefined;
+  /** The app's answer has begun. */
+  #answered = false;
   /** Nobody takes the answer any more. */
   #abandoned = false;
   #connected = false;
@@ -59,17 +68,13 @@ export class Exchange {
   constructor(context: FrontContext, incoming: Incoming) {
     this.#context = context;
     this.#in = incoming;
+    this.core = context.core;
+    this.clock = context.clock;
+    this.limits = context.limits;
     this.began = context.clock.now();
-    this.#body = new Body(incoming, context.clock);
+    this.#body = incoming.hasBody ? new Body(incoming, context.clock) : undefined;
     this.#requestId = isSaneRequestId(incoming.givenId) ? incoming.givenId : context.newId();
-    incoming.watch({
-      drained: () => {
-        this.#stalledAt = undefined;
-        this.#answer?.body.resume();
-      },
-      closed: () => this.#closed(),
-      over: () => this.#context.done(this),
-    });
+    incoming.watch(this);
   }
 
   /** @param refusal the answer for a request that its front doesn't let pass, whatever it asks for */
@@ -78,40 +83,57 @@ export class Exchange {
     this.#target = readTarget(url, authority);
     this.#sighting = this.#see();
     if (refusal !== undefined) return this.#refuse(refusal);
-    const fault = fieldFault(raw, this.#context.limits.headerCount);
+    const fault = fieldFault(raw, this.limits.headerCount);
     if (fault !== undefined)
       return this.#refuse(fault === "TooManyFields" ? answers.fieldsTooLarge : answers.badRequest);
     if (this.#target === undefined) return this.#refuse(answers.badHost);
     const diverting = this.#context.divert;
     const diverted = diverting === undefined ? undefined : divert(diverting, this.#target);
-    if (diverted !== undefined) return this.#fail(diverted);
-    this.#placement = new Placement({
-      core: this.#context.core,
-      clock: this.#context.clock,
-      limits: this.#context.limits,
-      host: this.#target.host,
-      secure: this.#in.protocol === "https",
-      bytes: this.#held(),
-      field: (name) => fieldOf(raw, name),
-      sighting: this.#sighting,
-      placed: (instance) => this.#send(instance, this.#returned),
-      failed: (answer) => this.#fail(answer),
-    });
+    if (diverted !== undefined) return this.failed(diverted);
+    this.#placement = new Placement(this);
     this.#placement.start();
+  }
+
+  get host(): string {
+    return this.#target?.host ?? "";
+  }
+
+  get secure(): boolean {
+    return this.#in.protocol === "https";
+  }
+
+  /** What the request holds in memory while it waits: of what follows it as much as is read ahead. */
+  get bytes(): number {
+    const { raw, url, hasBody, upgrade, readAhead } = this.#in;
+    const fields = raw.reduce((sum, text) => sum + text.length, url.length);
+    return hasBody || upgrade !== undefined ? fields + readAhead : fields;
+  }
+
+  get sighting(): Sighting | undefined {
+    return this.#sighting;
+  }
+
+  field(name: string): string | undefined {
+    return fieldOf(this.#in.raw, name);
+  }
+
+  placed(instance: Instance): void {
+    this.#send(instance, this.#returned);
   }
 
   /** Ends what goes on for too long without the client doing its part; called now and then. */
   check(now: number): void {
-    const { stallMs } = this.#context.limits;
+    const { stallMs } = this.limits;
     if (this.#stalledAt !== undefined && now - this.#stalledAt > stallMs) this.#in.breakOff();
-    if (this.#body.stalledFor(now) <= stallMs) return;
+    this.#in.check?.(now);
+    if (this.#body === undefined || this.#body.stalledFor(now) <= stallMs) return;
     if (this.#in.begun) this.#in.breakOff();
     else this.#refuse(answers.slowRequest);
   }
 
   /** Ends an answer that began before `time`, if it has begun. */
   shed(time: number): void {
-    if (this.began < time && this.#answer !== undefined) this.#in.breakOff(answers.tooOld);
+    if (this.began < time && this.#answered) this.#in.breakOff(answers.tooOld);
   }
 
   #see(): Sighting | undefined {
@@ -153,9 +175,7 @@ export class Exchange {
     };
     let call: AppCall;
     try {
-      // What it tells is about the newest one; one that was given up says nothing.
-      const user = this.#callUser(() => this.#call === call);
-      call = http2 ? new Http2Call(this.#context, options, user) : new Http1Call(this.#context, options, user);
+      call = this.#callFor(options, http2);
     } catch {
       // A field or path that a parser lets in but the app's protocol doesn't let out.
       return this.#unsent(answers.badRequest);
@@ -164,29 +184,12 @@ export class Exchange {
     call.start();
   }
 
-  #callUser(isCurrent: () => boolean): CallUser {
-    const whenCurrent =
-      <Args extends unknown[]>(act: (...args: Args) => void) =>
-      (...args: Args): void => {
-        if (isCurrent()) act(...args);
-      };
-    return {
-      connected: whenCurrent(() => this.#onConnected()),
-      continued: whenCurrent(() => this.#onContinue()),
-      informed: whenCurrent((status: number, raw: readonly string[]) => this.#onInformation(status, raw)),
-      answered: whenCurrent((answer: AppAnswer) => this.#onAnswer(answer)),
-      upgraded: (app) => this.#onUpgrade(app),
-      failed: whenCurrent((why: Failure) => this.#onFailure(why)),
-      drained: whenCurrent(() => this.#body.drained()),
-      closed: whenCurrent(() => this.#free()),
-    };
-  }
-
-  /** What the request holds in memory while it waits: of what follows it as much as is read ahead. */
-  #held(): number {
-    const { raw, url, hasBody, upgrade, readAhead } = this.#in;
-    const fields = raw.reduce((sum, text) => sum + text.length, url.length);
-    return hasBody || upgrade !== undefined ? fields + readAhead : fields;
+  #callFor(options: CallOptions, http2: boolean): AppCall {
+    const { wires } = this.#context;
+    if (http2) return new Http2Call(this.#context, options, this);
+    // What an upgraded connection is joined by are streams of Node's.
+    if (options.upgrade !== undefined || wires === undefined) return new Http1Call(this.#context, options, this);
+    return new RawCall(wires, options, this);
   }
 
   #fields(): string[] {
@@ -198,63 +201,81 @@ export class Exchange {
     return fields;
   }
 
-  #onConnected(): void {
+  appConnected(call: AppCall): void {
+    if (call !== this.#call) return;
     this.#connected = true;
-    if (this.#instance !== undefined) this.#context.core.reached(this.#instance);
+    if (this.#instance !== undefined) this.core.reached(this.#instance);
     // The body only begins to flow now, so a connection that can't be made costs none of it.
-    if (this.#in.hasBody && !this.#abandoned && this.#call !== undefined) this.#body.sendTo(this.#call);
+    if (!this.#abandoned) this.#body?.sendTo(call);
   }
 
-  #onContinue(): void {
+  appContinued(call: AppCall): void {
     const incoming = this.#in;
-    if (!incoming.expects || this.#abandoned || incoming.begun || this.#continued) return;
+    if (call !== this.#call || !incoming.expects || this.#abandoned || incoming.begun || this.#continued) return;
     this.#continued = true;
     incoming.continue();
   }
 
-  #onInformation(status: number, raw: readonly string[]): void {
+  appInformed(call: AppCall, status: number, raw: readonly string[]): void {
     const incoming = this.#in;
-    if (status === 100 || status === 101 || this.#abandoned || incoming.begun || !incoming.takesInterim) return;
+    if (call !== this.#call || status === 100 || status === 101) return;
+    if (this.#abandoned || incoming.begun || !incoming.takesInterim) return;
     incoming.inform(status, answerFields(raw, this.#requestId));
   }
 
-  #onAnswer(answer: AppAnswer): void {
+  appAnswered(call: AppCall, { status, message, raw, empty, trailing }: AppAnswer): void {
+    if (call !== this.#call) return;
     const incoming = this.#in;
-    const { body, status, message, empty, trailing } = answer;
-    this.#answer = answer;
-    if (incoming.upgrade?.isTakenFor(status) === true && !this.#abandoned) return this.#fail(answers.badHandshake);
+    this.#answered = true;
+    if (incoming.upgrade?.isTakenFor(status) === true && !this.#abandoned) return this.failed(answers.badHandshake);
     this.#placement?.end();
-    this.#body.settle();
-    body.on("close", () => {
-      // Broken off in the middle: so is the client's copy, or it would look whole.
-      if (answer.isComplete() || this.#abandoned) return;
-      this.#placement?.broke();
-      incoming.breakOff(answers.broken);
-    });
-    body.on("end", () => this.#onAnswerEnd(answer));
-    if (this.#abandoned) {
-      body.resume();
-      return;
-    }
+    this.#body?.settle();
+    if (this.#abandoned) return;
     this.#endKeepAlive();
     try {
-      const fields = this.#answerFields(answer.raw);
-      incoming.begin({ status, message, fields, empty, trailing });
+      incoming.begin({ status, message, fields: this.#answerFields(raw), empty, trailing });
     } catch {
-      return this.#fail(answers.badAnswer);
+      this.failed(answers.badAnswer);
     }
-    let sent = false;
-    let over = false;
-    body.on("data", (piece: Buffer) => {
-      sent = true;
-      this.#bytes += piece.length;
-      if (this.#abandoned || incoming.write(piece)) return;
-      body.pause();
-      this.#stalledAt = this.#context.clock.now();
-    });
-    body.on("end", () => (over = true));
-    // Fields go out with the first piece where it came along, else now: a stream may have nothing to say for long.
-    if (incoming.method !== "HEAD") setImmediate(() => !sent && !over && incoming.flush());
+  }
+
+  appData(call: AppCall, piece: Buffer): void {
+    if (this.#abandoned || call !== this.#call) return;
+    this.#bytes += piece.length;
+    if (this.#in.write(piece)) return;
+    call.pause();
+    this.#stalledAt = this.clock.now();
+  }
+
+  appEnded(call: AppCall, trailers: readonly string[]): void {
+    if (call !== this.#call) return;
+    this.#free();
+    if (!this.#abandoned) this.#in.end(trailerFields(trailers));
+    // The app answered without the whole body: it gets no more of it, and the client's connection is read on to the next request.
+    if (this.#body !== undefined && !this.#in.complete) {
+      call.destroy();
+      this.#body.drop();
+    }
+  }
+
+  appBroke(call: AppCall): void {
+    if (call !== this.#call || this.#abandoned) return;
+    // Broken off in the middle: so is the client's copy, or it would look whole.
+    this.#placement?.broke();
+    this.#in.breakOff(answers.broken);
+  }
+
+  appDrained(call: AppCall): void {
+    if (call === this.#call) this.#body?.drained();
+  }
+
+  appClosed(call: AppCall): void {
+    if (call === this.#call) this.#free();
+  }
+
+  clientDrained(): void {
+    this.#stalledAt = undefined;
+    this.#call?.resume();
   }
 
   /** The final answer's fields, with the cookie by which the client stays with its Revision. */
@@ -265,19 +286,7 @@ export class Exchange {
     return fields;
   }
 
-  #onAnswerEnd(answer: AppAnswer): void {
-    // An end that the app didn't mean: `close` follows.
-    if (!answer.isComplete()) return;
-    this.#free();
-    if (!this.#abandoned) this.#in.end(trailerFields(answer.trailers()));
-    // The app answered without the whole body: it gets no more of it, and the client's connection is read on to the next request.
-    if (this.#in.hasBody && !this.#in.complete) {
-      this.#call?.destroy();
-      this.#body.drop();
-    }
-  }
-
-  #onUpgrade(app: AppEnd): void {
+  appUpgraded(_call: AppCall, app: AppEnd): void {
     this.#placement?.end();
     const incoming = this.#in;
     const instance = this.#instance;
@@ -304,9 +313,9 @@ export class Exchange {
     join(this.#context, { client, app, instance });
   }
 
-  #onFailure(why: Failure): void {
+  appFailed(call: AppCall, why: Failure): void {
     const instance = this.#instance;
-    if (instance === undefined) return;
+    if (call !== this.#call || instance === undefined) return;
     if (why === "refused") {
       this.#call = undefined;
       this.#free();
@@ -320,13 +329,13 @@ export class Exchange {
     if (why === "foreign") return this.#unsent(answers.wrongProtocol);
     if (why === "fixed") return this.#unsent(answers.noUpgrade);
     if (why === "unsendable") return this.#unsent(answers.badRequest);
-    this.#fail(why === "malformed" ? answers.badAnswer : answers.broken);
+    this.failed(why === "malformed" ? answers.badAnswer : answers.broken);
   }
 
   /** The app did nothing for the request: it may be sent again, whatever it is, if its body is still there. */
   #again(instance: Instance): void {
-    if (this.#in.hasBody && !this.#body.isRepeatable) return this.#unsent(answers.unreachable);
-    this.#body.hold();
+    if (this.#body?.isRepeatable === false) return this.#unsent(answers.unreachable);
+    this.#body?.hold();
     // An app that closes its connections in turn takes it on the next; one that refuses twice is left alone for a moment.
     if (!this.#returned) {
       this.#returned = true;
@@ -337,22 +346,26 @@ export class Exchange {
     this.#placement?.refused(instance);
   }
 
+  clientOver(): void {
+    this.#context.done(this);
+  }
+
   /** The client's side is over: answered, or gone. */
-  #closed(): void {
+  clientClosed(): void {
     this.#stalledAt = undefined;
     this.#placement?.end();
     if (!this.#in.finished) this.#abandon();
     this.#record(this.#in.begun ? this.#in.status : clientLeft);
   }
 
-  #fail(answer: Answer): void {
+  failed(answer: Answer): void {
     const incoming = this.#in;
     this.#placement?.end();
     this.#abandon();
     if (incoming.begun || incoming.gone) return incoming.breakOff(answer);
     this.#endKeepAlive();
     this.#bytes = incoming.reply(answer, { requestId: this.#requestId, verbose: this.#context.verboseErrors });
-    if (incoming.hasBody) this.#body.drop();
+    this.#body?.drop();
   }
 
   /** The client may or may not send the body that it was not told to send: only a new connection is clear again. */
@@ -364,13 +377,13 @@ export class Exchange {
   #unsent(answer: Answer): void {
     this.#call = undefined;
     this.#free();
-    this.#fail(answer);
+    this.failed(answer);
   }
 
   /** As `#fail`, for a request that the gateway doesn't want to read on from. */
   #refuse(answer: Answer): void {
     this.#in.isLast();
-    this.#fail(answer);
+    this.failed(answer);
   }
 
   /** Nobody takes the answer any more; see outlast.ts. */
@@ -386,11 +399,11 @@ export class Exchange {
     }
     this.#stopOutlasting = outlast(this.#context, {
       upstream: { socket: { end: () => call.tell() }, destroy: () => call.destroy() },
-      answer: this.#answer?.body,
+      answer: this.#answered ? call : undefined,
       whole: !this.#in.hasBody || this.#in.complete,
       lost: () => {
         this.#instance = undefined;
-        this.#context.core.lose(instance);
+        this.core.lose(instance);
       },
     });
   }
@@ -400,12 +413,12 @@ export class Exchange {
     if (this.#recorded) return;
     this.#recorded = true;
     if (this.#sighting !== undefined) this.#sighting.callStatus = this.#in.callStatus;
-    const ms = this.#context.clock.now() - this.began;
+    const ms = this.clock.now() - this.began;
     if (this.#placement !== undefined) {
       this.#placement.ended(status, ms, this.#bytes);
       return;
     }
-    this.#context.core.outcomes.refused(status);
+    this.core.outcomes.refused(status);
     this.#sighting?.ended({ status, ms, bytes: this.#bytes, route: "", revision: "" });
   }
 
@@ -414,7 +427,7 @@ export class Exchange {
     if (instance === undefined) return;
     this.#instance = undefined;
     this.#stopOutlasting?.();
-    this.#context.core.release(instance);
+    this.core.release(instance);
   }
 }
 

@@ -12,6 +12,9 @@ import { type Answer, answers, renderAnswer } from "../answers.ts";
 import type { Front, FrontOptions } from "../front.ts";
 import { createHttp2Connections } from "../http2/front.ts";
 import { AppSessions } from "../http2/sessions.ts";
+import { type AppWires, createAppWires } from "../http1/app-wires.ts";
+import { deadlineClock } from "../http1/deadlines.ts";
+import { wiresSupported } from "../http1/wire.ts";
 import type { FrontContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import { Http1Incoming } from "./incoming.ts";
@@ -38,6 +41,8 @@ interface Connection {
 export interface HttpFront extends Front {
   /** How many are open. */
   readonly connections: number;
+  /** To apps; undefined where this Node.js hasn't what raw connections are made of. */
+  readonly wires: AppWires | undefined;
   /** Serves a connection that another front accepted; what that one read of it was put back by `unshift`. */
   take(socket: Socket): void;
   /**
@@ -51,7 +56,9 @@ export interface HttpFront extends Front {
 
 /** Makes the front; it accepts nothing yet. */
 export function createHttpFront(options: FrontOptions): HttpFront {
-  const { limits, clock } = options;
+  const { limits } = options;
+  const clock = deadlineClock(options.clock);
+  const wires = wiresSupported() ? createAppWires({ clock, limits }) : undefined;
   const connections = new Map<Socket, Connection>();
   const exchanges = new Set<Exchange>();
   const upstreams = new Upstreams();
@@ -68,6 +75,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
     verboseErrors: options.verboseErrors,
     observer: options.observer,
     divert: options.divert,
+    wires,
     upstreams,
     sessions,
     newId: randomUUID,
@@ -133,6 +141,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
     for (const exchange of exchanges) exchange.check(now);
     http2.check(now);
     sessions.sweep(now);
+    wires?.pool.sweep(now);
     if (!draining) return;
     endOld(limits.maxConnectionAgeMs);
     // After the sockets were read: what arrived while this thread was busy is a request, and its connection not idle.
@@ -144,6 +153,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
   server.on("error", (error) => options.log.error({ error }, "Listener failed"));
   let watching = false;
   return {
+    wires,
     get connections() {
       return connections.size + http2.size;
     },
@@ -174,12 +184,14 @@ export function createHttpFront(options: FrontOptions): HttpFront {
     shed: endOld,
     gone: (instance) => {
       upstreams.drop(instance);
+      wires?.pool.drop(instance);
       sessions.drop(instance);
     },
     close: () => {
       for (const socket of connections.keys()) socket.destroy();
       http2.close();
       sessions.close();
+      wires?.pool.close();
     },
   };
 }

@@ -11,11 +11,11 @@ import { http1Upgrade, type Upgrade, type UpgradingSocket } from "./upgrade.ts";
 /** What an exchange is told about its client. */
 export interface ClientEvents {
   /** The client has taken what was written. */
-  drained(): void;
+  clientDrained(): void;
   /** The answer is out, or the client has gone. */
-  closed(): void;
-  /** As `closed`, and nothing of the request's body is read any more. */
-  over(): void;
+  clientClosed(): void;
+  /** As `clientClosed`, and nothing of the request's body is read any more. */
+  clientOver(): void;
 }
 
 /** An app's answer as it goes to the client. */
@@ -76,10 +76,8 @@ export interface Incoming {
   watch(events: ClientEvents): void;
   continue(): void;
   inform(status: number, fields: string[]): void;
-  /** Begins an app's answer. Throws when its fields can't be written. */
+  /** Begins an app's answer, whose first piece may come along or much later. Throws when its fields can't be written. */
   begin(answer: Beginning): void;
-  /** Sends what was begun, without waiting for a piece of the body. */
-  flush(): void;
   /** False: write no more until `drained`. */
   write(piece: Buffer): boolean;
   end(trailers: [string, string][]): void;
@@ -91,6 +89,8 @@ export interface Incoming {
   dropBody(): void;
   /** Ends the answer in a way that can't be taken for whole; says why where the protocol has a place for it. */
   breakOff(why?: Answer): void;
+  /** Where something of it has to be watched over time: called now and then. */
+  check?(now: number): void;
 }
 
 /** A request on a connection of Node's HTTP server. */
@@ -112,6 +112,8 @@ export class Http1Incoming implements Incoming {
   /** Calls are of HTTP/2. */
   readonly callStatus = undefined;
   readonly #res: ServerResponse;
+  /** Of what follows the fields. */
+  #wrote = false;
 
   constructor(req: IncomingMessage, res: ServerResponse, more: { expects: boolean; upgrade?: UpgradingSocket }) {
     this.body = req;
@@ -172,11 +174,11 @@ export class Http1Incoming implements Incoming {
     // Errors of the client's side all show as `close`; without a listener they would end the thread.
     req.on("error", () => {});
     res.on("error", () => {});
-    res.on("drain", () => events.drained());
+    res.on("drain", () => events.clientDrained());
     res.on("close", () => {
-      events.closed();
-      if (req.complete || req.destroyed) events.over();
-      else req.once("close", () => events.over());
+      events.clientClosed();
+      if (req.complete || req.destroyed) events.clientOver();
+      else req.once("close", () => events.clientOver());
     });
   }
 
@@ -191,17 +193,17 @@ export class Http1Incoming implements Incoming {
 
   begin({ status, message, fields }: Beginning): void {
     this.#res.writeHead(status, message, fields);
-  }
-
-  flush(): void {
-    this.#res.flushHeaders();
+    // The fields go out with the first piece where it comes along, else now: a stream may have nothing to say for long.
+    if (this.method !== "HEAD") setImmediate(() => !this.#wrote && this.#res.flushHeaders());
   }
 
   write(piece: Buffer): boolean {
+    this.#wrote = true;
     return this.#res.write(piece);
   }
 
   end(trailers: [string, string][]): void {
+    this.#wrote = true;
     if (trailers.length > 0) this.#res.addTrailers(trailers);
     this.#res.end();
   }

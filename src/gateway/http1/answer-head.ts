@@ -19,6 +19,8 @@ interface Known {
   readonly startWithoutLength: Buffer;
   /** The value of `Keep-Alive`. */
   readonly keepAlive: string;
+  readonly reason: string;
+  readonly raw: readonly string[];
 }
 
 /** The shortest field line has four bytes: so many fit into a section. */
@@ -86,11 +88,23 @@ export class AnswerHead {
     return this.#known?.keepAlive ?? this.#head.value(this.framing.keepAliveField);
   }
 
+  /** The words after the status; empty without any. */
+  reason(): string {
+    return this.#known?.reason ?? this.#bytes.toString("latin1", this.#statusStart + 4, this.#statusEnd);
+  }
+
+  /** All fields as they came, flat: name, value, name, value. Not to be changed. */
+  raw(): readonly string[] {
+    return this.#known?.raw ?? this.#head.raw();
+  }
+
   #remember(bytes: Buffer): void {
     const { status, minor, framing } = this;
     const [start, startWithoutLength] = [this.start(true), this.start(false)];
     const keepAlive = this.keepAlive();
-    this.#memo.keep({ bytes: Buffer.from(bytes), status, minor, framing, start, startWithoutLength, keepAlive });
+    const [reason, raw] = [this.reason(), this.raw()];
+    const read = { status, minor, framing, start, startWithoutLength, keepAlive, reason, raw };
+    this.#memo.keep({ bytes: Buffer.from(bytes), ...read });
   }
 
   /** How the body of this answer to a request with that method ends. */

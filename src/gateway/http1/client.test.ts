@@ -6,6 +6,7 @@ import { Core } from "../core.ts";
 import { Counters, createSharedMemory } from "../memory.ts";
 import { defaultLimits } from "../options.ts";
 import { Client } from "./client.ts";
+import { createAppWires } from "./app-wires.ts";
 import { Context } from "./context.ts";
 import { type ClientWire, readBuffer } from "./wire.ts";
 
@@ -69,7 +70,8 @@ function setup(): {
     returned: nothing,
   });
   const rest = { limits: defaultLimits, verboseErrors: false, observer: undefined, log: silentLog };
-  const context = new Context({ scheme: "http", core, clock, ...rest, handOver: nothing });
+  const wires = createAppWires({ clock, limits: defaultLimits });
+  const context = new Context({ scheme: "http", core, clock, ...rest, wires, handOver: nothing });
   const wire = new SlowWire();
   const client = new Client(() => wire, context);
   context.clients.add(client);

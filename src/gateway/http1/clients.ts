@@ -2,7 +2,7 @@
 import type { TLSSocket } from "node:tls";
 import type { FrontOptions } from "../front.ts";
 import type { HttpFront } from "../http/front.ts";
-import type { Instance } from "../state.ts";
+import type { AppWires } from "./app-wires.ts";
 import { Client } from "./client.ts";
 import { Context } from "./context.ts";
 import { TlsWire } from "./tls-wire.ts";
@@ -24,16 +24,15 @@ export interface Http1Clients {
   emptied(): Promise<void>;
   /** Ends streaming answers that are older. */
   shed(maxAgeMs: number): void;
-  gone(instance: Instance): void;
   /** Drops every client. */
   close(): void;
   /** After the last one: lets go of the rest. */
   stop(): void;
 }
 
-/** @param rest serves what isn't plain, on the same connections */
+/** @param rest serves what isn't plain, on the same connections, and has connections to apps in common with these clients */
 export function createHttp1Clients(
-  options: FrontOptions & { scheme: "http" | "https" },
+  options: FrontOptions & { scheme: "http" | "https"; wires: AppWires },
   rest: HttpFront,
 ): Http1Clients {
   const { limits, clock } = options;
@@ -54,7 +53,6 @@ export function createHttp1Clients(
   const check = setInterval(() => {
     const now = clock.now();
     for (const client of clients) client.check(now);
-    pool.sweep(now);
     if (!context.draining) return;
     shed(limits.maxConnectionAgeMs);
     // After the sockets were read: what arrived while this thread was busy is a request, and its connection not idle.
@@ -76,7 +74,6 @@ export function createHttp1Clients(
         if (clients.size === 0) resolve();
       }),
     shed,
-    gone: (instance) => pool.drop(instance),
     close: () => {
       for (const client of clients) client.destroy();
     },

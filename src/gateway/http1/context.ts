@@ -5,12 +5,13 @@ import type { DivertOptions } from "../divert.ts";
 import { normalizeHost } from "../match.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Observer } from "../seen/observer.ts";
-import { AnswerHead } from "./answer-head.ts";
+import type { AnswerHead } from "./answer-head.ts";
+import type { AppWires } from "./app-wires.ts";
 import type { Client } from "./client.ts";
 import { deadlineClock } from "./deadlines.ts";
 import { Ids } from "./ids.ts";
-import { Out } from "./out.ts";
-import { Pool } from "./pool.ts";
+import type { Out } from "./out.ts";
+import type { Pool } from "./pool.ts";
 import { RequestHead } from "./request-head.ts";
 import type { ClientWire } from "./wire.ts";
 
@@ -25,6 +26,8 @@ export interface ContextOptions {
   verboseErrors: boolean;
   divert?: DivertOptions;
   observer: Observer | undefined;
+  /** To apps. */
+  wires: AppWires;
   /** Serves a connection from its next request on, or from its preface if it is one of HTTP/2; `bytes` of it were read already. */
   handOver: HandOver;
 }
@@ -40,8 +43,9 @@ export class Context {
   readonly divert: DivertOptions | undefined;
   readonly observer: Observer | undefined;
   readonly handOver: HandOver;
-  readonly pool = new Pool();
-  readonly out = new Out();
+  readonly pool: Pool;
+  /** For both sides of an exchange: what one event has to send goes out before the next. */
+  readonly out: Out;
   readonly requestHead: RequestHead;
   readonly answerHead: AnswerHead;
   /** Clients that are connected. */
@@ -67,9 +71,11 @@ export class Context {
     this.observer = options.observer;
     this.divert = options.divert;
     this.handOver = options.handOver;
+    this.pool = options.wires.pool;
+    this.out = options.wires.out;
+    this.answerHead = options.wires.answerHead;
     const { headerBytes, headerCount, idleMs } = options.limits;
     this.requestHead = new RequestHead({ bytes: headerBytes, fields: headerCount });
-    this.answerHead = new AnswerHead(headerBytes);
     this.keepAliveLines = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(idleMs / 1_000)}\r\n`;
     this.#headEnds = [this.closeLine, this.keepAliveLines].flatMap((lines) =>
       ["", "Transfer-Encoding: chunked\r\n"].map((coding) => {

@@ -2,8 +2,6 @@
  * One request and its answer. The client's connection (client.ts) gives the request and takes the answer; the instance's (upstream.ts) the other
  * way round. Where it goes is decided by placement.ts and core.ts.
  */
-import { isIP } from "node:net";
-import { lookup } from "node:dns";
 import type { Clock } from "../../lib/clock.ts";
 import { type Answer, answers } from "../answers.ts";
 import type { Core } from "../core.ts";
@@ -18,9 +16,10 @@ import { answerStart, bodyBytes, type BodyMode, informationText, ownAnswer, with
 import type { AppText } from "./app-head.ts";
 import { AppRequest, passingTrailers } from "./app-request.ts";
 import type { Client } from "./client.ts";
+import { connectTo } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { fieldIn } from "./text-fields.ts";
-import { Upstream, type UpstreamUser } from "./upstream.ts";
+import type { Upstream, UpstreamUser } from "./upstream.ts";
 
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
@@ -62,6 +61,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   readonly #placement: Placement;
   #instance: Instance | undefined;
   #upstream: Upstream | undefined;
+  #stopConnecting: (() => void) | undefined;
   #connected = false;
   readonly #toApp: AppRequest;
   #continued = false;
@@ -304,32 +304,13 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   #connect(instance: Instance): void {
     this.#stale = false;
     this.#connected = false;
-    if (isIP(instance.host) !== 0) return this.#connectTo(instance, instance.host);
-    lookup(instance.host, (error, address) => {
-      if (this.#instance !== instance || this.#abandoned) return;
-      if (error === null) this.#connectTo(instance, address);
-      else this.#refused(instance);
+    this.#stopConnecting = connectTo(this.#context, instance, (upstream) => {
+      this.#stopConnecting = undefined;
+      if (upstream === undefined) return this.#refused(instance);
+      upstream.user = this;
+      this.#upstream = upstream;
+      this.#send(instance);
     });
-  }
-
-  #connectTo(instance: Instance, address: string): void {
-    let waiting = true;
-    const upstream = new Upstream({ instance, address, head: this.#context.answerHead }, (ok) => {
-      waiting = false;
-      cancel();
-      if (this.#upstream !== upstream) return;
-      if (ok) this.#send(instance);
-      else this.#refused(instance);
-    });
-    upstream.user = this;
-    this.#upstream = upstream;
-    const late = (): void => {
-      if (!waiting) return;
-      upstream.destroy();
-      if (this.#upstream === upstream) this.#refused(instance);
-    };
-    // After the sockets were looked at: it may have come while this thread was busy.
-    const cancel = this.clock.after(this.limits.connectMs, () => setImmediate(late));
   }
 
   #refused(instance: Instance): void {
@@ -355,6 +336,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     if (instance === undefined) return;
     if (upstream === undefined || instance.revision.entry.concurrency === 0 || !this.#connected) {
       this.#upstream = undefined;
+      this.#stopConnecting?.();
       upstream?.destroy();
       return this.#free();
     }

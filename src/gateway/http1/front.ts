@@ -5,17 +5,18 @@
 import type { Front, FrontOptions } from "../front.ts";
 import { createHttpFront } from "../http/front.ts";
 import { createHttp1Clients } from "./clients.ts";
-import { listenOn, refuse, wiresSupported } from "./wire.ts";
+import { listenOn, refuse } from "./wire.ts";
 
 /** Starts to accept on the descriptor. Resolves when it does; rejects with the system's error when the descriptor isn't a usable socket. */
 export async function createHttp1Front(fd: number, options: FrontOptions): Promise<Front> {
   const rest = createHttpFront(options);
-  if (!wiresSupported()) {
+  const { wires } = rest;
+  if (wires === undefined) {
     options.log.warn({ node: process.version }, "Raw connections not supported by this Node.js: slower without");
     await rest.listen(fd);
     return rest;
   }
-  const clients = createHttp1Clients({ ...options, scheme: "http" }, rest);
+  const clients = createHttp1Clients({ ...options, scheme: "http", wires }, rest);
   const listener = listenOn(fd, (handle) => {
     if (clients.size + rest.connections >= options.limits.connections) refuse(handle);
     else clients.add(handle);
@@ -36,7 +37,6 @@ export async function createHttp1Front(fd: number, options: FrontOptions): Promi
       rest.shed(maxAgeMs);
     },
     gone: (instance) => {
-      clients.gone(instance);
       rest.gone(instance);
     },
     close: () => {

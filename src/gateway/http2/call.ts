@@ -1,6 +1,6 @@
 /** A request on its way to an instance as a stream of HTTP/2. */
 import { type ClientHttp2Stream, constants, type IncomingHttpStatusHeader } from "node:http2";
-import type { AppAnswer, AppCall, CallOptions, CallUser, Failure } from "../http/call.ts";
+import type { AppCall, CallOptions, CallUser, Failure } from "../http/call.ts";
 import type { Instance } from "../state.ts";
 import type { AppSession } from "./app-session.ts";
 import { resetStream, watchWhole } from "./endings.ts";
@@ -68,6 +68,14 @@ export class Http2Call implements AppCall {
     this.#stream?.end();
   }
 
+  pause(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    this.#stream?.resume();
+  }
+
   /** Resets the stream: an END_STREAM would make a whole request of what may be half of one. The app is done once it has read of it. */
   tell(): void {
     if (this.#stream === undefined) return;
@@ -84,7 +92,7 @@ export class Http2Call implements AppCall {
     this.#stopWaiting();
     if (this.#over) return;
     this.#over = true;
-    setImmediate(() => this.#user.closed());
+    setImmediate(() => this.#user.appClosed(this));
   }
 
   #open(session: AppSession, used: boolean): void {
@@ -110,10 +118,10 @@ export class Http2Call implements AppCall {
     this.#stream = stream;
     const seen = watchWhole(stream);
     stream.on("error", () => {});
-    stream.on("continue", () => this.#user.continued());
+    stream.on("continue", () => this.#user.appContinued(this));
     stream.on("headers", (headers: IncomingHttpStatusHeader, _flags: number, raw?: string[]) => {
       const status = headers[":status"] ?? 0;
-      if (status !== 100) this.#user.informed(status, answerList(raw ?? []));
+      if (status !== 100) this.#user.appInformed(this, status, answerList(raw ?? []));
     });
     stream.on("wantTrailers", () => {
       if (stream.closed || stream.destroyed) return;
@@ -124,7 +132,7 @@ export class Http2Call implements AppCall {
         resetStream(stream, NGHTTP2_CANCEL);
       }
     });
-    stream.on("drain", () => this.#user.drained());
+    stream.on("drain", () => this.#user.appDrained(this));
     let trailers: readonly string[] = [];
     stream.on("trailers", (_headers, _flags: number, raw?: string[]) => (trailers = answerList(raw ?? [])));
     stream.on("response", (response, flags, raw) => {
@@ -133,24 +141,19 @@ export class Http2Call implements AppCall {
       if (upgrade !== undefined && status >= 200 && status < 300) {
         // From here on the stream is the user's.
         this.#over = true;
-        return this.#user.upgraded(streamAppEnd(stream, answerList(raw)));
+        return this.#user.appUpgraded(this, streamAppEnd(stream, answerList(raw)));
       }
       if (upgrade !== undefined) stream.end();
       const empty = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
-      const answer: AppAnswer = {
-        status,
-        message: undefined,
-        raw: answerList(raw),
-        body: stream,
-        empty,
-        trailing: !empty,
-        isComplete: () => empty || seen.whole,
-        trailers: () => trailers,
-      };
-      this.#user.answered(answer);
+      const isComplete = (): boolean => empty || seen.whole;
+      this.#user.appAnswered(this, { status, message: undefined, raw: answerList(raw), empty, trailing: !empty });
+      stream.on("data", (piece: Buffer) => this.#user.appData(this, piece));
+      // An end that the app didn't mean: `close` follows.
+      stream.on("end", () => isComplete() && this.#user.appEnded(this, trailers));
+      stream.on("close", () => isComplete() || this.#user.appBroke(this));
     });
     stream.once("close", () => this.#closed(stream, session, used));
-    this.#user.connected();
+    this.#user.appConnected(this);
   }
 
   #closed(stream: ClientHttp2Stream, session: AppSession, used: boolean): void {
@@ -158,9 +161,9 @@ export class Http2Call implements AppCall {
     this.#sessions.settle(session, this.instance);
     if (this.#over) return;
     this.#over = true;
-    if (!this.#answered) this.#user.failed(this.#failure(stream, session, used));
-    if (this.#told) session.whenRead(() => this.#user.closed());
-    else this.#user.closed();
+    if (!this.#answered) this.#user.appFailed(this, this.#failure(stream, session, used));
+    if (this.#told) session.whenRead(() => this.#user.appClosed(this));
+    else this.#user.appClosed(this);
   }
 
   #failure(stream: ClientHttp2Stream, session: AppSession, used: boolean): Failure {
@@ -172,6 +175,6 @@ export class Http2Call implements AppCall {
 
   #end(why: Failure): void {
     this.#over = true;
-    this.#user.failed(why);
+    this.#user.appFailed(this, why);
   }
 }

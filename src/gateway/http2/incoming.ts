@@ -104,11 +104,11 @@ export class Http2Incoming implements Incoming {
     const stream = this.body;
     stream.on("error", () => {});
     stream.on("trailers", (_headers, _flags: number, raw?: string[]) => (this.trailers = requestList(raw ?? [])));
-    stream.on("drain", () => events.drained());
+    stream.on("drain", () => events.clientDrained());
     stream.on("wantTrailers", () => this.#sendTrailers());
     stream.once("close", () => {
-      events.closed();
-      events.over();
+      events.clientClosed();
+      events.clientOver();
     });
     if (!this.hasBody && this.upgrade === undefined) stream.resume();
   }
@@ -133,9 +133,6 @@ export class Http2Incoming implements Incoming {
     if (this.gone) return;
     this.body.respond(headersOf({ ":status": status }, fields), { endStream: empty, waitForTrailers: this.#trailing });
   }
-
-  /** Nothing to do: the header section went out as it was begun. */
-  flush(): void {}
 
   write(piece: Buffer): boolean {
     return this.body.writable ? this.body.write(piece) : true;

@@ -8,7 +8,6 @@ import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Front, FrontOptions } from "../front.ts";
 import { createHttpFront } from "../http/front.ts";
 import { createHttp1Clients } from "../http1/clients.ts";
-import { wiresSupported } from "../http1/wire.ts";
 import { answerAcme, lookForAcme } from "./acme.ts";
 import type { Certificates } from "./certificates.ts";
 
@@ -40,7 +39,8 @@ interface TlsFrontOptions extends FrontOptions {
 export async function createTlsFront(fd: number, options: TlsFrontOptions): Promise<Front> {
   const { limits, certificates, log } = options;
   const rest = createHttpFront(options);
-  const plain = wiresSupported() ? createHttp1Clients({ ...options, scheme: "https" }, rest) : undefined;
+  const { wires } = rest;
+  const plain = wires === undefined ? undefined : createHttp1Clients({ ...options, scheme: "https", wires }, rest);
   /** Connections whose handshake is under way. */
   let shaking = 0;
   let shaken: (() => void) | undefined;
@@ -104,7 +104,6 @@ export async function createTlsFront(fd: number, options: TlsFrontOptions): Prom
       rest.shed(maxAgeMs);
     },
     gone: (instance) => {
-      plain?.gone(instance);
       rest.gone(instance);
     },
     close: () => {
