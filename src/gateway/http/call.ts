@@ -7,6 +7,8 @@ import { http } from "../../lib/node-http.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Instance } from "../state.ts";
+import type { AppFields } from "./app-fields.ts";
+import { answerFields } from "./headers.ts";
 import { type AppEnd, http1AppEnd } from "./upgrade.ts";
 import type { Upstreams } from "./upstreams.ts";
 
@@ -14,8 +16,8 @@ export interface CallOptions {
   instance: Instance;
   method: string;
   path: string;
-  /** For the app, flat, beginning with `Host` and without framing. */
-  fields: string[];
+  fields: AppFields;
+  requestId: string;
   hasBody: boolean;
   /** `Content-Length`, where the request has one. */
   length: string | undefined;
@@ -41,8 +43,8 @@ export interface CallUser {
   appConnected(call: AppCall): void;
   /** The app says `100 Continue`. */
   appContinued(call: AppCall): void;
-  /** Another interim answer. */
-  appInformed(call: AppCall, status: number, raw: readonly string[]): void;
+  /** Another interim answer, with what passes of its fields. */
+  appInformed(call: AppCall, status: number, fields: readonly string[]): void;
   /** The answer begins; then come its pieces, and at last `appEnded` or `appBroke`. */
   appAnswered(call: AppCall, answer: AppAnswer): void;
   /** A piece of the answer's body, which is the user's to keep. */
@@ -64,7 +66,8 @@ export interface CallUser {
 export interface AppAnswer {
   readonly status: number;
   readonly message: string | undefined;
-  readonly raw: readonly string[];
+  /** What passes of its fields, flat. */
+  readonly fields: readonly string[];
   /** Nothing follows the fields. */
   readonly empty: boolean;
   /** Trailers may follow. */
@@ -143,7 +146,7 @@ export class Http1Call implements AppCall {
     });
     upstream.on("response", (answer) => this.#answer(answer, user));
     upstream.on("continue", () => user.appContinued(this));
-    upstream.on("information", (info) => user.appInformed(this, info.statusCode, info.rawHeaders));
+    upstream.on("information", (info) => user.appInformed(this, info.statusCode, answerFields(info.rawHeaders)));
     upstream.on("upgrade", (answer, socket, head) => {
       // From here on the connection is the user's.
       this.#over = true;
@@ -205,7 +208,7 @@ export class Http1Call implements AppCall {
     user.appAnswered(this, {
       status: answer.statusCode ?? 502,
       message: answer.statusMessage,
-      raw: answer.rawHeaders,
+      fields: answerFields(answer.rawHeaders),
       empty: false,
       trailing: answer.headers["transfer-encoding"] !== undefined,
     });
@@ -223,8 +226,8 @@ export class Http1Call implements AppCall {
   }
 }
 
-function framedFields({ method, fields, hasBody, length, upgrade }: CallOptions): string[] {
-  const framed = [...fields];
+function framedFields({ method, fields, requestId, hasBody, length, upgrade }: CallOptions): string[] {
+  const framed = [...fields.list, "X-Request-Id", requestId];
   if (length !== undefined) framed.push("Content-Length", length);
   else if (hasBody) framed.push("Transfer-Encoding", "chunked");
   else if (method === "POST" || method === "PUT" || method === "PATCH") framed.push("Content-Length", "0");

@@ -4,6 +4,7 @@ import type { Core } from "../core.ts";
 import type { DivertOptions } from "../divert.ts";
 import type { AppSessions } from "../http2/sessions.ts";
 import type { AppWires } from "../http1/app-wires.ts";
+import type { HostNames } from "../match.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Observer } from "../seen/observer.ts";
 import type { Exchange } from "./exchange.ts";
@@ -21,6 +22,7 @@ export interface FrontContext {
   wires: AppWires | undefined;
   upstreams: Upstreams;
   sessions: AppSessions;
+  names: HostNames;
   /** A new request id. */
   newId(): string;
   /** Whether clients should be told to close their connections. */

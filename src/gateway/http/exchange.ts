@@ -15,6 +15,7 @@ import { clientLeft } from "../outcomes.ts";
 import { fieldInList, traceList } from "../seen/fields.ts";
 import type { Sighting } from "../seen/sighting.ts";
 import type { Instance } from "../state.ts";
+import { AppFields } from "./app-fields.ts";
 import { Body } from "./body.ts";
 import { type AppAnswer, type AppCall, type CallOptions, type CallUser, type Failure, Http1Call } from "./call.ts";
 import type { FrontContext } from "./context.ts";
@@ -80,7 +81,7 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
   /** @param refusal the answer for a request that its front doesn't let pass, whatever it asks for */
   start(refusal?: Answer): void {
     const { raw, url, authority } = this.#in;
-    this.#target = readTarget(url, authority);
+    this.#target = readTarget(url, authority, this.#context.names);
     this.#sighting = this.#see();
     if (refusal !== undefined) return this.#refuse(refusal);
     const fault = fieldFault(raw, this.limits.headerCount);
@@ -158,15 +159,12 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
     const http2 = instance.revision.entry.protocol === "h2c";
     const refusal = http2 ? upgrade?.streamRefusal : undefined;
     if (refusal !== undefined) return this.#unsent(refusal);
-    const fields = this.#fields();
-    // The key is of HTTP/1.1 alone.
-    if (http2 && upgrade !== undefined) dropField(fields, "sec-websocket-key");
-    else fields.push(...(upgrade?.fields ?? []));
     const options: CallOptions = {
       instance,
       method: upgrade?.method ?? method,
       path: this.#target?.path ?? "/",
-      fields,
+      fields: this.#fields(http2),
+      requestId: this.#requestId,
       hasBody,
       length,
       repeatable: !hasBody && repeatable.has(method),
@@ -192,13 +190,23 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
     return new RawCall(wires, options, this);
   }
 
-  #fields(): string[] {
-    const { raw, address, protocol, expects } = this.#in;
+  #fields(http2: boolean): AppFields {
+    const { raw, expects, memo, upgrade } = this.#in;
     const authority = this.#target?.authority ?? "";
-    const fields = requestFields(raw, { address, authority, protocol, requestId: this.#requestId });
-    if (this.#sighting !== undefined) traceList(fields, this.#sighting);
-    if (!expects) dropField(fields, "expect");
-    return fields;
+    if (memo === undefined || this.#sighting !== undefined || upgrade !== undefined)
+      return this.#makeFields(authority, http2);
+    return memo.get({ raw, authority, expects }, () => this.#makeFields(authority, http2));
+  }
+
+  #makeFields(authority: string, http2: boolean): AppFields {
+    const { raw, address, protocol, expects, upgrade } = this.#in;
+    const list = requestFields(raw, { address, authority, protocol });
+    if (this.#sighting !== undefined) traceList(list, this.#sighting);
+    if (!expects) dropField(list, "expect");
+    // The key is of HTTP/1.1 alone.
+    if (http2 && upgrade !== undefined) dropField(list, "sec-websocket-key");
+    else list.push(...(upgrade?.fields ?? []));
+    return new AppFields(list);
   }
 
   appConnected(call: AppCall): void {
@@ -216,14 +224,14 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
     incoming.continue();
   }
 
-  appInformed(call: AppCall, status: number, raw: readonly string[]): void {
+  appInformed(call: AppCall, status: number, fields: readonly string[]): void {
     const incoming = this.#in;
     if (call !== this.#call || status === 100 || status === 101) return;
     if (this.#abandoned || incoming.begun || !incoming.takesInterim) return;
-    incoming.inform(status, answerFields(raw, this.#requestId));
+    incoming.inform(status, [...fields, "X-Request-Id", this.#requestId]);
   }
 
-  appAnswered(call: AppCall, { status, message, raw, empty, trailing }: AppAnswer): void {
+  appAnswered(call: AppCall, { status, message, fields, empty, trailing }: AppAnswer): void {
     if (call !== this.#call) return;
     const incoming = this.#in;
     this.#answered = true;
@@ -233,7 +241,7 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
     if (this.#abandoned) return;
     this.#endKeepAlive();
     try {
-      incoming.begin({ status, message, fields: this.#answerFields(raw), empty, trailing });
+      incoming.begin({ status, message, fields: this.#answerFields(fields), empty, trailing });
     } catch {
       this.failed(answers.badAnswer);
     }
@@ -279,8 +287,8 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
   }
 
   /** The final answer's fields, with the cookie by which the client stays with its Revision. */
-  #answerFields(raw: readonly string[]): string[] {
-    const fields = answerFields(raw, this.#requestId);
+  #answerFields(passing: readonly string[]): string[] {
+    const fields = [...passing, "X-Request-Id", this.#requestId];
     const cookie = this.#placement?.setCookie;
     if (cookie !== undefined && !setsCookie(fields, cookieName(cookie))) fields.push("Set-Cookie", cookie);
     return fields;
@@ -301,7 +309,7 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
     }
     let client: ClientEnd;
     try {
-      client = upgrade.accept(this.#answerFields(app.raw), app);
+      client = upgrade.accept(this.#answerFields(answerFields(app.raw)), app);
     } catch {
       app.cut();
       return this.#unsent(answers.badAnswer);

@@ -14,8 +14,10 @@ import { createHttp2Connections } from "../http2/front.ts";
 import { AppSessions } from "../http2/sessions.ts";
 import { type AppWires, createAppWires } from "../http1/app-wires.ts";
 import { deadlineClock } from "../http1/deadlines.ts";
+import { Ids } from "../http1/ids.ts";
 import { wiresSupported } from "../http1/wire.ts";
 import type { FrontContext } from "./context.ts";
+import { HostNames } from "../match.ts";
 import { Exchange } from "./exchange.ts";
 import { Http1Incoming } from "./incoming.ts";
 import { Upstreams } from "./upstreams.ts";
@@ -63,6 +65,7 @@ export function createHttpFront(options: FrontOptions): HttpFront {
   const exchanges = new Set<Exchange>();
   const upstreams = new Upstreams();
   const sessions = new AppSessions({ clock, limits });
+  const ids = new Ids();
   let draining = false;
   let drained: (() => void) | undefined;
   const emptied = (): void => {
@@ -78,7 +81,8 @@ export function createHttpFront(options: FrontOptions): HttpFront {
     wires,
     upstreams,
     sessions,
-    newId: randomUUID,
+    names: new HostNames(),
+    newId: () => ids.next(),
     draining: () => draining,
     done: (exchange) => exchanges.delete(exchange),
     joined: new Set(),

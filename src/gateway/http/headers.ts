@@ -26,7 +26,6 @@ export interface ClientFacts {
   /** Host, and port if there was one, that the client asked for. */
   authority: string;
   protocol: "http" | "https";
-  requestId: string;
 }
 
 /** The names that this message's `Connection` fields declare to be of this hop only; undefined when none does. */
@@ -47,7 +46,10 @@ function connectionNames(raw: readonly string[]): Set<string> | undefined {
   return names;
 }
 
-/** The request's fields for the app, without framing: the caller adds `Content-Length` or `Transfer-Encoding` as the body needs. */
+/**
+ * The request's fields for the app, without its id and without framing: the caller adds `X-Request-Id`, and `Content-Length` or `Transfer-Encoding`
+ * as the body needs.
+ */
 export function requestFields(raw: readonly string[], client: ClientFacts): string[] {
   const own = connectionNames(raw);
   const out = ["Host", client.authority];
@@ -65,7 +67,7 @@ export function requestFields(raw: readonly string[], client: ClientFacts): stri
   const node = client.address.includes(":") ? `"[${client.address}]"` : client.address;
   out.push("Forwarded", `for=${node};host="${client.authority}";proto=${client.protocol}`);
   out.push("X-Forwarded-For", client.address, "X-Forwarded-Host", client.authority);
-  out.push("X-Forwarded-Proto", client.protocol, "X-Real-Ip", client.address, "X-Request-Id", client.requestId);
+  out.push("X-Forwarded-Proto", client.protocol, "X-Real-Ip", client.address);
   return out;
 }
 
@@ -80,8 +82,8 @@ export function fieldOf(raw: readonly string[], name: string): string | undefine
   return value === undefined || connectionNames(raw)?.has(name) === true ? undefined : value;
 }
 
-/** The answer's fields for the client. */
-export function answerFields(raw: readonly string[], requestId: string): string[] {
+/** What passes to the client of an answer's fields; the request's id comes to them. */
+export function answerFields(raw: readonly string[]): string[] {
   const own = connectionNames(raw);
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
@@ -92,7 +94,6 @@ export function answerFields(raw: readonly string[], requestId: string): string[
     if (own?.has(lower) === true) continue;
     out.push(name, raw[i + 1] ?? "");
   }
-  out.push("X-Request-Id", requestId);
   return out;
 }
 

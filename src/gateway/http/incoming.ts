@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { type Answer, renderAnswer } from "../answers.ts";
 import type { Arrival } from "../seen/sighting.ts";
+import type { FieldsMemo } from "./app-fields.ts";
 import { http1Upgrade, type Upgrade, type UpgradingSocket } from "./upgrade.ts";
 
 /** What an exchange is told about its client. */
@@ -44,6 +45,8 @@ export interface Incoming {
   readonly address: string;
   /** The fields as they came, flat, without what HTTP/2 puts before them. */
   readonly raw: readonly string[];
+  /** Of its connection, where requests come one by one that are alike. */
+  readonly memo: FieldsMemo | undefined;
   /** Values of the fields `Accept` and `X-Request-Id`. */
   readonly accept: string | undefined;
   readonly givenId: string | undefined;
@@ -111,6 +114,7 @@ export class Http1Incoming implements Incoming {
   readonly body: IncomingMessage;
   /** Calls are of HTTP/2. */
   readonly callStatus = undefined;
+  readonly memo = undefined;
   readonly #res: ServerResponse;
   /** Of what follows the fields. */
   #wrote = false;

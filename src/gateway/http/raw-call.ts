@@ -122,7 +122,7 @@ export class RawCall implements AppCall, UpstreamUser {
 
   informed(head: AnswerHead): void {
     if (head.status === 100) this.#user.appContinued(this);
-    else this.#user.appInformed(this, head.status, head.raw());
+    else this.#user.appInformed(this, head.status, head.fields());
   }
 
   begun(head: AnswerHead, ending: Ending): void {
@@ -130,7 +130,7 @@ export class RawCall implements AppCall, UpstreamUser {
     this.#user.appAnswered(this, {
       status: head.status,
       message: head.reason(),
-      raw: head.raw(),
+      fields: head.fields(),
       empty: ending === "none" || (ending === "length" && head.framing.length === 0),
       trailing: ending === "chunked",
     });

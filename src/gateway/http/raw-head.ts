@@ -6,11 +6,10 @@ const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const notInValue = /[^\t\u0020-\u007e\u0080-\u00ff]/;
 const notInTarget = /[^\u0021-\u007e\u0080-\u00ff]/;
 
-/** Each character is a byte. Throws where the method, the path or a field can't be written. */
-export function appHead({ method, path, fields, hasBody, length }: CallOptions): string {
+/** A whole head, each character a byte. Throws where the method, the path or a field can't be written. */
+export function appHead({ method, path, fields, requestId, hasBody, length }: CallOptions): string {
   if (!token.test(method) || path === "" || notInTarget.test(path)) throw new Error("Not a request line");
-  let text = `${method} ${path} HTTP/1.1\r\n`;
-  for (let i = 0; i < fields.length; i += 2) text += line(fields[i] ?? "", fields[i + 1] ?? "");
+  let text = `${method} ${path} HTTP/1.1\r\n${fields.lines}${line("X-Request-Id", requestId)}`;
   if (length !== undefined) {
     if (!/^\d{1,15}$/.test(length)) throw new Error("Not a length");
     text += `Content-Length: ${length}\r\n`;
@@ -19,10 +18,18 @@ export function appHead({ method, path, fields, hasBody, length }: CallOptions):
   return `${text}\r\n`;
 }
 
+/** Throws where a field can't be written. */
+export function fieldLines(fields: readonly string[]): string {
+  let text = "";
+  for (let i = 0; i < fields.length; i += 2) text += line(fields[i] ?? "", fields[i + 1] ?? "");
+  return text;
+}
+
 /** Trailers as lines; those that can't be written are left out, since the rest has gone. */
 export function trailerText(trailers: readonly [string, string][]): string {
   let text = "";
-  for (const [name, value] of trailers) if (token.test(name) && !notInValue.test(value)) text += `${name}: ${value}\r\n`;
+  for (const [name, value] of trailers)
+    if (token.test(name) && !notInValue.test(value)) text += `${name}: ${value}\r\n`;
   return text;
 }
 

@@ -1,4 +1,5 @@
 /** Reads the head of an app's answer (RFC 9112 §4, §6.3), as strictly as a request's. */
+import { answerFields } from "../http/headers.ts";
 import { answerLines } from "./fields.ts";
 import { Framing } from "./framing.ts";
 import { Head, incomplete } from "./head.ts";
@@ -20,7 +21,7 @@ interface Known {
   /** The value of `Keep-Alive`. */
   readonly keepAlive: string;
   readonly reason: string;
-  readonly raw: readonly string[];
+  readonly fields: readonly string[];
 }
 
 /** The shortest field line has four bytes: so many fit into a section. */
@@ -93,17 +94,17 @@ export class AnswerHead {
     return this.#known?.reason ?? this.#bytes.toString("latin1", this.#statusStart + 4, this.#statusEnd);
   }
 
-  /** All fields as they came, flat: name, value, name, value. Not to be changed. */
-  raw(): readonly string[] {
-    return this.#known?.raw ?? this.#head.raw();
+  /** What passes of the fields to the client, flat: name, value, name, value. Not to be changed. */
+  fields(): readonly string[] {
+    return this.#known?.fields ?? answerFields(this.#head.raw());
   }
 
   #remember(bytes: Buffer): void {
     const { status, minor, framing } = this;
     const [start, startWithoutLength] = [this.start(true), this.start(false)];
     const keepAlive = this.keepAlive();
-    const [reason, raw] = [this.reason(), this.raw()];
-    const read = { status, minor, framing, start, startWithoutLength, keepAlive, reason, raw };
+    const [reason, fields] = [this.reason(), this.fields()];
+    const read = { status, minor, framing, start, startWithoutLength, keepAlive, reason, fields };
     this.#memo.keep({ bytes: Buffer.from(bytes), ...read });
   }
 

@@ -2,7 +2,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Core } from "../core.ts";
 import type { DivertOptions } from "../divert.ts";
-import { normalizeHost } from "../match.ts";
+import { HostNames } from "../match.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Observer } from "../seen/observer.ts";
 import type { AnswerHead } from "./answer-head.ts";
@@ -14,8 +14,6 @@ import type { Out } from "./out.ts";
 import type { Pool } from "./pool.ts";
 import { RequestHead } from "./request-head.ts";
 import type { ClientWire } from "./wire.ts";
-
-const mostKnownHosts = 1_000;
 
 export interface ContextOptions {
   /** How its clients come. */
@@ -57,7 +55,7 @@ export class Context {
   /** The connection's fields in answers to clients that may go on, and to those that may not. */
   readonly keepAliveLines: string;
   readonly closeLine = "Connection: close\r\n";
-  readonly #hosts = new Map<string, string>();
+  readonly #names = new HostNames();
   #second = 0;
   readonly #headEnds: readonly HeadEnd[];
   readonly #ids = new Ids();
@@ -92,14 +90,7 @@ export class Context {
 
   /** A `Host` value in the table's form; undefined if it isn't one. */
   hostOf(authority: string): string | undefined {
-    const known = this.#hosts.get(authority);
-    if (known !== undefined) return known;
-    const host = normalizeHost(authority);
-    if (host === undefined) return undefined;
-    // Clients could name ever new ones.
-    if (this.#hosts.size >= mostKnownHosts) this.#hosts.clear();
-    this.#hosts.set(authority, host);
-    return host;
+    return this.#names.of(authority);
   }
 
   newId(): string {

@@ -1,6 +1,7 @@
 /** A request on its way to an instance as a stream of HTTP/2. */
 import { type ClientHttp2Stream, constants, type IncomingHttpStatusHeader } from "node:http2";
 import type { AppCall, CallOptions, CallUser, Failure } from "../http/call.ts";
+import { answerFields } from "../http/headers.ts";
 import type { Instance } from "../state.ts";
 import type { AppSession } from "./app-session.ts";
 import { resetStream, watchWhole } from "./endings.ts";
@@ -96,11 +97,12 @@ export class Http2Call implements AppCall {
   }
 
   #open(session: AppSession, used: boolean): void {
-    const { method, path, fields, hasBody, length, upgrade } = this.#options;
+    const { method, path, fields, requestId, hasBody, length, upgrade } = this.#options;
     // RFC 8441 §3: only where the app has said that it takes it.
     if (upgrade !== undefined && session.session.remoteSettings.enableConnectProtocol !== true)
       return this.#end("fixed");
-    const [, authority = "", ...rest] = fields;
+    const [, authority = "", ...rest] = fields.list;
+    rest.push("x-request-id", requestId);
     if (length !== undefined) rest.push("content-length", length);
     const pseudo = { ":scheme": "http", ":authority": authority, ":path": path };
     const asked = upgrade === undefined ? { ":method": method } : { ":method": "CONNECT", ":protocol": upgrade };
@@ -121,7 +123,7 @@ export class Http2Call implements AppCall {
     stream.on("continue", () => this.#user.appContinued(this));
     stream.on("headers", (headers: IncomingHttpStatusHeader, _flags: number, raw?: string[]) => {
       const status = headers[":status"] ?? 0;
-      if (status !== 100) this.#user.appInformed(this, status, answerList(raw ?? []));
+      if (status !== 100) this.#user.appInformed(this, status, answerFields(answerList(raw ?? [])));
     });
     stream.on("wantTrailers", () => {
       if (stream.closed || stream.destroyed) return;
@@ -146,7 +148,8 @@ export class Http2Call implements AppCall {
       if (upgrade !== undefined) stream.end();
       const empty = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
       const isComplete = (): boolean => empty || seen.whole;
-      this.#user.appAnswered(this, { status, message: undefined, raw: answerList(raw), empty, trailing: !empty });
+      const fields = answerFields(answerList(raw));
+      this.#user.appAnswered(this, { status, message: undefined, fields, empty, trailing: !empty });
       stream.on("data", (piece: Buffer) => this.#user.appData(this, piece));
       // An end that the app didn't mean: `close` follows.
       stream.on("end", () => isComplete() && this.#user.appEnded(this, trailers));

@@ -7,6 +7,7 @@ import { constants, performServerHandshake, type ServerHttp2Session, type Server
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../lib/clock.ts";
+import { FieldsMemo } from "../http/app-fields.ts";
 import { clientAddress } from "../http/incoming.ts";
 import type { GatewayLimits } from "../options.ts";
 import { Budget } from "./budget.ts";
@@ -59,6 +60,8 @@ export class Http2Client {
       address: clientAddress((socket as Socket).remoteAddress),
       protocol: "encrypted" in socket ? "https" : "http",
       stallMs: limits.stallMs,
+      memo: new FieldsMemo(),
+      ended: (incoming) => this.#onEnded(incoming),
     };
     // A client that ends its side has left: it couldn't even acknowledge what it is sent.
     socket.allowHalfOpen = false;
@@ -113,23 +116,22 @@ export class Http2Client {
 
   #onStream(stream: ServerHttp2Stream, raw: readonly string[]): void {
     const { clock, limits, streams } = this.#options;
-    stream.on("error", () => {});
+    stream.on("error", ignore);
     // Reset in the bytes that opened it.
     if (stream.destroyed || stream.closed) return this.#reset();
     // A stream costs about what a connection of HTTP/1.1 does.
     if (streams.open >= limits.connections) return resetStream(stream, NGHTTP2_REFUSED_STREAM);
-    const began = clock.now();
     this.#streams += 1;
     streams.open += 1;
-    const incoming = new Http2Incoming(stream, raw, this.#peer);
-    stream.once("close", () => {
-      this.#streams -= 1;
-      streams.open -= 1;
-      this.#idleSince = clock.now();
-      if (incoming.finished) this.#resets.earn();
-      else if (this.#idleSince - began < soonMs) this.#reset();
-    });
-    this.#options.request(incoming);
+    this.#options.request(new Http2Incoming(stream, raw, { at: clock.now(), peer: this.#peer }));
+  }
+
+  #onEnded({ finished, at }: Http2Incoming): void {
+    this.#streams -= 1;
+    this.#options.streams.open -= 1;
+    this.#idleSince = this.#options.clock.now();
+    if (finished) this.#resets.earn();
+    else if (this.#idleSince - at < soonMs) this.#reset();
   }
 
   #reset(): void {
@@ -145,6 +147,9 @@ export class Http2Client {
     this.#session.destroy(new Error("Too many resets, pings or settings"), NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }
+
+/** What is wrong with a stream shows as its end. */
+function ignore(): void {}
 
 /** What a header section may have, by the count of §6.5.2, before its stream is reset: beyond `headerBytes` it is answered 431. */
 function mostSectionBytes({ headerBytes }: GatewayLimits): number {

@@ -46,7 +46,22 @@ export function headersOf(first: OutgoingHttpHeaders, fields: readonly string[])
   return headers;
 }
 
+/** Whether Node's HTTP/2 takes an answer's fields as a list, which costs it less: from 24.7 on. */
+const takesLists = ((): boolean => {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  return major > 24 || (major === 24 && minor >= 7);
+})();
+
+/** Fields of a final answer for Node's HTTP/2. `fields`: flat, and not used any more by the caller. */
+export function answerHeaders(status: number, fields: string[]): OutgoingHttpHeaders | string[] {
+  if (!takesLists) return headersOf({ ":status": status }, fields);
+  fields.unshift(":status", String(status));
+  return fields;
+}
+
 /** Bytes of a header section without its coding. */
 export function sectionBytes(raw: readonly string[]): number {
-  return raw.reduce((sum, text) => sum + text.length, 0);
+  let sum = 0;
+  for (const text of raw) sum += text.length;
+  return sum;
 }

@@ -1,10 +1,11 @@
 /** A request on a stream of a client's HTTP/2 connection (RFC 9113 §8). */
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { type Answer, renderAnswer } from "../answers.ts";
+import type { FieldsMemo } from "../http/app-fields.ts";
 import type { Beginning, ClientEvents, Incoming } from "../http/incoming.ts";
 import type { Upgrade } from "../http/upgrade.ts";
 import { resetStream, watchWhole } from "./endings.ts";
-import { headersOf, requestList } from "./fields.ts";
+import { answerHeaders, headersOf, requestList } from "./fields.ts";
 import { callStatus, countedStatus, grpcFields, grpcStatus, grpcTrailers, isGrpc } from "./grpc.ts";
 import { streamUpgrade, withoutKey } from "./websocket.ts";
 
@@ -18,6 +19,9 @@ export interface Peer {
   protocol: "http" | "https";
   /** Milliseconds without the client taking a byte of an answer that has ended. */
   stallMs: number;
+  memo: FieldsMemo;
+  /** Called when a stream has closed. */
+  ended(incoming: Http2Incoming): void;
 }
 
 export class Http2Incoming implements Incoming {
@@ -42,9 +46,13 @@ export class Http2Incoming implements Incoming {
   status = 0;
   callStatus: number | undefined;
   trailers: readonly string[] = [];
-  readonly #seen: { readonly whole: boolean };
+  /** When it came, in milliseconds. */
+  readonly at: number;
+  readonly memo: FieldsMemo;
+  /** Of a body. */
+  readonly #seen: { readonly whole: boolean } | undefined;
   readonly #isGrpc: boolean;
-  readonly #stallMs: number;
+  readonly #peer: Peer;
   /** Of an answer to a call, until its end. */
   #callFields: readonly string[] | undefined;
   /** For the end of the answer, once that is there. */
@@ -54,36 +62,42 @@ export class Http2Incoming implements Incoming {
   #ended = false;
   /** The client is to be told to send no more of its body. */
   #stopping = false;
+  #events: ClientEvents | undefined;
+  #watchesDrain = false;
+  /** The answer has been given whole, and its client is watched. */
+  #watchesEnd = false;
 
   /** @param raw the header section, flat, as Node gives it with a stream */
-  constructor(stream: ServerHttp2Stream, raw: readonly string[], { address, protocol, stallMs }: Peer) {
+  constructor(stream: ServerHttp2Stream, raw: readonly string[], { at, peer }: { at: number; peer: Peer }) {
     this.body = stream;
-    this.address = address;
-    this.protocol = protocol;
-    this.#stallMs = stallMs;
-    this.#seen = watchWhole(stream);
-    const value = valuesOf(raw);
-    this.method = value(":method") ?? "";
-    this.url = value(":path") ?? "";
-    const authority = value(":authority");
-    const host = value("host");
-    // Two that differ are for two readers (§8.3.1).
-    const differ = authority !== undefined && host !== undefined && authority !== host;
-    this.authority = differ ? undefined : (authority ?? host);
-    this.connectProtocol = value(":protocol");
-    this.upgrade = this.connectProtocol?.toLowerCase() === "websocket" ? streamUpgrade(stream) : undefined;
-    this.raw = this.upgrade === undefined ? requestList(raw) : withoutKey(requestList(raw));
-    this.accept = value("accept");
-    this.givenId = value("x-request-id");
+    this.at = at;
+    this.#peer = peer;
+    this.address = peer.address;
+    this.protocol = peer.protocol;
+    this.memo = peer.memo;
+    const own = pseudoFields(raw);
+    const list = requestList(raw);
+    this.method = own.method;
+    this.url = own.path;
+    this.connectProtocol = own.protocol;
+    this.upgrade = own.protocol?.toLowerCase() === "websocket" ? streamUpgrade(stream) : undefined;
+    this.raw = this.upgrade === undefined ? list : withoutKey(list);
     // What follows a CONNECT is no body: nothing of it is read before the two sides are joined.
     this.hasBody = !stream.endAfterHeaders && this.upgrade === undefined;
-    this.length = this.hasBody ? value("content-length") : undefined;
-    this.expects = this.hasBody && value("expect")?.toLowerCase() === "100-continue";
-    this.#isGrpc = isGrpc(value("content-type"));
+    this.#seen = this.hasBody ? watchWhole(stream) : undefined;
+    const { host, accept, id, length, expect, type } = plainFields(list);
+    // Two that differ are for two readers (§8.3.1).
+    const differ = own.authority !== undefined && host !== undefined && own.authority !== host;
+    this.authority = differ ? undefined : (own.authority ?? host);
+    this.accept = accept;
+    this.givenId = id;
+    this.length = this.hasBody ? length : undefined;
+    this.expects = this.hasBody && expect?.toLowerCase() === "100-continue";
+    this.#isGrpc = isGrpc(type);
   }
 
   get complete(): boolean {
-    return this.#seen.whole;
+    return this.#seen === undefined ? this.body.endAfterHeaders : this.#seen.whole;
   }
 
   get begun(): boolean {
@@ -101,16 +115,27 @@ export class Http2Incoming implements Incoming {
   }
 
   watch(events: ClientEvents): void {
+    this.#events = events;
     const stream = this.body;
-    stream.on("error", () => {});
-    stream.on("trailers", (_headers, _flags: number, raw?: string[]) => (this.trailers = requestList(raw ?? [])));
-    stream.on("drain", () => events.clientDrained());
-    stream.on("wantTrailers", () => this.#sendTrailers());
-    stream.once("close", () => {
+    if (this.hasBody)
+      stream.on("trailers", (_headers, _flags: number, raw?: string[]) => (this.trailers = requestList(raw ?? [])));
+    // Without a body Node reads on by itself, once the answer has gone. Earlier, and each stream would end with a write under way, for which
+    // Node makes an error that nobody sees, stack trace and all.
+    // Each listener costs, as Node tells streams of each that comes and goes: this one is for all whom the end concerns.
+    stream.on("close", () => {
+      this.#peer.ended(this);
       events.clientClosed();
       events.clientOver();
     });
-    if (!this.hasBody && this.upgrade === undefined) stream.resume();
+  }
+
+  /** A client may leave its window shut, and each stream takes one of the places that there are. */
+  check(): void {
+    const stream = this.body;
+    if (this.#watchesEnd || !stream.writableEnded || this.gone) return;
+    // Here and not at the end: most are gone before. From now on Node sees what the client takes.
+    this.#watchesEnd = true;
+    stream.setTimeout(this.#peer.stallMs, () => resetStream(stream, NGHTTP2_CANCEL));
   }
 
   continue(): void {
@@ -128,14 +153,18 @@ export class Http2Incoming implements Incoming {
 
   begin({ status, fields, empty, trailing }: Beginning): void {
     this.status = status;
-    if (this.#isGrpc && status === 200) this.#callFields = fields;
+    if (this.#isGrpc && status === 200) this.#callFields = [...fields];
     this.#trailing = trailing && !empty && this.method !== "HEAD" && status !== 204 && status !== 304;
     if (this.gone) return;
-    this.body.respond(headersOf({ ":status": status }, fields), { endStream: empty, waitForTrailers: this.#trailing });
+    if (this.#trailing) this.body.on("wantTrailers", () => this.#sendTrailers());
+    this.body.respond(answerHeaders(status, fields), { endStream: empty, waitForTrailers: this.#trailing });
   }
 
   write(piece: Buffer): boolean {
-    return this.body.writable ? this.body.write(piece) : true;
+    const stream = this.body;
+    if (!stream.writable || stream.write(piece)) return true;
+    if (!this.#watchesDrain) stream.on("drain", () => this.#events?.clientDrained());
+    return !(this.#watchesDrain = true);
   }
 
   end(trailers: [string, string][]): void {
@@ -148,8 +177,6 @@ export class Http2Incoming implements Incoming {
     const stream = this.body;
     if (!stream.writableEnded) stream.end();
     if (this.upgrade !== undefined) this.dropBody();
-    // The client may leave its window shut; each stream takes one of the places that there are.
-    stream.setTimeout(this.#stallMs, () => resetStream(stream, NGHTTP2_CANCEL));
   }
 
   reply(answer: Answer, to: { requestId: string; verbose: boolean }): number {
@@ -169,7 +196,6 @@ export class Http2Incoming implements Incoming {
       }
     }
     if (this.upgrade !== undefined) this.dropBody();
-    stream.setTimeout(this.#stallMs, () => resetStream(stream, NGHTTP2_CANCEL));
     return bytes;
   }
 
@@ -209,10 +235,50 @@ export class Http2Incoming implements Incoming {
   }
 }
 
-/** Looks fields up by their name in lower case; of several the first counts. */
-function valuesOf(raw: readonly string[]): (name: string) => string | undefined {
-  return (name) => {
-    for (let i = 0; i < raw.length; i += 2) if (raw[i] === name) return raw[i + 1];
-    return undefined;
-  };
+interface PseudoFields {
+  method: string;
+  path: string;
+  authority: string | undefined;
+  protocol: string | undefined;
+}
+
+/** They stand before all others, each at most once (RFC 9113 §8.3); Node's HTTP/2 has seen to that. */
+function pseudoFields(raw: readonly string[]): PseudoFields {
+  const own: PseudoFields = { method: "", path: "", authority: undefined, protocol: undefined };
+  for (let i = 0; i < raw.length && raw[i]?.startsWith(":") === true; i += 2) {
+    const value = raw[i + 1] ?? "";
+    if (raw[i] === ":method") own.method = value;
+    else if (raw[i] === ":path") own.path = value;
+    else if (raw[i] === ":authority") own.authority = value;
+    else if (raw[i] === ":protocol") own.protocol = value;
+  }
+  return own;
+}
+
+interface PlainFields {
+  host?: string;
+  accept?: string;
+  id?: string;
+  length?: string;
+  expect?: string;
+  type?: string;
+}
+
+const plainNames = new Map<string, keyof PlainFields>([
+  ["host", "host"],
+  ["accept", "accept"],
+  ["x-request-id", "id"],
+  ["content-length", "length"],
+  ["expect", "expect"],
+  ["content-type", "type"],
+]);
+
+/** What of the fields is asked for; of several with one name the first counts. */
+function plainFields(list: readonly string[]): PlainFields {
+  const found: PlainFields = {};
+  for (let i = 0; i < list.length; i += 2) {
+    const key = plainNames.get(list[i] ?? "");
+    if (key !== undefined) found[key] ??= list[i + 1] ?? "";
+  }
+  return found;
 }
