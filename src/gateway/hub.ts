@@ -21,6 +21,8 @@ export interface HubOptions {
   threads: number;
   counters: Counters;
   log: Log;
+  /** It begins with no table but control's, however long that takes. */
+  needsControl: boolean;
   toThread(thread: number, message: ToThread): void;
   toControl(message: GatewayMessage): void;
   /** What changes in the table, also for the hub's own core; called before the threads have it. */
@@ -80,9 +82,9 @@ export class Hub {
     return this.#heard.promise;
   }
 
-  /** There is no control to wait for. */
+  /** Control is away, or has no table yet. */
   away(): void {
-    this.#heard.resolve();
+    if (!this.#options.needsControl) this.#heard.resolve();
   }
 
   /** Puts a table in force: control's, else the one that `kept` gives. From now on, each that control says. */
@@ -131,8 +133,11 @@ export class Hub {
       this.#tellAll({ type: "shed", maxAgeMs: message.maxConnectionAgeMs });
       return;
     }
+    if (message.type === "later") {
+      this.away();
+      return;
+    }
     this.#heard.resolve();
-    if (message.type === "later") return;
     const changes = message.type === "table" ? this.#newest.replace(message.table) : this.#newest.change(message);
     if (this.#next === undefined) this.#next = changes;
     else addChanges(this.#next, changes);

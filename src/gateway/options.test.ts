@@ -5,7 +5,7 @@ const good = { id: "g", version: "1", threads: 2, listeners: [{ name: "http", fd
 const parse = (options: object): unknown => parseGatewayOptions(JSON.stringify(options));
 
 test("parseGatewayOptions() fills the defaults in", () => {
-  expect(parse(good)).toEqual({ ...good, verboseErrors: false, limits: defaultLimits });
+  expect(parse(good)).toEqual({ ...good, waitForTable: false, verboseErrors: false, limits: defaultLimits });
   expect(parse({ ...good, limits: { queueMs: 5 } })).toMatchObject({ limits: { ...defaultLimits, queueMs: 5 } });
 });
 

@@ -30,6 +30,8 @@ export interface GatewayOptions {
   redirectPort?: number;
   /** Absolute path of the file with the last table. Read at the start, replaced with each new table; need not exist. */
   table: string;
+  /** Where no table is kept, it serves nothing until control has given one: others serve meanwhile, who know more. Default false. */
+  waitForTable?: boolean;
   /** Absolute path of control's socket. Need not exist: the gateway tries for ever. */
   link: string;
   /** Absolute path of the socket by which gateways that follow each other on this machine share limits; absent: they don't. */
@@ -116,7 +118,11 @@ export interface ReadyLine {
 }
 
 /** The options with every default filled in. */
-export type FullGatewayOptions = GatewayOptions & { verboseErrors: boolean; limits: GatewayLimits };
+export type FullGatewayOptions = GatewayOptions & {
+  waitForTable: boolean;
+  verboseErrors: boolean;
+  limits: GatewayLimits;
+};
 
 /** Takes the process's argument apart. Throws an Error that names the option at fault and what it should be. */
 export function parseGatewayOptions(argument: string | undefined): FullGatewayOptions {
@@ -146,6 +152,7 @@ export function parseGatewayOptions(argument: string | undefined): FullGatewayOp
     ...(o["sockets"] === undefined ? {} : { sockets: asSockets(o["sockets"]) }),
     ...(o["accessLog"] === undefined ? {} : { accessLog: asAccessLog(o["accessLog"]) }),
     ...(o["tracing"] === undefined ? {} : { tracing: asTracing(o["tracing"]) }),
+    waitForTable: o["waitForTable"] === true,
     verboseErrors: o["verboseErrors"] === true,
     limits: asLimits(o["limits"]),
   };

@@ -76,6 +76,7 @@ async function serve(options: FullGatewayOptions, memory: SharedMemory, workers:
     threads,
     counters,
     log,
+    needsControl: options.waitForTable && keptTable(options.table).version === 0,
     change: (version, changes) => core.change(version, changes),
     unserved: () => core.unserved(),
     toThread,

@@ -74,6 +74,23 @@ test("a gateway serves what it has kept where control has no table yet, and is t
   expect((await ask()).text).toBe("two");
 });
 
+test("a gateway that is one of several serves nothing without any table, whether control has none yet or is away", async () => {
+  const starting = bench.start({ waitForTable: true });
+  await until(() => control.members.size === 1);
+  await control.close();
+  control = await bench.control();
+  await until(() => control.members.size === 1);
+  const version = control.publish(simpleTable(host, only(0)));
+  const { ready, process, exited } = await starting;
+  expect(ready.table).toBe(version);
+  expect((await ask()).text).toBe("one");
+  // What it has kept is as good as where it is alone.
+  process.kill("SIGKILL");
+  await exited;
+  await control.close();
+  expect((await bench.start({ waitForTable: true })).ready.table).toBe(version);
+});
+
 test("a gateway that ends serves by the newest table until its last connection is closed, and is counted on until then", async () => {
   const first = await bench.start();
   await control.settle(simpleTable(host, only(0)));

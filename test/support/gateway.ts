@@ -76,6 +76,7 @@ export interface Bench {
     replace?: string;
     tracing?: { endpoint: string; sampling: number };
     redirectPort?: number;
+    waitForTable?: boolean;
   }): Promise<RunningGateway>;
   /** Starts control's end of the link. */
   control(): Promise<FakeControl>;

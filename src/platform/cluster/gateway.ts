@@ -64,6 +64,7 @@ export async function startClusterGateway(
     listeners: [{ name: "http", fds: Array.from({ length: threads }, (_, thread) => firstFd + thread) }],
     table: join(options.stateDir, "table.json"),
     link,
+    waitForTable: true,
   };
   const child = spawn(process.execPath, [gatewayProgram, JSON.stringify(gateway)], {
     stdio: ["ignore", "pipe", "inherit", ...Array.from({ length: threads }, () => socket.fd)],

@@ -61,7 +61,10 @@ export async function openLinkTunnel(options: LinkTunnelOptions): Promise<Server
   return server;
 }
 
-/** A connection to the first controller that takes one, with the token said. Files are read each time: they are replaced. */
+/**
+ * A connection to the controller that takes one, with the token said. All are tried at once: only the one that leads takes any, and addresses of some that
+ * have gone don't even refuse. Files are read each time: they are replaced.
+ */
 async function reach(options: LinkTunnelOptions): Promise<TLSSocket> {
   const { controllers, tokenFile, caFile, serverName } = options;
   const [token, ca, found] = await Promise.all([
@@ -69,17 +72,16 @@ async function reach(options: LinkTunnelOptions): Promise<TLSSocket> {
     readFile(caFile, "utf8"),
     lookup(controllers.host, { all: true }),
   ]);
-  let failure: unknown = new Error(`"${controllers.host}" has no address`);
-  for (const { address } of found) {
-    try {
-      const socket = await secure({ host: address, port: controllers.port, ca, servername: serverName });
-      socket.write(`${token.trim()}\n`);
-      return socket;
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw failure;
+  if (found.length === 0) throw new Error(`"${controllers.host}" has no address`);
+  const connecting = found.map(({ address: host }) =>
+    secure({ host, port: controllers.port, ca, servername: serverName }),
+  );
+  const first = await Promise.any(connecting).catch((error: AggregateError) => {
+    throw error.errors[0];
+  });
+  for (const other of connecting) other.then((socket) => socket !== first && socket.destroy()).catch(() => {});
+  first.write(`${token.trim()}\n`);
+  return first;
 }
 
 function secure(target: { host: string; port: number; ca: string; servername: string }): Promise<TLSSocket> {

@@ -71,6 +71,7 @@ function startGateway(path: string, file: string, takesChanges: boolean) {
   const hub: Hub = new Hub({
     id: "gateway",
     threads,
+    needsControl: false,
     counters,
     log: silentLog,
     toThread: (thread, message) => void waiting[thread]?.push(message),
