@@ -28,6 +28,8 @@ const factory: Factory = {
     installOnCluster: unused,
     uninstallFromCluster: unused,
     clusterManifests: unused,
+    copyImage: unused,
+    exactImage: unused,
   },
 };
 

@@ -135,6 +135,8 @@ describe("commands in fenced code", async () => {
         installOnCluster: unused,
         uninstallFromCluster: unused,
         clusterManifests: unused,
+        copyImage: unused,
+        exactImage: unused,
       },
     },
     () => true,

@@ -14,6 +14,7 @@ import type { Revision as RevisionObject } from "../api/revision.ts";
 import type { RevisionSpec as RevisionSpecObject } from "../api/revision-spec.ts";
 import type { Route as RouteObject, RouteTarget } from "../api/route.ts";
 import type { Secret as SecretObject } from "../api/secret.ts";
+import type { ServiceAccount as ServiceAccountObject } from "../api/service-account.ts";
 
 export type Configuration = ConfigurationObject;
 export type Revision = RevisionObject;
@@ -22,6 +23,7 @@ export type Build = BuildObject;
 export type BuildTemplate = BuildTemplateObject;
 export type ConfigMap = ConfigMapObject;
 export type Secret = SecretObject;
+export type ServiceAccount = ServiceAccountObject;
 export type Event = EventObject;
 export type Pod = PodObject;
 export type Template = RevisionTemplate;
@@ -68,6 +70,11 @@ export const BuildTemplate = reference<BuildTemplate>(...build, {
 });
 export const ConfigMap = reference<ConfigMap>(...core, { kind: "ConfigMap", plural: "configmaps", shortNames: ["cm"] });
 export const Secret = reference<Secret>(...core, { kind: "Secret", plural: "secrets", shortNames: [] });
+export const ServiceAccount = reference<ServiceAccount>(...core, {
+  kind: "ServiceAccount",
+  plural: "serviceaccounts",
+  shortNames: ["sa"],
+});
 export const Event = reference<Event>(...core, { kind: "Event", plural: "events", shortNames: ["ev"] });
 export const Pod = reference<Pod>(...core, { kind: "Pod", plural: "pods", shortNames: ["po"] });
 
@@ -80,6 +87,7 @@ export const references = [
   BuildTemplate,
   ConfigMap,
   Secret,
+  ServiceAccount,
   Event,
   Pod,
 ] as const;

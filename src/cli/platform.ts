@@ -3,6 +3,7 @@
  */
 import type { HttpClient } from "../client/http.ts";
 import type { ClusterOptions } from "../platform/cluster/installation.ts";
+import type { CopiedImage, CopyImageOptions, RegistryAccess } from "../platform/images/copy.ts";
 import type { DownOptions, Finding, StatusReport, TrustOptions, UpgradeOptions, UpOptions } from "../platform/types.ts";
 
 export interface Platform {
@@ -23,6 +24,10 @@ export interface Platform {
   installOnCluster(work: ClusterWork & { wait: boolean }): Promise<void>;
   uninstallFromCluster(work: ClusterWork & { deleteServices: boolean }): Promise<void>;
   clusterManifests(options: ClusterOptions): Promise<{ objects: unknown[]; yaml: string }>;
+  /** Copies an image to a registry. */
+  copyImage(options: CopyImageOptions): Promise<CopiedImage>;
+  /** What a tag is in its registry: `name@sha256:…`. */
+  exactImage(image: string, access: RegistryAccess): Promise<string>;
 }
 
 interface ClusterWork {
@@ -47,4 +52,6 @@ export const thisMachine: Platform = {
   uninstallFromCluster: async (work) =>
     (await import("../platform/cluster/installation.ts")).uninstallFromCluster(work),
   clusterManifests: async (options) => (await import("../platform/cluster/installation.ts")).clusterManifests(options),
+  copyImage: async (options) => (await import("../platform/images/copy.ts")).copyOne(options),
+  exactImage: async (image, access) => (await import("../platform/images/copy.ts")).exactImage(image, access),
 };

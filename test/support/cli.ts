@@ -63,6 +63,8 @@ export const noPlatform: Platform = {
   installOnCluster: notHere,
   uninstallFromCluster: notHere,
   clusterManifests: notHere,
+  copyImage: notHere,
+  exactImage: notHere,
   makeStandIns: notHere,
   userKubeconfig: notHere,
   upgrade: notHere,

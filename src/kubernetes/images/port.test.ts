@@ -75,7 +75,7 @@ test("resolve() sends a password to no realm that isn't encrypted, and to no hos
     response.writeHead(401, { "www-authenticate": 'Bearer realm="http://tokens.example/"' }).end();
   });
   expect(await failure(images.resolve(`${plain.host}/a`, [auth(plain.host)], "Always"))).toContain(
-    "the registry answered with status 401 (asked",
+    "the registry answered with status 401 (Unauthorized) (asked",
   );
   const moved = await registry((request, response) => {
     if (request.headers.authorization === undefined) {

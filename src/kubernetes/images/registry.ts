@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { ImageError } from "../../runtime/images.ts";
 import { authsFor } from "../../runtime/registry/auths.ts";
 import { parseChallenges } from "../../runtime/registry/challenge.ts";
+import { basicAuthorization, registryWords, tokenOf } from "../../runtime/registry/login.ts";
 import { type ImageReference, isLoopback } from "../../runtime/registry/reference.ts";
 import type { RegistryAuth } from "../../runtime/workloads.ts";
 import type { Answer } from "../../runtime/registry/answer.ts";
@@ -75,18 +76,6 @@ async function asUser(url: URL, { path }: ImageReference, credentials: RegistryA
   return token === undefined ? (answer.status === 200 ? first : answer) : ask(url, question(`Bearer ${token}`));
 }
 
-/** RFC 7617; a user name with a colon can't be said this way. */
-function basicAuthorization({ username, password }: RegistryAuth): string | undefined {
-  if (username.includes(":")) return undefined;
-  return `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
-}
-
-function tokenOf(body: Buffer): string | undefined {
-  const value: { token?: unknown; access_token?: unknown } | undefined = json(body);
-  const given = value?.token ?? value?.access_token;
-  return typeof given === "string" && /^[\x21-\x7e]+$/u.test(given) ? given : undefined;
-}
-
 /** That of the bytes that came: what a registry says of them must be so. */
 function digestOf({ headers, body }: Answer): string | undefined {
   const digest = `sha256:${createHash("sha256").update(body).digest("hex")}`;
@@ -94,13 +83,9 @@ function digestOf({ headers, body }: Answer): string | undefined {
   return said === undefined || said === digest ? digest : undefined;
 }
 
-/** The registry's own words. */
-function whyNot({ status, body }: Answer): string {
-  if (status === 200) return "the registry gave a manifest that isn't what it says: its digest is another";
-  const { errors } = (json(body) ?? {}) as { errors?: { code?: unknown; message?: unknown }[] };
-  const first = Array.isArray(errors) ? errors[0] : undefined;
-  const words = [first?.code, first?.message].filter((word) => typeof word === "string" && word !== "");
-  return words.length === 0 ? `the registry answered with status ${status}` : words.join(": ");
+function whyNot(answer: Answer): string {
+  if (answer.status === 200) return "the registry gave a manifest that isn't what it says: its digest is another";
+  return registryWords(answer);
 }
 
 function unreachable(error: unknown): string {
@@ -108,13 +93,4 @@ function unreachable(error: unknown): string {
   if (name === "TimeoutError" || name === "AbortError") return `the registry gave no answer in ${patienceMs / 1_000} s`;
   // Of several addresses that were tried there is no message.
   return `the registry can't be reached: ${message === "" ? (code ?? name) : message}`;
-}
-
-function json(body: Buffer): object | undefined {
-  try {
-    const value = JSON.parse(body.toString("utf8")) as unknown;
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -19,8 +19,12 @@ export function registryAuths(secrets: readonly Secret[]): RegistryAuth[] {
 
 function authsOf(secret: Secret): RegistryAuth[] {
   const json = parse(secret.data?.[".dockerconfigjson"]);
-  const entries = json === undefined ? parse(secret.data?.[".dockercfg"]) : record(json["auths"]);
-  return Object.entries(entries ?? {}).flatMap(([key, entry]) => {
+  return authsIn(json === undefined ? parse(secret.data?.[".dockercfg"]) : json["auths"]);
+}
+
+/** The credentials under `auths` in a configuration of Docker, in order; what holds none, or can't be read, gives none. */
+export function authsIn(auths: unknown): RegistryAuth[] {
+  return Object.entries(record(auths) ?? {}).flatMap(([key, entry]) => {
     const found = credentialsOf(record(entry));
     return found === undefined ? [] : [{ registry: registryOf(key), ...found }];
   });

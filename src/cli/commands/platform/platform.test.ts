@@ -52,6 +52,8 @@ function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] 
     installOnCluster: notHere,
     uninstallFromCluster: notHere,
     clusterManifests: notHere,
+    copyImage: notHere,
+    exactImage: notHere,
     userKubeconfig: (options) => {
       calls.push(options);
       return Promise.resolve("kind: Config\n");

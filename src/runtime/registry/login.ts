@@ -1,0 +1,39 @@
+/** What registries are told of who asks, and what they say when they refuse (OCI distribution specification; token authentication of the Docker registry). */
+import { STATUS_CODES } from "node:http";
+import type { RegistryAuth } from "../workloads.ts";
+
+/** The header for a user and a password (RFC 7617); undefined for a user name with a colon, which can't be said this way. */
+export function basicAuthorization({ username, password }: RegistryAuth): string | undefined {
+  if (username.includes(":")) return undefined;
+  return `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
+}
+
+/** The token in a token server's answer; undefined where there is none that can be sent. */
+export function tokenOf(body: Buffer): string | undefined {
+  const value: { token?: unknown; access_token?: unknown } | undefined = json(body);
+  const given = value?.token ?? value?.access_token;
+  return typeof given === "string" && /^[\x21-\x7e]+$/u.test(given) ? given : undefined;
+}
+
+/** The registry's own words of an answer that isn't what was asked for. */
+export function registryWords({ status, body }: { status: number; body: Buffer }): string {
+  const { errors } = (json(body) ?? {}) as { errors?: { code?: unknown; message?: unknown }[] };
+  const first = Array.isArray(errors) ? errors[0] : undefined;
+  const words = [first?.code, first?.message].filter((word) => typeof word === "string" && word !== "");
+  return words.length === 0 ? `the registry answered with status ${status}${nameOf(status)}` : words.join(": ");
+}
+
+/** An answer to HEAD has no words but its status. */
+function nameOf(status: number): string {
+  const name = STATUS_CODES[status];
+  return name === undefined ? "" : ` (${name})`;
+}
+
+function json(body: Buffer): object | undefined {
+  try {
+    const value = JSON.parse(body.toString("utf8")) as unknown;
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
