@@ -74,6 +74,17 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./commands/secrets/secrets.ts")).secretsCommand,
   },
   {
+    name: "export",
+    summary: "print a service as manifests, for another machine or a cluster",
+    load: async () => (await import("./commands/export/export.ts")).exportCommand,
+  },
+  {
+    name: "images",
+    aliases: ["image"],
+    summary: "copy images to a registry",
+    load: async () => (await import("./commands/images/images.ts")).imagesCommand,
+  },
+  {
     name: "logs",
     summary: "print what instances write",
     load: async () => (await import("./commands/logs/logs.ts")).logsCommand,

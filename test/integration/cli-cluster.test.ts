@@ -7,6 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
+import type { Kind } from "../../src/api/meta/kind.ts";
+import type { KubeObject } from "../../src/api/meta/types.ts";
+import { references } from "../../src/cli/objects.ts";
+import { httpClient } from "../../src/client/http.ts";
+import { loadKubeconfig, resolveConnection } from "../../src/client/kubeconfig.ts";
 import { issueKubeconfig } from "../../src/apiserver/kubeconfig.ts";
 import { type Cli, type CliResult, runningCli } from "../support/cli.ts";
 import { type Cluster, startCluster } from "../support/cluster/cluster.ts";
@@ -64,9 +69,9 @@ function settled({ code, stdout, stderr }: CliResult): CliResult {
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-/** Fields that each server fills in for itself. */
+/** Fields that each server fills in for itself; and what was served before, which after a deploy that didn't wait is a matter of moments. */
 const own = new Set(
-  "uid resourceVersion creationTimestamp selfLink managedFields conditions imagePullPolicy serviceAccountName logUrl scaling".split(
+  "uid resourceVersion creationTimestamp selfLink managedFields conditions imagePullPolicy serviceAccountName logUrl scaling elafros.dev/previous-traffic".split(
     " ",
   ),
 );
@@ -162,6 +167,19 @@ async function isSame(machine: Cli, cluster: Cli, { argv, code = 0 }: Row): Prom
   } else expect(settled(there), line).toEqual(settled(here));
 }
 
+/** Makes every object of a stream of manifests in the namespace "default", as `kubectl create` does. */
+async function applyAll(kubeconfig: string, text: string): Promise<void> {
+  const config = await loadKubeconfig({ path: kubeconfig, env: {}, fallback: "", cwd: home });
+  const client = httpClient(await resolveConnection(config));
+  const values = parseAllDocuments(text).map((document) => document.toJS() as { kind: string; items?: object[] });
+  for (const value of values.flatMap((one) => (one.kind === "List" ? (one.items ?? []) : [one]))) {
+    const object = value as KubeObject;
+    const kind = references.find((one) => one.kind === object.kind) as Kind;
+    await client.create(kind, { ...object, metadata: { ...object.metadata, namespace: "default" } });
+  }
+  client.close();
+}
+
 describe("elafros on a cluster", () => {
   it("elafros says and does the same as on one machine", { timeout: 120_000 }, async () => {
     const bench = await controlBench();
@@ -199,6 +217,41 @@ describe("elafros on a cluster", () => {
     expect(followed.code).toBe(130);
     expect(followed.stdout).toMatch(/^\[(talker-00001-\S+)\] default\/\1 listens\n\[\1\] second\n$/);
     await cli.run(["services", "delete", "talker"]);
+  });
+
+  it("elafros export moves a service to a cluster, and from there to another machine", async () => {
+    const bench = await controlBench();
+    await writeKubeconfig("machine", bench);
+    await using machine = await runningCli(kubeconfigOf("machine"));
+    await using cluster = await runningCli(kubeconfigOf("east"));
+    await machine.run(["secrets", "create", "moved", "--from-literal", "k=v"]);
+    const options = ["--env", "A=1", "--secret", "B=moved:k", "--label", "team=shop", "--min-scale", "1"];
+    await machine.run(["deploy", "--service", "mover", ...image, ...options]);
+    const bare = await machine.run(["export"]);
+    expect(bare.stderr).toBe("Note: needed there too, and not exported: secrets moved (--secrets exports them)\n");
+    expect(bare.stdout).not.toContain("kind: Secret");
+    const exported = await machine.run(["export", "--service", "mover", "--secrets"]);
+    expect(exported).toMatchObject({ code: 0, stderr: "" });
+    expect(exported.stdout).not.toMatch(/uid|resourceVersion|creationTimestamp|managedFields|status|creator|namespace/);
+    await applyAll(kubeconfigOf("east"), exported.stdout);
+    const ready = async () => (await cluster.run(["services", "list"])).stdout;
+    await expect
+      .poll(ready, { timeout: 20_000 })
+      .toMatch(/mover +http:\/\/mover.default.mydomain.com +mover-00001 +True/);
+    const back = await cluster.run(["export", "--service", "mover", "--secrets"]);
+    expect(back.stdout).toBe(exported.stdout);
+    // A manual rollout names Revisions, which are others there.
+    await cluster.run(["rollout", "strategy", "manual", "--service", "mover"]);
+    const pinned = await cluster.run(["export", "--service", "mover", "--secrets", "-o", "json", "--digest"]);
+    expect(pinned.stderr).toBe(
+      "Note: the route names revisions, which have other names elsewhere: the manifest gives all traffic to the newest of service [mover]\n",
+    );
+    await machine.run(["services", "delete", "mover"]);
+    await machine.run(["secrets", "delete", "moved"]);
+    await applyAll(kubeconfigOf("machine"), pinned.stdout);
+    const again = async () => (await machine.run(["revisions", "list", "--service", "mover"])).stdout;
+    await expect.poll(again, { timeout: 20_000 }).toMatch(/100% +v1 /);
+    await cluster.run(["services", "delete", "mover"]);
   });
 
   it("elafros --region chooses the cluster by its context", async () => {
