@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "../src/lib/clock.ts";
 import { openAuthority } from "../src/platform/certificates/authority.ts";
+import { openFileStore } from "../src/platform/certificates/file-store.ts";
 import { freePort } from "../test/support/platform.ts";
 import { createBench, until } from "../test/support/gateway.ts";
 import { type Answers, generate, type Protocol, protocols } from "./generators.ts";
@@ -51,7 +52,7 @@ try {
 }
 
 async function measure(): Promise<void> {
-  const authority = await openAuthority(join(dir, "ca"), systemClock);
+  const authority = await openAuthority((await openFileStore(join(dir, "ca"))).authority, systemClock);
   const certificate = await authority.issue([host]);
   const pem = join(dir, "app.pem");
   await writeFile(pem, `${certificate.cert}\n${certificate.key}\n`, { mode: 0o600 });

@@ -14,5 +14,6 @@ export async function connect(factory: Pick<Factory, "env" | "cwd" | "io">, opti
   const connection = await resolveConnection(config, options.region);
   const plain = httpClient(connection, { onWarning: (text) => factory.io.note(`Warning: ${text}`) });
   const client = signing(plain, connection);
-  return { client, namespace: options.namespace ?? connection.namespace, region: connection.context };
+  const { namespace, context: region, server } = connection;
+  return { client, namespace: options.namespace ?? namespace, region, server };
 }

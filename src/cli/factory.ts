@@ -19,6 +19,8 @@ export interface Session {
   namespace: string;
   /** The kubeconfig context's name. */
   region: string;
+  /** The URL of the API server. */
+  server: string;
 }
 
 export interface Factory {

@@ -1,6 +1,7 @@
 /**
  * What the platform's commands take and tell: plain values, shared with the CLI.
  */
+import type { Client } from "../client/client.ts";
 
 /** Settings of `up`. What is absent keeps the value of the last `up` on that data directory, else the default. */
 export interface UpOptions {
@@ -55,8 +56,19 @@ export interface UpOptions {
   print(line: string): void;
 }
 
-export interface TrustOptions {
-  dataDir: string;
+/** Whose local CA: this machine's installation's, or a cluster's. */
+export type TrustOptions = TrustHow &
+  ({ dataDir: string; cluster?: never } | { cluster: TrustedCluster; dataDir?: never });
+
+export interface TrustedCluster {
+  client: Pick<Client, "get">;
+  /** Tells it apart from others: the URL of its API server. */
+  server: string;
+  /** Where controllers and gateways run; `elafros-system` unless given. */
+  namespace?: string;
+}
+
+interface TrustHow {
   /** Takes it back. */
   remove?: boolean;
   /** Gives the certificate to `print`, and changes nothing. */

@@ -1,9 +1,9 @@
-import { X509Certificate } from "node:crypto";
-import { mkdir, readFile, realpath, rm, rmdir } from "node:fs/promises";
+import { mkdir, realpath, rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { rfc3339 } from "../lib/clock.ts";
 import { readJson } from "../lib/files.ts";
 import { signalProcess, waitForEnd } from "../lib/process.ts";
+import { checkAcmeFiles } from "./acme/check-files.ts";
 import { type PlatformConfig, checkDataDir, httpsAddress, platformPaths } from "./config.ts";
 import { doctor } from "./doctor.ts";
 import { followFile } from "./follow-file.ts";
@@ -77,28 +77,6 @@ async function upOn(dataDir: string, options: UpOptions): Promise<void> {
     accessLog === "-" ? followFile(accessLogPath(paths), (text) => process.stdout.write(text)) : () => {};
   await stayUntilStopped(dataDir, pid);
   unfollow();
-}
-
-/** Now, while somebody is there to read it. */
-async function checkAcmeFiles({ acmeCa = "none", acmeEabKey = "none" }: UpOptions): Promise<void> {
-  if (acmeCa !== "none") {
-    await checkFile(acmeCa, "--acme-ca", (text) => void new X509Certificate(text));
-  }
-  if (acmeEabKey !== "none") {
-    await checkFile(acmeEabKey, "--acme-eab-key", (text) => {
-      if (!/^[\w-]{16,}=*$/.test(text.trim())) throw new Error("it holds no key in base64url");
-    });
-  }
-}
-
-async function checkFile(path: string, flag: string, check: (text: string) => void): Promise<void> {
-  try {
-    check(await readFile(path, "utf8"));
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    const what = flag === "--acme-ca" ? "certificates in PEM" : "the key alone, in base64url";
-    throw new Error(`Cannot use ${flag} "${path}": ${why}; give a file with ${what}`, { cause: error });
-  }
 }
 
 function gatewayUrls(config: PlatformConfig): string {

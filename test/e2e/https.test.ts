@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../src/lib/clock.ts";
 import { type Authority, openAuthority } from "../../src/platform/certificates/authority.ts";
+import { openFileStore } from "../../src/platform/certificates/file-store.ts";
 import { elafrosApi, post } from "../support/failures.ts";
 import { elafros, eventually, freePort, run } from "../support/platform.ts";
 import { type Stage, startStage } from "../support/stage.ts";
@@ -65,7 +66,7 @@ async function curl(name: string, ca: string, path = "/"): Promise<{ code: numbe
 beforeAll(async () => {
   httpsPort = await freePort();
   stage = await startStage(["--https", `127.0.0.1:${httpsPort}`, "--https-redirect"]);
-  other = await openAuthority(join(stage.platform.dataDir, "other-ca"), systemClock);
+  other = await openAuthority((await openFileStore(join(stage.platform.dataDir, "other-ca"))).authority, systemClock);
 });
 
 afterAll(() => stage.close());

@@ -9,6 +9,7 @@ import { silentLog } from "../../src/lib/log.ts";
 import { openAcmeIssuer } from "../../src/platform/acme/issuer.ts";
 import type { Binding } from "../../src/platform/acme/key.ts";
 import type { Issuer } from "../../src/platform/certificates/issuer.ts";
+import { openFileStore } from "../../src/platform/certificates/file-store.ts";
 import { openLeaves } from "../../src/platform/certificates/leaves.ts";
 import { createCertificateManager } from "../../src/platform/certificates/manager.ts";
 import { type AcmeServer, startAcmeServer } from "../support/acme.ts";
@@ -16,6 +17,7 @@ import { type App, type Bench, createBench, type FakeControl, simpleTable, start
 import { freePort } from "../support/platform.ts";
 
 const host = "web.ns.apps.test";
+const places = { "http-01": "port 80 to --http", "tls-alpn-01": "port 443 to --https" };
 let bench: Bench;
 let control: FakeControl;
 let app: App;
@@ -55,7 +57,9 @@ async function issuerOf(
     email: "admin@apps.test",
     binding: more.binding,
     ca: await readFile(of.ca, "utf8"),
-    dir: more.dir ?? join(bench.dir, "accounts"),
+    account: (await openFileStore(more.dir ?? join(bench.dir, "accounts"))).account(of.url),
+    places,
+    log: silentLog,
     first: more.first ?? "http-01",
     feed: control.feed,
     clock: systemClock,
@@ -68,7 +72,9 @@ function namesOf(pair: { cert: string }): string | undefined {
 
 test("a manager gets a certificate by HTTP-01, which the gateway then serves, and asks no second time for it", async () => {
   const issuer = await issuerOf(server);
-  const leaves = await openLeaves(join(bench.dir, "leaves"));
+  const leavesOf = async () =>
+    openLeaves((await openFileStore(bench.dir)).leaves, { clock: systemClock, log: silentLog });
+  const leaves = await leavesOf();
   const options = { feed: control.feed, leaves, issuerFor: () => issuer, clock: systemClock, log: silentLog };
   const manager = createCertificateManager(options);
   const wanted = { id: "hosts", names: [host, `next.${host}`], above: host };
@@ -85,7 +91,7 @@ test("a manager gets a certificate by HTTP-01, which the gateway then serves, an
   expect(peer?.subjectAltName?.split(", ").toSorted()).toEqual([`DNS:next.${host}`, `DNS:${host}`]);
   expect(server.made("orders")).toBe(1);
   manager.stop();
-  const again = createCertificateManager({ ...options, leaves: await openLeaves(join(bench.dir, "leaves")) });
+  const again = createCertificateManager({ ...options, leaves: await leavesOf() });
   again.want("ns/web", [wanted]);
   await expect.poll(() => again.state("ns/web")[0]?.status).toBe("ready");
   again.stop();
@@ -137,7 +143,7 @@ test("where the first kind of challenge doesn't lead through, the other is tried
 });
 
 test("the account's key is kept for root alone, one account per server", async () => {
-  const dir = join(bench.dir, "accounts");
+  const dir = join(bench.dir, "accounts", "acme");
   const files = await readdir(dir);
   expect(files).toHaveLength(3);
   for (const name of files) expect((await stat(join(dir, name))).mode & 0o777).toBe(0o600);
@@ -150,11 +156,14 @@ test("a server that isn't there, isn't trusted, or is none, is told", async () =
   const options = {
     email: undefined,
     binding: undefined,
-    dir: join(bench.dir, "none"),
     first: "http-01" as const,
+    places,
     feed: control.feed,
+    log: silentLog,
   };
-  const open = (url: string, ca?: string) => openAcmeIssuer({ ...options, server: url, ca, clock: systemClock });
+  const store = await openFileStore(join(bench.dir, "none"));
+  const open = (url: string, ca?: string) =>
+    openAcmeIssuer({ ...options, server: url, account: store.account(url), ca, clock: systemClock });
   const ca = await readFile(server.ca, "utf8");
   const gone = await open(`https://localhost:${await freePort()}/dir`);
   await expect(gone.issue([host])).rejects.toMatchObject({ reason: "AcmeUnreachable" });

@@ -53,8 +53,8 @@ afterAll(async () => {
 });
 
 /**
- * What differs whenever a command is run: ages, times, how wide that makes columns. And what differs on a cluster: the scheme, as its gateways have
- * no HTTPS yet, and what its server doesn't write into objects by itself.
+ * What differs whenever a command is run: ages, times, how wide that makes columns. And what differs here: the scheme, as these gateways are
+ * told to serve no HTTPS, and what its server doesn't write into objects by itself.
  */
 function settled({ code, stdout, stderr }: CliResult): CliResult {
   const text = (all: string) =>

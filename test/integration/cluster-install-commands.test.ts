@@ -1,11 +1,12 @@
 /** `elafros install` and `uninstall`, run as a person does, against a simulated Kubernetes. */
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Configuration } from "../../src/api/configuration.ts";
+import { Secret } from "../../src/api/secret.ts";
 import { type HttpClient, httpClient } from "../../src/client/http.ts";
 import { isOurs } from "../../src/kubernetes/install/install.ts";
 import { kindOf } from "../../src/kubernetes/install/kinds.ts";
@@ -89,6 +90,36 @@ describe("elafros install", () => {
       stderr: "",
     });
     expect(await present()).toEqual([]);
+  });
+
+  it("keeps what it was told of HTTPS until it is told otherwise", async () => {
+    const args = async (name: string) => {
+      const key = { namespace: "elafros-system", name };
+      const { spec } = (await client.get(kindOf({ kind: "Deployment" }), key)) as unknown as {
+        spec: { template: { spec: { containers: { args: string[] }[] } } };
+      };
+      return spec.template.spec.containers[0]?.args.join(" ");
+    };
+    const acme = [
+      "--acme-server",
+      "https://ca.example.com/dir",
+      "--acme-eab-kid",
+      "k1",
+      "--acme-eab-key",
+      join(home, "eab"),
+    ];
+    await writeFile(join(home, "eab"), "c2VjcmV0LXNlY3JldC1zZWNyZXQ");
+    expect(await elafros("install", "--no-wait", "--https", "--https-redirect", ...acme)).toMatchObject({ code: 0 });
+    expect(await elafros("install", "--no-wait", "--acme-email", "a@example.com")).toMatchObject({ code: 0 });
+    expect(await args("elafros-gateway")).toMatch(/ --https --https-redirect$/);
+    expect(await args("elafros-controller")).toMatch(
+      / --https --acme-server https:\/\/ca.example.com\/dir --acme-email a@example.com --acme-eab-kid k1 --acme-eab-key \S+$/,
+    );
+    const secret = { namespace: "elafros-system", name: "elafros-acme" };
+    expect(atob((await client.get(Secret, secret)).data?.["eab-key"] ?? "").trim()).toBe("c2VjcmV0LXNlY3JldC1zZWNyZXQ");
+    expect(await elafros("install", "--no-wait", "--no-https")).toMatchObject({ code: 0 });
+    expect([await args("elafros-gateway"), await args("elafros-controller")].join()).not.toContain("--https");
+    await expect(client.get(Secret, secret)).rejects.toMatchObject({ reason: "NotFound" });
   });
 
   it("says what is wrong with what it is told", async () => {

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, expect, test as always } from "vitest";
 import { WebSocketServer } from "ws";
 import { systemClock } from "../../src/lib/clock.ts";
 import { openAuthority } from "../../src/platform/certificates/authority.ts";
+import { openFileStore } from "../../src/platform/certificates/file-store.ts";
 import { addToDatabase, databasesOf } from "../../src/platform/trust/browsers.ts";
 import { hasChromium, type Page, startChromium } from "../support/chromium.ts";
 import { type App, type Bench, createBench, revisionOf, startApp, until } from "../support/gateway.ts";
@@ -85,7 +86,7 @@ beforeAll(async () => {
   if (!here) return;
   home = await mkdtemp(join(tmpdir(), "elafros-chromium-"));
   bench = await createBench({ tls: true });
-  const authority = await openAuthority(join(bench.dir, "ca"), systemClock);
+  const authority = await openAuthority((await openFileStore(join(bench.dir, "ca"))).authority, systemClock);
   const database = join(home, ".pki/nssdb");
   await mkdir(database, { recursive: true });
   await promisify(execFile)("certutil", ["-N", "--empty-password", "-d", `sql:${database}`]);

@@ -9,6 +9,7 @@ import tls from "node:tls";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../src/lib/clock.ts";
 import { openAuthority } from "../../src/platform/certificates/authority.ts";
+import { openFileStore } from "../../src/platform/certificates/file-store.ts";
 import { type App, type Bench, createBench, memoryOf, type RunningGateway } from "../support/gateway.ts";
 import { simpleTable, startApp, until } from "../support/gateway.ts";
 import { statuses } from "../support/raw-http.ts";
@@ -25,7 +26,7 @@ let gone = 0;
 
 beforeAll(async () => {
   bench = await createBench({ tls: true });
-  const authority = await openAuthority(join(bench.dir, "ca"), systemClock);
+  const authority = await openAuthority((await openFileStore(join(bench.dir, "ca"))).authority, systemClock);
   ca = authority.cert;
   app = await startApp("one", (req, res) => {
     const pieces: Buffer[] = [];

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { systemClock } from "../../src/lib/clock.ts";
 import { type Authority, openAuthority } from "../../src/platform/certificates/authority.ts";
+import { openFileStore } from "../../src/platform/certificates/file-store.ts";
 import {
   type App,
   type Bench,
@@ -41,7 +42,7 @@ async function certify(id: string, names: string[]): Promise<string> {
 
 beforeAll(async () => {
   bench = await createBench({ tls: true });
-  authority = await openAuthority(join(bench.dir, "ca"), systemClock);
+  authority = await openAuthority((await openFileStore(join(bench.dir, "ca"))).authority, systemClock);
   app = await startApp("one", (req, res) => {
     req.resume();
     if (req.url === "/slow") slowRequests += 1;

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/lib/clock.ts";
 import { openAuthority } from "../../src/platform/certificates/authority.ts";
+import { openFileStore } from "../../src/platform/certificates/file-store.ts";
 import { eventually, freePort, request } from "./platform.ts";
 
 export interface AcmeServer {
@@ -36,7 +37,7 @@ export async function startAcmeServer(
     await freeUdpPort(),
     await freePort(),
   ];
-  const authority = await openAuthority(join(dir, "ca"), systemClock);
+  const authority = await openAuthority((await openFileStore(join(dir, "ca"))).authority, systemClock);
   const own = await authority.issue(["localhost"]);
   const file = (name: string) => join(dir, name);
   await writeFile(file("cert.pem"), own.cert);

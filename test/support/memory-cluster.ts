@@ -77,7 +77,15 @@ export function memoryCluster(): MemoryCluster {
   const key = ({ namespace, name }: { namespace?: string; name: string }) => `${namespace ?? ""}/${name}`;
 
   const client: Partial<WorkloadsClient> = {
-    list: (async (kind: AnyKind, options: { namespace?: string; labelSelector?: string } = {}) => {
+    get: (async (kind: AnyKind, { namespace, name }: { namespace?: string; name: string }) => {
+      const known = objects.get(idOf(kind, namespace, name));
+      if (known === undefined) throw new ApiError("NotFound", `${kind.plural} "${name}" not found`);
+      return structuredClone(known.object);
+    }) as unknown as WorkloadsClient["get"],
+    list: (async (
+      kind: AnyKind,
+      options: { namespace?: string; labelSelector?: string; limit?: number; continue?: string } = {},
+    ) => {
       if (options.namespace !== undefined) calls.push(`list ${kind.plural} ${options.namespace}`);
       const [label, value] = (options.labelSelector ?? "").split("=");
       const items = all(kind).filter(
@@ -85,7 +93,13 @@ export function memoryCluster(): MemoryCluster {
           (options.namespace === undefined || metadata.namespace === options.namespace) &&
           (value === undefined || metadata.labels?.[label ?? ""] === value),
       );
-      return { apiVersion: "v1", kind: `${kind.kind}List`, metadata: { resourceVersion: String(version) }, items };
+      const from = Number(options.continue ?? 0);
+      const end = from + (options.limit ?? items.length);
+      const metadata = {
+        resourceVersion: String(version),
+        ...(end < items.length ? { continue: String(end) } : {}),
+      };
+      return { apiVersion: "v1", kind: `${kind.kind}List`, metadata, items: items.slice(from, end) };
     }) as unknown as WorkloadsClient["list"],
     watch: ((kind: AnyKind, { signal }: { signal: AbortSignal }) => {
       const queue: WatchEvent<KubeObject>[] = [];

@@ -7,11 +7,12 @@ import tls, { type TLSSocket } from "node:tls";
 import { expect, test } from "vitest";
 import { systemClock } from "../../lib/clock.ts";
 import { openAuthority } from "../../platform/certificates/authority.ts";
+import { openFileStore } from "../../platform/certificates/file-store.ts";
 import { TlsWire } from "./tls-wire.ts";
 
 test("what was written before the end has left when the client has it", async () => {
   const dir = await mkdtemp(join(tmpdir(), "elafros-tls-"));
-  const authority = await openAuthority(dir, systemClock);
+  const authority = await openAuthority((await openFileStore(dir)).authority, systemClock);
   const server = tls.createServer(await authority.issue(["app.localhost"]));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -167,6 +167,45 @@ test("an installation is told its image and domain", () => {
   expect(defaultInstall.image).toMatch(/^localhost\/elafros:\d+\.\d+\.\d+$/);
 });
 
+describe("with HTTPS", () => {
+  const acme = { server: "https://ca.test/dir", email: "a@b.org", ca: "CA\n", eabKid: "k1", eabKey: "secret\n" };
+  const secure = (more: object = {}) => manifests({ ...options, https: true, ...more });
+  const podIn = (objects: Manifest[], name: string) => {
+    const found = objects.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === name);
+    if (found === undefined) throw new Error(`There is no Deployment ${name}`);
+    return podOf(found);
+  };
+  const argsIn = (objects: Manifest[], name: string) => podIn(objects, name).spec.containers[0]?.args ?? [];
+
+  test("gateways keep keys in memory, and none without it", () => {
+    const volumes = podIn(secure(), "elafros-gateway").spec.volumes;
+    expect(volumes.filter((volume) => JSON.stringify(volume).includes("Memory"))).toHaveLength(1);
+    expect(JSON.stringify(all)).not.toContain("--https");
+    expect(all.some(({ kind }) => kind === "Secret")).toBe(false);
+    expect(argsIn(secure(), "elafros-gateway")).toContain("--https");
+    expect(argsIn(secure(), "elafros-gateway")).not.toContain("--https-redirect");
+    expect(argsIn(secure({ httpsRedirect: true }), "elafros-gateway")).toContain("--https-redirect");
+  });
+
+  test("controllers are told of the ACME server, and what isn't for everybody stands in a Secret alone", () => {
+    const objects = secure({ acme });
+    const args = argsIn(objects, "elafros-controller").join(" ");
+    expect(args).toContain("--https --acme-server https://ca.test/dir --acme-email a@b.org");
+    expect(args).toContain("--acme-ca /var/run/elafros/acme/ca.crt --acme-eab-kid k1");
+    expect(args).toContain("--acme-eab-key /var/run/elafros/acme/eab-key");
+    const secret = objects.find(({ kind }) => kind === "Secret");
+    expect(secret?.metadata).toMatchObject({ name: "elafros-acme", namespace: "own" });
+    const rest = JSON.stringify(objects.filter((one) => one !== secret));
+    expect([rest.includes("secret\\n"), rest.includes(Buffer.from("secret\n").toString("base64"))]).toEqual([
+      false,
+      false,
+    ]);
+    const before = podIn(objects, "elafros-controller").metadata;
+    expect(podIn(secure({ acme: { ...acme, eabKey: "another" } }), "elafros-controller").metadata).not.toEqual(before);
+    expect(secure({ acme: { server: acme.server } }).some(({ kind }) => kind === "Secret")).toBe(false);
+  });
+});
+
 test("the YAML says the same as the objects", () => {
   const read = parseAllDocuments(manifestsYaml(all)).map((document) => document.toJS() as unknown);
   expect(read).toEqual(JSON.parse(JSON.stringify(all)));

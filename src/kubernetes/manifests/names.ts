@@ -21,6 +21,25 @@ export interface InstallOptions {
   domain: string;
   /** The image of Elafros, which controllers and gateways run. */
   image: string;
+  /** Whether gateways serve HTTPS. */
+  https?: boolean;
+  /** Whether plain requests for hosts with a certificate are sent to HTTPS. */
+  httpsRedirect?: boolean;
+  /** The ACME server that certificates come from; absent: they come from the installation's own authority. */
+  acme?: AcmeInstall;
+}
+
+/** What an installation is told of its ACME server. */
+export interface AcmeInstall {
+  /** Its directory, a URL. */
+  server: string;
+  /** Whom it may write to. */
+  email?: string;
+  /** Authorities to trust for it besides the image's, PEM. */
+  ca?: string;
+  /** The key id that its owner gave, and the key to it in base64url. */
+  eabKid?: string;
+  eabKey?: string;
 }
 
 /** What an installation is told where nobody says. No image is published: this is the name that `scripts/image.sh` gives the one that it makes. */
@@ -70,5 +89,11 @@ export const drainsService = "elafros-drains";
 export const leaderLease = "elafros-controller";
 /** The ConfigMap with the certificate that controllers show to gateways, and the Secret with its key. */
 export const linkCertificate = "elafros-link";
+/** The installation's own authority for HTTPS: a Secret with its key, and a ConfigMap with its certificate alone. */
+export const authorityName = "elafros-ca";
+/** The Secret with what an ACME server's owner gave, and authorities to trust for it. Its keys are the names of files. */
+export const acmeSecret = { name: "elafros-acme", ca: "ca.crt", eabKey: "eab-key" } as const;
+/** Where controllers find those files. */
+export const acmeDirectory = "/var/run/elafros/acme";
 /** Whom a gateway's token is for: it opens the controllers' link and nothing of the API. */
 export const linkAudience = "controller.elafros.dev";

@@ -1,4 +1,5 @@
 /** The controllers and the gateways: Deployments, Services, what may be disrupted, and who may connect to them. */
+import { controllerHttps, gatewayHttps } from "./https.ts";
 import {
   drainsService,
   type InstallOptions,
@@ -30,10 +31,13 @@ function service(of: { part: Part; namespace: string; spec: object; name?: strin
 
 function controller(options: InstallOptions): Manifest[] {
   const { namespace, domain } = options;
+  const https = controllerHttps(options);
   return [
+    ...https.objects,
     deployment(options, {
       part: "controller",
-      args: ["cluster-control", "--domain", domain, "--lease", leaderLease],
+      args: ["cluster-control", "--domain", domain, "--lease", leaderLease, ...https.args],
+      annotations: https.annotations,
       ports: [
         { name: "link", containerPort: ports.link },
         { name: "sources", containerPort: ports.sources },
@@ -41,7 +45,7 @@ function controller(options: InstallOptions): Manifest[] {
       ],
       requests: { cpu: "100m", memory: "256Mi" },
       memory: "1Gi",
-      volumes: [],
+      volumes: https.volumes,
       grace: 30,
     }),
     // Without an address of its own: a gateway looks for the one that leads among all.
@@ -73,7 +77,12 @@ function gateway(options: InstallOptions): Manifest[] {
   return [
     deployment(options, {
       part: "gateway",
-      args: ["cluster-gateway", "--controllers", `${nameOf("controller")}.${namespace}.svc:${ports.link}`],
+      args: [
+        "cluster-gateway",
+        "--controllers",
+        `${nameOf("controller")}.${namespace}.svc:${ports.link}`,
+        ...gatewayHttps(options).args,
+      ],
       ports: [
         { name: "http", containerPort: ports.http },
         { name: "https", containerPort: ports.https },
@@ -94,6 +103,7 @@ function gateway(options: InstallOptions): Manifest[] {
         },
         // The route table that it starts with while no controller answers.
         { volume: { name: "state", emptyDir: { sizeLimit: "256Mi" } }, mountPath: "/var/lib/elafros" },
+        ...gatewayHttps(options).volumes,
       ],
       // The image has no shell and no sleep.
       lifecycle: { preStop: { exec: { command: ["node", "--eval", `setTimeout(() => {}, ${settle * 1000})`] } } },

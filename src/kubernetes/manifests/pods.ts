@@ -1,6 +1,12 @@
 /** What the Pods of an installation have in common: the Pod Security level `restricted`, and spread over nodes. */
 import { type InstallOptions, type Manifest, type Part, labelsOf, nameOf, ports, selectorOf } from "./names.ts";
 
+export interface PodVolume {
+  volume: { name: string } & Record<string, unknown>;
+  mountPath: string;
+  readOnly?: boolean;
+}
+
 interface PodOptions {
   part: Part;
   args: readonly string[];
@@ -10,7 +16,9 @@ interface PodOptions {
   /** The most memory; cpu has no limit, so that peaks are served with what the node has left. */
   memory: string;
   /** Token and other volumes, and where they are mounted. */
-  volumes: readonly { volume: { name: string } & Record<string, unknown>; mountPath: string; readOnly?: boolean }[];
+  volumes: readonly PodVolume[];
+  /** A change of these replaces the Pods. */
+  annotations?: Readonly<Record<string, string>>;
   lifecycle?: object;
   /** Seconds from the request to end until Pods are killed. */
   grace: number;
@@ -33,7 +41,7 @@ function probe(path: string, more: object): object {
 /** The Deployment of a part: two Pods, replaced one by one with a new one ready first. */
 export function deployment(options: InstallOptions, pod: PodOptions): Manifest {
   const { namespace, image } = options;
-  const { part, grace } = pod;
+  const { part, grace, annotations = {} } = pod;
   const mounts = pod.volumes.map(({ volume, mountPath, readOnly = false }) => ({
     name: volume.name,
     mountPath,
@@ -78,7 +86,7 @@ export function deployment(options: InstallOptions, pod: PodOptions): Manifest {
       selector: { matchLabels: selectorOf(part) },
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       template: {
-        metadata: { labels: labelsOf(part) },
+        metadata: { labels: labelsOf(part), ...(Object.keys(annotations).length === 0 ? {} : { annotations }) },
         spec: {
           serviceAccountName: nameOf(part),
           automountServiceAccountToken: part === "controller",

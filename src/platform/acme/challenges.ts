@@ -28,7 +28,12 @@ export function createChallengeBoard(
         if (feed.confirmed(version)) resolve();
       });
       const cancel = clock.after(patienceMs, () =>
-        reject(new IssueError("AcmeChallengeFailed", "The gateway does not take the challenge: see 'elafros status'")),
+        reject(
+          new IssueError(
+            "AcmeChallengeFailed",
+            "Not every gateway has taken the challenge in 30 s: see whether all run",
+          ),
+        ),
       );
       if (feed.confirmed(version)) resolve();
       await promise.finally(() => {

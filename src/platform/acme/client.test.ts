@@ -153,7 +153,7 @@ describe("acmeIssuer()", () => {
     const board = { put: () => Promise.resolve(), remove: () => {} };
     const make = () => Promise.reject(new Error("It doesn't come to this"));
     const issuer = acmeIssuer(
-      { client, key, board, make, clock },
+      { client, key, board, make, places: { "http-01": "port 80", "tls-alpn-01": "port 443" }, clock },
       {
         name: "acme",
         first: "http-01",

@@ -2,58 +2,45 @@
  * Certificates of an ACME server. Which kind of challenge leads through is found out once: where the first fails and none has worked yet, the
  * other is tried at once. A server that says it is asked too much is left alone for as long as it says, for all names.
  */
-import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { certificateMaker } from "../../apiserver/pki-thread.ts";
+import type { AcmeAccount, Kept } from "../../lib/certificates/store.ts";
 import { type Clock, rfc3339 } from "../../lib/clock.ts";
-import { readJson, writeFileAtomic } from "../../lib/files.ts";
+import type { Log } from "../../lib/log.ts";
 import { version } from "../../lib/version.ts";
 import type { CertificateFeed } from "../certificates/feed.ts";
 import { IssueError, type Issuer } from "../certificates/issuer.ts";
 import { createChallengeBoard } from "./challenges.ts";
 import { AcmeClient } from "./client.ts";
 import { acmeHttp } from "./http.ts";
-import { accountKey, type Binding, makeAccountKey } from "./key.ts";
-import { ChallengeError, type ChallengeType, order, type OrderDeps } from "./order.ts";
+import { accountKey, makeAccountKey } from "./key.ts";
+import { ChallengeError, type ChallengePlaces, type ChallengeType, order, type OrderDeps } from "./order.ts";
+import type { AcmeSettings } from "./settings.ts";
 
 const mostFailed = 10_000;
 
-export interface AcmeOptions {
-  /** The server's directory, a URL. */
-  server: string;
-  email: string | undefined;
-  binding: Binding | undefined;
-  /** Authorities to trust besides the machine's, PEM. */
-  ca: string | undefined;
-  /** Where accounts are kept. */
-  dir: string;
+export interface AcmeIssuerOptions extends AcmeSettings {
+  /** Where the account at this server is kept. */
+  account: Kept<AcmeAccount>;
   /** The kind of challenge to try first. */
   first: ChallengeType;
+  /** Where the server must find the answers, as people know it. */
+  places: ChallengePlaces;
   feed: CertificateFeed;
   clock: Clock;
-}
-
-/** What is kept of an account. */
-interface Account {
-  server: string;
-  /** PEM. */
-  key: string;
-  /** Its URL. */
-  account?: string;
-  /** The kind of challenge that leads through from this server. */
-  proven?: ChallengeType;
+  log: Log;
 }
 
 /** Opens the account's key, or makes it; the account itself is made with the first order. */
-export async function openAcmeIssuer(options: AcmeOptions): Promise<Issuer> {
-  const { server, email, binding, ca, dir, feed, clock } = options;
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  const path = join(dir, `${createHash("sha256").update(server).digest("hex").slice(0, 16)}.json`);
-  const kept = (await readJson(path)) as Account | undefined;
-  const account: Account = kept ?? { server, key: makeAccountKey() };
-  const keep = (): Promise<void> => writeFileAtomic(path, JSON.stringify(account));
-  if (kept === undefined) await keep();
+export async function openAcmeIssuer(options: AcmeIssuerOptions): Promise<Issuer> {
+  const { server, email, binding, ca, places, feed, clock, log } = options;
+  const kept = await options.account.read();
+  const account: AcmeAccount = kept ?? { server, key: makeAccountKey() };
+  if (kept === undefined) await options.account.write(account);
+  // The server knows the account by its key, and what led through is found out again: neither is worth a certificate that is nearly there.
+  const keep = (): Promise<void> =>
+    options.account.write(account).catch((error: unknown) => {
+      log.warn({ error, server }, "What was learned of the ACME account couldn't be kept");
+    });
   const key = accountKey(account.key);
   const client = new AcmeClient({
     directory: server,
@@ -69,7 +56,7 @@ export async function openAcmeIssuer(options: AcmeOptions): Promise<Issuer> {
     now: () => clock.now(),
   });
   return acmeIssuer(
-    { client, key, board: createChallengeBoard(feed, clock), make: certificateMaker(clock), clock },
+    { client, key, board: createChallengeBoard(feed, clock), make: certificateMaker(clock), places, clock },
     {
       name: `acme ${server}`,
       first: options.first,
@@ -82,7 +69,7 @@ export async function openAcmeIssuer(options: AcmeOptions): Promise<Issuer> {
   );
 }
 
-interface AcmeIssuerOptions {
+interface IssuerOptions {
   name: string;
   /** The kind of challenge to try first. */
   first: ChallengeType;
@@ -93,7 +80,7 @@ interface AcmeIssuerOptions {
 }
 
 /** The issuer over its parts. */
-export function acmeIssuer(deps: OrderDeps, options: AcmeIssuerOptions): Issuer {
+export function acmeIssuer(deps: OrderDeps, options: IssuerOptions): Issuer {
   const { name, first, learned } = options;
   let { proven } = options;
   let heldUntil = 0;
@@ -107,7 +94,10 @@ export function acmeIssuer(deps: OrderDeps, options: AcmeIssuerOptions): Issuer 
   };
   return {
     name,
-    atOnce: 2,
+    atOnce: 4,
+    atOncePerNamespace: 2,
+    // Public servers give an account some hundreds in such a time.
+    budget: { times: 100, perMs: 3 * 3_600_000 },
     retry: { baseMs: 60_000, maxMs: 6 * 3_600_000 },
     namesFor: ({ names }) => names,
     async issue(names) {

@@ -11,6 +11,9 @@ import type { AccountKey } from "./key.ts";
 
 export type ChallengeType = Challenge["type"];
 
+/** Where an ACME server must find the answers, by kind of challenge, as a part of a sentence: `port 80 to --http`. */
+export type ChallengePlaces = Readonly<Record<ChallengeType, string>>;
+
 const patienceMs = 300_000;
 const [shortestPollMs, longestPollMs] = [250, 30_000];
 
@@ -19,6 +22,7 @@ export interface OrderDeps {
   key: Pick<AccountKey, "authorize">;
   board: ChallengeBoard;
   make: (request: CertificateRequest) => Promise<KeyPair>;
+  places: ChallengePlaces;
   clock: Clock;
 }
 
@@ -51,7 +55,7 @@ export async function order(
 }
 
 async function authorize(deps: OrderDeps, url: string, type: ChallengeType): Promise<void> {
-  const { client, board, clock } = deps;
+  const { client, board, places, clock } = deps;
   const authorization = await client.post(url);
   if (authorization.body["status"] === "valid") return;
   const host = nameOf(authorization);
@@ -71,7 +75,7 @@ async function authorize(deps: OrderDeps, url: string, type: ChallengeType): Pro
     const { detail } = problemText(failed?.["error"]);
     throw new ChallengeError(
       "AcmeChallengeFailed",
-      `The ACME server could not check ${host} by ${type}: ${detail}; its DNS records must lead here, and port ${type === "http-01" ? "80 to --http" : "443 to --https"}`,
+      `The ACME server could not check ${host} by ${type}: ${detail}; its DNS records must lead here, and ${places[type]}`,
     );
   } finally {
     board.remove(challenge);

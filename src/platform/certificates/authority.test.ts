@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { manualClock } from "../../../test/support/manual-clock.ts";
 import { fits, inspectCertificate } from "../../lib/certificates/inspect.ts";
 import { openAuthority } from "./authority.ts";
+import { openFileStore } from "./file-store.ts";
 
 const day = 86_400_000;
 
@@ -19,8 +20,8 @@ describe("openAuthority()", () => {
   it("makes one once, whose key is its owner's alone, and which signs short-lived certificates of long names", async () => {
     const dir = await directory();
     const clock = manualClock();
-    const authority = await openAuthority(dir, clock);
-    expect((await openAuthority(dir, clock)).cert).toBe(authority.cert);
+    const authority = await openAuthority((await openFileStore(dir)).authority, clock);
+    expect((await openAuthority((await openFileStore(dir)).authority, clock)).cert).toBe(authority.cert);
     for (const [path, mode] of [
       [dir, 0o700],
       [join(dir, "ca.key"), 0o600],
@@ -43,10 +44,10 @@ describe("openAuthority()", () => {
   ])("makes another where the one that is there %s", async (_, change, later) => {
     const dir = await directory();
     const clock = manualClock();
-    const before = await openAuthority(dir, clock);
+    const before = await openAuthority((await openFileStore(dir)).authority, clock);
     await change(dir);
     await clock.advance(later);
-    const after = await openAuthority(dir, clock);
+    const after = await openAuthority((await openFileStore(dir)).authority, clock);
     expect(after.cert).not.toBe(before.cert);
     expect(fits(after.cert, await readFile(join(dir, "ca.key"), "utf8"))).toBe(true);
   });
@@ -54,6 +55,6 @@ describe("openAuthority()", () => {
 
 async function otherKey(): Promise<string> {
   const dir = await directory();
-  await openAuthority(dir, manualClock());
+  await openAuthority((await openFileStore(dir)).authority, manualClock());
   return readFile(join(dir, "ca.key"), "utf8");
 }

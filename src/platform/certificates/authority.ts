@@ -1,17 +1,15 @@
 /**
  * The installation's certificate authority for HTTPS. It is another one than the API server's: people put this one into their machines'
- * trust stores, where the API server's would let its holder speak for any host and be an administrator as well. Made once, in one
- * directory (0700): `ca.crt` and `ca.key` (0600). The key never leaves control.
+ * trust stores, where the API server's would let its holder speak for any host and be an administrator as well. The key never leaves control and
+ * its store.
  */
 import { randomBytes, X509Certificate } from "node:crypto";
-import { chmod, mkdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import type { KeyPair } from "../../apiserver/pki.ts";
 import { certificateMaker } from "../../apiserver/pki-thread.ts";
-import type { Clock } from "../../lib/clock.ts";
-import { writeFileAtomic } from "../../lib/files.ts";
+import type { Kept, KeptPair } from "../../lib/certificates/store.ts";
 import { fits } from "../../lib/certificates/inspect.ts";
+import type { Clock } from "../../lib/clock.ts";
 
 const caDays = 3_650;
 /** Leaves are short-lived, as they are renewed by themselves and nobody asks about revoked ones. */
@@ -26,14 +24,18 @@ export interface Authority {
 }
 
 /**
- * Opens the authority in the directory, making it where there is none, or where it ends within a year.
- * @throws the system's error where a file can't be read or written
+ * Opens the authority that is kept, making it where there is none, where it ends within a year, or where its key is another's.
+ * @param of what its name tells people; this machine's name unless given
+ * @throws the store's error where it can't be read or written
  */
-export async function openAuthority(dir: string, clock: Clock): Promise<Authority> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  await chmod(dir, 0o700);
+export async function openAuthority(
+  store: Kept<KeptPair>,
+  clock: Clock,
+  { of = hostname() }: { of?: string } = {},
+): Promise<Authority> {
   const make = certificateMaker(clock);
-  const pair = (await stored(dir, clock.now())) ?? (await makeAnew());
+  const kept = await store.read();
+  const pair = kept !== undefined && isGood(kept, clock.now()) ? kept : await makeAnew();
   return {
     cert: pair.cert,
     issue: (names) => {
@@ -45,27 +47,14 @@ export async function openAuthority(dir: string, clock: Clock): Promise<Authorit
 
   async function makeAnew(): Promise<KeyPair> {
     // A name of its own each: trust stores tell authorities apart by it.
-    const name = `Elafros local CA ${hostname().slice(0, 24)} ${randomBytes(4).toString("hex")}`;
+    const name = `Elafros local CA ${of.slice(0, 24)} ${randomBytes(4).toString("hex")}`;
     const made = await make({ make: "authority", name, days: caDays, now: clock.now() });
-    // The key first: a crash in between leaves a certificate that isn't there, or doesn't fit, and both are made again.
-    await writeFileAtomic(join(dir, "ca.key"), made.key);
-    await writeFileAtomic(join(dir, "ca.crt"), made.cert);
+    await store.write(made);
     return made;
   }
 }
 
-async function stored(dir: string, now: number): Promise<KeyPair | undefined> {
-  const [cert, key] = await Promise.all([readText(join(dir, "ca.crt")), readText(join(dir, "ca.key"))]);
-  if (cert === undefined || key === undefined) return undefined;
-  const { validToDate } = new X509Certificate(cert);
-  return validToDate.getTime() - now > renewBeforeMs && fits(cert, key) ? { cert, key } : undefined;
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+function isGood({ cert, key }: KeptPair, now: number): boolean {
+  if (!fits(cert, key)) return false;
+  return new X509Certificate(cert).validToDate.getTime() - now > renewBeforeMs;
 }

@@ -5,6 +5,7 @@ import type { Issuer } from "./issuer.ts";
 const issuer = (name: string): Issuer => ({
   name,
   atOnce: 1,
+  atOncePerNamespace: 1,
   retry: { baseMs: 1, maxMs: 1 },
   namesFor: ({ names }) => names,
   issue: () => Promise.reject(new Error("Nothing is issued here")),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { manualClock } from "../../../test/support/manual-clock.ts";
 import type { CertificateUpdate } from "../../routing/certificates.ts";
 import { createFeed } from "./feed.ts";
 
@@ -71,6 +72,28 @@ describe("createFeed()", () => {
     expect(got.at(-1)).toMatchObject({ version, ticketKeys: "others", challenges: [{ host: "a" }] });
     expect(feed.confirmed(version)).toBe(false);
     feed.certified("g", version);
+    expect(feed.confirmed(version)).toBe(true);
+  });
+
+  it("confirms nothing until the gateways that run have had the time to come back", async () => {
+    const clock = manualClock();
+    const feed = createFeed({ startVersion: 100, ticketKeys: "keys", gather: { ms: 10_000, clock } });
+    let told = 0;
+    feed.subscribe(() => (told += 1));
+    feed.join("g", ({ version }) => feed.certified("g", version));
+    feed.start();
+    feed.put(certificate("a"));
+    const version = feed.setChallenges([{ type: "http-01", host: "a.org", token: "t", answer: "t.k" }]);
+    await expect.poll(() => feed.has("a")).toBe(true);
+    await clock.advance(9_999);
+    expect(feed.confirmed(version)).toBe(false);
+    // Another comes in time, and counts.
+    const late: number[] = [];
+    feed.join("h", (update) => void late.push(update.version));
+    const before = told;
+    await clock.advance(1);
+    expect([feed.confirmed(version), told > before]).toEqual([false, true]);
+    feed.certified("h", late.at(-1) ?? 0);
     expect(feed.confirmed(version)).toBe(true);
   });
 });

@@ -2,6 +2,7 @@
  * What the gateways have of certificates: tells each one that comes all there is, then what changes, and knows what every gateway has
  * confirmed.
  */
+import type { Clock } from "../../lib/clock.ts";
 import type { CertificateUpdate, Challenge, ServedCertificate } from "../../routing/certificates.ts";
 
 export interface CertificateFeed {
@@ -15,7 +16,7 @@ export interface CertificateFeed {
   setTicketKeys(base64: string): void;
   /** Whether every gateway has the certificate as it was put last. False while there is no gateway. */
   has(id: string): boolean;
-  /** Whether every gateway has this version or a later one. */
+  /** Whether every gateway has this version or a later one. False until all that run have had the time to come back after the start. */
   confirmed(version: number): boolean;
   /** Called whenever `has` or `confirmed` may answer differently. */
   subscribe(listener: () => void): () => void;
@@ -40,6 +41,8 @@ export function createFeed(options: {
   startVersion: number;
   ticketKeys: string;
   schedule?: (callback: () => void) => void;
+  /** How long after the start every gateway that runs has come back; absent: at once. */
+  gather?: { ms: number; clock: Pick<Clock, "after"> };
 }): CertificateFeed {
   const schedule = options.schedule ?? ((callback) => void setImmediate(callback));
   const all = new Map<string, { certificate: ServedCertificate; version: number }>();
@@ -49,6 +52,7 @@ export function createFeed(options: {
   let version = options.startVersion;
   let challenges: readonly Challenge[] = [];
   let started = false;
+  let gathered = options.gather === undefined;
   let changed: { put: Set<string>; remove: Set<string> } | undefined;
 
   const tell = () => {
@@ -74,7 +78,7 @@ export function createFeed(options: {
     schedule(flush);
     return changed;
   };
-  const confirmed = (wanted: number) =>
+  const allHave = (wanted: number) =>
     started && members.size > 0 && [...members.values()].every(({ certified }) => certified >= wanted);
 
   return {
@@ -84,6 +88,10 @@ export function createFeed(options: {
       changed = undefined;
       version += 1;
       for (const member of members.values()) sendWhole(member);
+      options.gather?.clock.after(options.gather.ms, () => {
+        gathered = true;
+        tell();
+      });
     },
     put(certificate) {
       const known = all.get(certificate.id)?.certificate;
@@ -110,9 +118,9 @@ export function createFeed(options: {
     },
     has: (id) => {
       const known = all.get(id);
-      return known !== undefined && confirmed(known.version);
+      return known !== undefined && allHave(known.version);
     },
-    confirmed,
+    confirmed: (wanted) => gathered && allHave(wanted),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -6,8 +6,11 @@ import type { Authority } from "./authority.ts";
 export interface Issuer {
   /** Written beside what it made: what another issuer made isn't used in its place. */
   readonly name: string;
-  /** How many it works on at once. */
+  /** How many it works on at once, and for one namespace. */
   readonly atOnce: number;
+  readonly atOncePerNamespace: number;
+  /** How often it may be asked for one namespace, so that none uses up what all have together; absent: as often as is wanted. */
+  readonly budget?: { times: number; perMs: number };
   /** How long to wait after the first failure, and at most, milliseconds. */
   readonly retry: { baseMs: number; maxMs: number };
   /** The names that its certificate for what is wanted has. */
@@ -38,6 +41,7 @@ export function localIssuer(authority: Authority): Issuer {
   return {
     name: "local",
     atOnce: 4,
+    atOncePerNamespace: 4,
     retry: { baseMs: 1_000, maxMs: 600_000 },
     // With a wildcard, a target's name needs no other certificate.
     namesFor: ({ names, above }) => (above === undefined ? names : [above, `*.${above}`]),

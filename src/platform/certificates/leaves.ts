@@ -1,61 +1,66 @@
 /**
- * The certificates that issuers made, kept over restarts: one file each (0600), in a directory that is root's alone. A file that can't be
- * read is no reason not to start: the certificate is made again.
+ * The certificates that issuers made, as they are used: read once, kept in the store. One that can't be written is used all the same, and written
+ * again and again: getting another from an ACME server would cost an order each time.
  */
-import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
-import type { KeyPair } from "../../apiserver/pki.ts";
-import { writeFileAtomic } from "../../lib/files.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { CertificateStore, KeptLeaf, KeptPair } from "../../lib/certificates/store.ts";
 import { type CertificateFacts, fits, inspectCertificate } from "../../lib/certificates/inspect.ts";
+import type { Log } from "../../lib/log.ts";
 
-export interface Leaf extends KeyPair, CertificateFacts {
-  id: string;
-  /** Name of its issuer. */
-  issuer: string;
-}
+const againMs = 60_000;
+
+export interface Leaf extends KeptLeaf, CertificateFacts {}
 
 export interface Leaves {
   get(id: string): Leaf | undefined;
-  /** Keeps it; resolves when it is on disk. */
-  put(id: string, issuer: string, pair: KeyPair): Promise<Leaf>;
+  /** Has it from now on; resolves when it is kept, or couldn't be kept at first. */
+  put(id: string, issuer: string, pair: KeptPair): Promise<void>;
   remove(id: string): Promise<void>;
-  /** Ids of all that are kept. */
+  /** Ids of all there are. */
   ids(): string[];
 }
 
-/** Reads all there are in the directory, which is made where it is missing. */
-export async function openLeaves(dir: string): Promise<Leaves> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+/** Reads all that are kept; those whose key doesn't fit aren't used. Rejects with the store's error. */
+export async function openLeaves(
+  store: CertificateStore["leaves"],
+  { clock, log }: { clock: Clock; log: Log },
+): Promise<Leaves> {
   const leaves = new Map<string, Leaf>();
-  for (const name of await readdir(dir)) {
-    const path = join(dir, name);
-    const leaf = name.endsWith(".json") ? await readLeaf(path) : undefined;
-    if (leaf === undefined) await rm(path, { force: true });
-    else leaves.set(leaf.id, leaf);
+  for (const kept of await store.all()) {
+    const leaf = usable(kept);
+    if (leaf === undefined) await store.remove(kept.id);
+    else leaves.set(kept.id, leaf);
   }
-  // A Route's name may be long, and has a slash before it.
-  const pathOf = (id: string) => join(dir, `${createHash("sha256").update(id).digest("hex").slice(0, 40)}.json`);
+  const keep = async (leaf: Leaf): Promise<void> => {
+    const { id, issuer, cert, key } = leaf;
+    // Another has taken its place, or nobody wants it any more.
+    if (leaves.get(id) !== leaf) return;
+    try {
+      await store.put({ id, issuer, cert, key });
+      // It was removed meanwhile.
+      if (!leaves.has(id)) await store.remove(id);
+    } catch (error) {
+      log.warn({ error, id }, "A certificate is used but couldn't be kept; trying again");
+      clock.after(againMs, () => void keep(leaf));
+    }
+  };
   return {
     get: (id) => leaves.get(id),
-    async put(id, issuer, { cert, key }) {
+    put(id, issuer, { cert, key }) {
       const leaf: Leaf = { id, issuer, cert, key, ...inspectCertificate(cert) };
-      await writeFileAtomic(pathOf(id), JSON.stringify({ id, issuer, cert, key }));
       leaves.set(id, leaf);
-      return leaf;
+      return keep(leaf);
     },
     async remove(id) {
-      if (leaves.delete(id)) await rm(pathOf(id), { force: true });
+      if (leaves.delete(id)) await store.remove(id);
     },
     ids: () => [...leaves.keys()],
   };
 }
 
-async function readLeaf(path: string): Promise<Leaf | undefined> {
+function usable(leaf: KeptLeaf): Leaf | undefined {
   try {
-    const { id, issuer, cert, key } = JSON.parse(await readFile(path, "utf8")) as Partial<Leaf>;
-    if (id === undefined || issuer === undefined || cert === undefined || key === undefined) return undefined;
-    return fits(cert, key) ? { id, issuer, cert, key, ...inspectCertificate(cert) } : undefined;
+    return fits(leaf.cert, leaf.key) ? { ...leaf, ...inspectCertificate(leaf.cert) } : undefined;
   } catch {
     return undefined;
   }

@@ -9,6 +9,7 @@ import type { KeyPair } from "../../apiserver/pki.ts";
 import { silentLog } from "../../lib/log.ts";
 import type { CertificateUpdate } from "../../routing/certificates.ts";
 import { createFeed } from "./feed.ts";
+import { openFileStore } from "./file-store.ts";
 import { IssueError, type Issuer } from "./issuer.ts";
 import { openLeaves } from "./leaves.ts";
 import { createCertificateManager } from "./manager.ts";
@@ -27,7 +28,7 @@ function pair(names: readonly string[], days: number, now: number): Promise<KeyP
   return makeCertificate({ make: "certificate", authority, subject: [{ O: ["t"] }], names, days, now });
 }
 
-async function bench(clock: ManualClock = manualClock(), dir?: string) {
+async function bench(clock: ManualClock = manualClock(), dir?: string, more: Partial<Issuer> = {}) {
   const place = dir ?? (await mkdtemp(join(tmpdir(), "elafros-leaves-")));
   if (dir === undefined) onTestFinished(() => rm(place, { recursive: true }));
   const issued: (readonly string[])[] = [];
@@ -35,6 +36,8 @@ async function bench(clock: ManualClock = manualClock(), dir?: string) {
   const issuer: Issuer = {
     name: "test",
     atOnce: 1,
+    atOncePerNamespace: 1,
+    ...more,
     retry: { baseMs: 1_000, maxMs: 60_000 },
     namesFor: ({ names, above }) => (above === undefined ? names : [above, `*.${above}`]),
     issue: async (names) => {
@@ -52,7 +55,7 @@ async function bench(clock: ManualClock = manualClock(), dir?: string) {
     for (const one of update.put) served.set(one.id, one);
     setImmediate(() => feed.certified("gateway", update.version));
   });
-  const leaves = await openLeaves(place);
+  const leaves = await openLeaves((await openFileStore(place)).leaves, { clock, log: silentLog });
   const manager = createCertificateManager({
     feed,
     leaves,
@@ -98,7 +101,8 @@ describe("createCertificateManager()", () => {
     again.manager.settled();
     await again.until("hosts", "ready");
     expect(again.issued).toEqual([]);
-    expect((await openLeaves(first.place)).ids()).toEqual(["ns/web hosts"]);
+    const kept = await (await openFileStore(first.place)).leaves.all();
+    expect(kept.map(({ id }) => id)).toEqual(["ns/web hosts"]);
   });
 
   it("renews at two thirds of the lifetime, and serves the old one until then", async () => {
@@ -157,5 +161,34 @@ describe("createCertificateManager()", () => {
     await clock.advance(day + 1_000);
     expect(states()).toEqual([["secret s", "failed", "CertificateExpired"]]);
     expect(issued).toEqual([]);
+  });
+
+  it("gives a namespace its turn whatever another wants, and no more than its share", async () => {
+    const { manager, issued, clock } = await bench(manualClock(), undefined, {
+      budget: { times: 3, perMs: 3_600_000 },
+    });
+    const names = Array.from({ length: 5 }, (_, i) => `${i}.many.org`);
+    manager.want(
+      "many/web",
+      names.map((name) => ({ id: name, names: [name] })),
+    );
+    manager.want("few/web", [{ id: "hosts", names: ["few.org"] }]);
+    await expect.poll(() => manager.state("few/web")[0]?.status).toBe("ready");
+    await expect
+      .poll(() =>
+        manager
+          .state("many/web")
+          .map(({ status }) => status)
+          .sort(),
+      )
+      .toEqual(["failed", "failed", "ready", "ready", "ready"]);
+    expect(issued.map(([name]) => name)).toEqual(["0.many.org", "1.many.org", "few.org", "2.many.org"]);
+    expect(manager.state("many/web")[4]).toMatchObject({
+      reason: "AcmeRateLimited",
+      message: expect.stringMatching(/^For namespace "many" 3 certificates .* its share: it goes on at 20/) as string,
+    });
+    await clock.advance(3_600_001);
+    await expect.poll(() => issued.length).toBe(6);
+    await expect.poll(() => manager.state("many/web").every(({ status }) => status === "ready")).toBe(true);
   });
 });

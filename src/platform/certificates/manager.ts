@@ -4,9 +4,11 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { backoffMs } from "../../lib/backoff.ts";
-import type { Clock } from "../../lib/clock.ts";
+import { type Clock, rfc3339 } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { CertificatesPort, CertificateState, CertificateWanted } from "../../routing/certificates.ts";
+import { Budgets } from "./budgets.ts";
+import { FairQueue } from "./fair-queue.ts";
 import type { CertificateFeed } from "./feed.ts";
 import { checkGiven, type Fault } from "../../lib/certificates/given.ts";
 import { covers } from "../../lib/certificates/inspect.ts";
@@ -55,7 +57,8 @@ export function createCertificateManager(options: ManagerOptions): CertificateMa
   const byRoute = new Map<string, Unit[]>();
   const listeners = new Set<(route: string) => void>();
   const unconfirmed = new Set<Unit>();
-  const queues = new Map<Issuer, { waiting: Unit[]; working: number }>();
+  const queues = new Map<Issuer, FairQueue<Unit>>();
+  const budgets = new Budgets();
   let stopped = false;
 
   const tell = (route: string) => {
@@ -123,28 +126,42 @@ export function createCertificateManager(options: ManagerOptions): CertificateMa
     if (unit.queued) return;
     unit.queued = true;
     let queue = queues.get(issuer);
-    if (queue === undefined) queues.set(issuer, (queue = { waiting: [], working: 0 }));
-    queue.waiting.push(unit);
+    if (queue === undefined) {
+      queue = new FairQueue({ atOnce: issuer.atOnce, perGroup: issuer.atOncePerNamespace });
+      queues.set(issuer, queue);
+    }
+    queue.add(namespaceOf(unit), unit);
     pump(issuer, queue);
   };
-  const pump = (issuer: Issuer, queue: { waiting: Unit[]; working: number }): void => {
+  const pump = (issuer: Issuer, queue: FairQueue<Unit>): void => {
     if (stopped) return;
-    while (queue.working < issuer.atOnce) {
-      const unit = queue.waiting.shift();
-      if (unit === undefined) return;
+    for (let next = queue.next(); next !== undefined; next = queue.next()) {
+      const { group, item: unit } = next;
       unit.queued = false;
-      if (!isHere(unit) || unit.wanted.given !== undefined) continue;
+      if (!isHere(unit) || unit.wanted.given !== undefined) {
+        queue.done(group);
+        continue;
+      }
       unit.queued = true;
-      queue.working += 1;
       void issue(unit, issuer).finally(() => {
-        queue.working -= 1;
+        queue.done(group);
         pump(issuer, queue);
       });
     }
   };
+  /** Throws where the issuer was asked as often for the namespace as it may be. */
+  const spend = (unit: Unit, { budget }: Issuer): void => {
+    const namespace = namespaceOf(unit);
+    const wait = budget && budgets.take(namespace, budget, clock.now());
+    if (budget === undefined || wait === undefined) return;
+    const often = `${budget.times} certificates were asked for in ${budget.perMs / 3_600_000} hours`;
+    const message = `For namespace "${namespace}" ${often}, which is its share: it goes on at ${rfc3339(clock.now() + wait)}`;
+    throw new IssueError("AcmeRateLimited", message, wait);
+  };
   const issue = async (unit: Unit, issuer: Issuer): Promise<void> => {
     const { names } = unit.wanted;
     try {
+      spend(unit, issuer);
       const pair = await issuer.issue(issuer.namesFor(unit.wanted));
       if (stopped || !isHere(unit)) return;
       await leaves.put(unit.id, issuer.name, pair);
@@ -231,6 +248,10 @@ export function createCertificateManager(options: ManagerOptions): CertificateMa
       for (const unit of units.values()) unit.cancel();
     },
   };
+}
+
+function namespaceOf({ route }: Unit): string {
+  return route.slice(0, route.indexOf("/"));
 }
 
 function newUnit(id: string, route: string, wanted: CertificateWanted): Unit {

@@ -1,13 +1,12 @@
-/** Puts the parts that make HTTPS certificates together, in one directory (0700): the authority, what was made, the tickets' keys, accounts. */
-import { chmod, mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+/** Puts the parts that make HTTPS certificates together over one store: the authority, what was made, the tickets' keys, accounts. */
+import type { CertificateStore } from "../../lib/certificates/store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import type { ChallengePlaces, ChallengeType } from "../acme/order.ts";
+import type { AcmeSettings } from "../acme/settings.ts";
 import { openAuthority } from "./authority.ts";
 import { chooseIssuer } from "./choose.ts";
 import { type CertificateFeed, createFeed } from "./feed.ts";
-import { parseHostPort } from "../../lib/listening-socket.ts";
-import { acmeServer, httpsAddress, type PlatformConfig } from "../config.ts";
 import { type Issuer, localIssuer } from "./issuer.ts";
 import { openLeaves } from "./leaves.ts";
 import { type CertificateManager, createCertificateManager } from "./manager.ts";
@@ -24,30 +23,42 @@ export interface Certificates {
 }
 
 interface CertificatesOptions {
-  config: PlatformConfig;
+  store: CertificateStore;
+  /** Absent: all certificates are the local CA's. */
+  acme: AcmeOptions | undefined;
+  /** What the local CA's name tells people; this machine's name unless given. */
+  of?: string;
+  /** No earlier run of control may have got as far; the time unless given. */
+  startVersion?: number;
+  /** How long after the start every gateway that runs has come back. */
+  gatherMs: number;
   clock: Clock;
   log: Log;
 }
 
-/** Opens the directory; rejects with the system's error where it, or the file of an ACME server's authority, can't be read or written. */
-export async function openCertificates(
-  dir: string,
-  { config, clock, log }: CertificatesOptions,
-): Promise<Certificates> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  await chmod(dir, 0o700);
+interface AcmeOptions extends AcmeSettings {
+  /** The kind of challenge to try first. */
+  first: ChallengeType;
+  /** Where the server must find the answers, as people know it. */
+  places: ChallengePlaces;
+}
+
+/** Reads what is kept; rejects with the store's error where that, or making what is missing, fails. */
+export async function openCertificates(options: CertificatesOptions): Promise<Certificates> {
+  const { store, of, gatherMs, clock, log } = options;
   const [authority, leaves, tickets] = await Promise.all([
-    openAuthority(dir, clock),
-    openLeaves(join(dir, "leaves")),
-    keepTickets(join(dir, "tickets.json"), {
+    openAuthority(store.authority, clock, of === undefined ? {} : { of }),
+    openLeaves(store.leaves, { clock, log }),
+    keepTickets(store.tickets, {
       clock,
       changed: (keys) => feed.setTicketKeys(keys),
       failed: (error) => log.error({ error }, "New keys of TLS tickets can't be kept"),
     }),
   ]);
-  const feed = createFeed({ startVersion: clock.now(), ticketKeys: tickets.keys });
+  const startVersion = options.startVersion ?? clock.now();
+  const feed = createFeed({ startVersion, ticketKeys: tickets.keys, gather: { ms: gatherMs, clock } });
   const local = localIssuer(authority);
-  const acme = await openAcme(join(dir, "acme"), { config, feed, clock });
+  const acme = options.acme === undefined ? undefined : await openAcme(options.acme, { store, feed, clock, log });
   const issuerFor = acme === undefined ? () => local : chooseIssuer(local, acme);
   const manager = createCertificateManager({ feed, leaves, issuerFor, clock, log });
   return {
@@ -66,26 +77,9 @@ export async function openCertificates(
 
 /** Loaded where it is used only. */
 async function openAcme(
-  dir: string,
-  { config, feed, clock }: { config: PlatformConfig; feed: CertificateFeed; clock: Clock },
-): Promise<Issuer | undefined> {
-  const server = acmeServer(config);
-  if (server === undefined) return undefined;
+  options: AcmeOptions,
+  { store, ...parts }: { store: CertificateStore; feed: CertificateFeed; clock: Clock; log: Log },
+): Promise<Issuer> {
   const { openAcmeIssuer } = await import("../acme/issuer.ts");
-  const { acmeEmail = "none", acmeCa = "none", acmeEabKid = "none", acmeEabKey = "none" } = config;
-  const port = (address: string | undefined) => (address === undefined ? 0 : parseHostPort(address).port);
-  return openAcmeIssuer({
-    server,
-    email: acmeEmail === "none" ? undefined : acmeEmail,
-    binding:
-      acmeEabKid === "none" || acmeEabKey === "none"
-        ? undefined
-        : { keyId: acmeEabKid, key: Buffer.from((await readFile(acmeEabKey, "utf8")).trim(), "base64url") },
-    ca: acmeCa === "none" ? undefined : await readFile(acmeCa, "utf8"),
-    dir,
-    // What is on its standard port is what the server will find.
-    first: port(config.http) !== 80 && port(httpsAddress(config)) === 443 ? "tls-alpn-01" : "http-01",
-    feed,
-    clock,
-  });
+  return openAcmeIssuer({ ...options, ...parts, account: store.account(options.server) });
 }

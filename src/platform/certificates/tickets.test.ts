@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { manualClock } from "../../../test/support/manual-clock.ts";
+import { openFileStore } from "./file-store.ts";
 import { keepTickets } from "./tickets.ts";
 
 const hour = 3_600_000;
@@ -12,9 +13,10 @@ async function bench() {
   onTestFinished(() => rm(dir, { recursive: true }));
   const clock = manualClock();
   const path = join(dir, "tickets.json");
+  const store = await openFileStore(dir);
   const changed: string[] = [];
   const open = () =>
-    keepTickets(path, {
+    keepTickets(store.tickets, {
       clock,
       changed: (keys) => changed.push(keys),
       failed: (error) => {

@@ -3,8 +3,8 @@
  * Whoever has them can read what was sent under them, so they are changed twice a day; clients with an older ticket make a full handshake.
  */
 import { randomBytes } from "node:crypto";
+import type { Kept, TicketKeys } from "../../lib/certificates/store.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { readJson, writeFileAtomic } from "../../lib/files.ts";
 
 const lifetimeMs = 12 * 3_600_000;
 const keyBytes = 48;
@@ -15,18 +15,17 @@ export interface Tickets {
   stop(): void;
 }
 
-/** Reads the file, or makes keys; `changed` is called with those that follow. */
+/** Reads those that are kept, or makes keys; `changed` is called with those that follow. */
 export async function keepTickets(
-  path: string,
+  store: Kept<TicketKeys>,
   { clock, changed, failed }: { clock: Clock; changed: (keys: string) => void; failed: (error: unknown) => void },
 ): Promise<Tickets> {
   let cancel = () => {};
-  const kept = (await readJson(path).catch(() => undefined)) as { keys?: unknown; madeAt?: unknown } | undefined;
-  const age = typeof kept?.madeAt === "number" ? clock.now() - kept.madeAt : Infinity;
-  const usable = typeof kept?.keys === "string" && Buffer.from(kept.keys, "base64").length === keyBytes;
+  const kept = await store.read();
+  const age = kept === undefined ? Infinity : clock.now() - kept.madeAt;
   const make = async (): Promise<string> => {
     const made = randomBytes(keyBytes).toString("base64");
-    await writeFileAtomic(path, JSON.stringify({ keys: made, madeAt: clock.now() }));
+    await store.write({ keys: made, madeAt: clock.now() });
     return made;
   };
   const changeAfter = (ms: number): void => {
@@ -38,8 +37,9 @@ export async function keepTickets(
       }, failed);
     });
   };
-  const good = usable && age >= 0 && age < lifetimeMs;
-  const tickets: Tickets = { keys: good ? (kept.keys as string) : await make(), stop: () => cancel() };
+  const good =
+    kept !== undefined && age >= 0 && age < lifetimeMs && Buffer.from(kept.keys, "base64").length === keyBytes;
+  const tickets: Tickets = { keys: good ? kept.keys : await make(), stop: () => cancel() };
   changeAfter(good ? lifetimeMs - age : lifetimeMs);
   return tickets;
 }

@@ -74,7 +74,9 @@ export async function startClusterControl(
   const begin = async (before: Lease | undefined): Promise<Lead> => {
     const cluster = await clusterFacts(client, namespace, log);
     const startVersion = versionAfter(before, clock.now());
-    return lead({ client, clock, log, namespace, domain: options.domain, cluster, startVersion, linkPort: at.link });
+    const { domain, https } = options;
+    const more = https === undefined ? {} : { https };
+    return lead({ client, clock, log, namespace, domain, cluster, startVersion, linkPort: at.link, ...more });
   };
   const election = startElection({
     client: leaseClient,

@@ -27,10 +27,20 @@ export interface ClusterGatewayOptions {
   tokenDir: string;
   /** Where it puts the controllers' certificate, `ca.crt`. */
   certificateDir: string;
+  /** Absent: it serves no HTTPS. */
+  https?: {
+    /** Where the keys that it serves with are kept over a restart of this process: in memory, as the node's disk is no place for them. */
+    keyDir: string;
+    /** Whether plain requests for hosts with a certificate are sent to HTTPS. */
+    redirect: boolean;
+  };
 }
 
+/** Ports to listen on; tests have their own. */
+type Ports = Record<"http" | "https" | "health", number>;
+
 export interface ClusterGateway {
-  ports: { http: number; health: number };
+  ports: Ports;
   /** The exit status, once it has ended. */
   ended: Promise<number>;
   /** Has it finish what it has, and end. */
@@ -38,11 +48,12 @@ export interface ClusterGateway {
 }
 
 const firstFd = 3;
+const standardPort = 443;
 
 /** Starts it. Resolves when the tunnel and the kubelet's port are there; it is ready once the kubelet is told so. */
 export async function startClusterGateway(
   options: ClusterGatewayOptions,
-  deps: { log: Log; ports?: { http: number; health: number } },
+  deps: { log: Log; ports?: Ports },
 ): Promise<ClusterGateway> {
   const at = deps.ports ?? ports;
   const link = join(options.stateDir, "link.sock");
@@ -56,20 +67,34 @@ export async function startClusterGateway(
     log: deps.log,
   });
   const threads = availableParallelism();
-  const socket = bindSocket(options.address, at.http);
+  const { https } = options;
+  const sockets = [
+    { name: "http", socket: bindSocket(options.address, at.http), tls: false },
+    ...(https === undefined ? [] : [{ name: "https", socket: bindSocket(options.address, at.https), tls: true }]),
+  ];
+  // A descriptor of its own for each thread at each socket.
+  const listeners = sockets.map(({ name, tls }, nth) => ({
+    name,
+    tls,
+    fds: Array.from({ length: threads }, (_, thread) => firstFd + nth * threads + thread),
+  }));
   const gateway: GatewayOptions = {
     id: options.id,
     version,
     threads,
-    listeners: [{ name: "http", fds: Array.from({ length: threads }, (_, thread) => firstFd + thread) }],
+    listeners,
+    ...(https === undefined ? {} : { certificates: join(https.keyDir, "certificates.json") }),
+    // Where clients find HTTPS: the Service's port, not the Pod's.
+    ...(https?.redirect === true ? { redirectPort: standardPort } : {}),
     table: join(options.stateDir, "table.json"),
     link,
     waitForTable: true,
   };
+  const fds = sockets.flatMap(({ socket }) => Array.from({ length: threads }, () => socket.fd));
   const child = spawn(process.execPath, [gatewayProgram, JSON.stringify(gateway)], {
-    stdio: ["ignore", "pipe", "inherit", ...Array.from({ length: threads }, () => socket.fd)],
+    stdio: ["ignore", "pipe", "inherit", ...fds],
   });
-  socket.close();
+  for (const { socket } of sockets) socket.close();
   let [serving, draining] = [false, false];
   // It says one line, when it serves.
   child.stdout?.once("data", () => (serving = true));
@@ -91,7 +116,7 @@ export async function startClusterGateway(
     return status;
   });
   return {
-    ports: { http: at.http, health: health.port },
+    ports: { http: at.http, https: at.https, health: health.port },
     ended,
     drain() {
       draining = true;

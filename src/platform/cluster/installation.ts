@@ -1,17 +1,17 @@
 /** Installs on a cluster and takes that away, for the CLI: what is told is checked against what is there first. */
 import type { HttpClient } from "../../client/http.ts";
-import { install, type Steps } from "../../kubernetes/install/install.ts";
+import { install, isOurs, type Steps } from "../../kubernetes/install/install.ts";
 import { uninstall } from "../../kubernetes/install/uninstall.ts";
 import { InstallError } from "../../kubernetes/install/wait.ts";
 import { manifests, manifestsYaml } from "../../kubernetes/manifests/manifests.ts";
-import { defaultInstall, type InstallOptions, type Manifest, nameOf } from "../../kubernetes/manifests/names.ts";
-import { foreignKind } from "../../api/meta/foreign-kind.ts";
-import { isReason } from "../../api/meta/errors.ts";
-import type { KubeObject } from "../../api/meta/types.ts";
+import { acmeSecret, defaultInstall, type InstallOptions, type Manifest } from "../../kubernetes/manifests/names.ts";
+import { Secret } from "../../api/secret.ts";
 import { systemClock } from "../../lib/clock.ts";
+import { type HttpsTold, settleHttps } from "./https-options.ts";
+import { type Installed, optional, readInstalled } from "./installed.ts";
 
 /** What an installation is told; what is absent stays as it is installed, else it is the default. */
-export type ClusterOptions = Partial<InstallOptions>;
+export type ClusterOptions = Partial<Pick<InstallOptions, "namespace" | "domain" | "image">> & HttpsTold;
 
 interface ClusterWork {
   client: HttpClient;
@@ -28,6 +28,7 @@ export async function installOnCluster({ client, options, steps, wait }: Cluster
   await requireKubernetes(client);
   const settled = await settle(client, options);
   await install({ client, clock: systemClock }, settled, { steps, rollout: wait });
+  await forgetAcme(client, settled);
 }
 
 /**
@@ -38,12 +39,13 @@ export async function installOnCluster({ client, options, steps, wait }: Cluster
 export async function uninstallFromCluster(work: ClusterWork & { deleteServices: boolean }): Promise<void> {
   const { client, options, steps, deleteServices } = work;
   await requireKubernetes(client);
-  await uninstall({ client, clock: systemClock }, { ...defaultInstall, ...options }, { steps, deleteServices });
+  const { namespace = defaultInstall.namespace } = options;
+  await uninstall({ client, clock: systemClock }, { ...defaultInstall, namespace }, { steps, deleteServices });
 }
 
 /** Everything that would be applied where nothing is installed yet, as values and as one YAML stream. */
-export function clusterManifests(options: ClusterOptions): { objects: Manifest[]; yaml: string } {
-  const objects = manifests({ ...defaultInstall, ...options });
+export async function clusterManifests(options: ClusterOptions): Promise<{ objects: Manifest[]; yaml: string }> {
+  const objects = manifests(await settled(options, undefined));
   return { objects, yaml: manifestsYaml(objects) };
 }
 
@@ -57,26 +59,22 @@ async function requireKubernetes(client: HttpClient): Promise<void> {
   );
 }
 
-interface Deployment extends KubeObject {
-  spec?: { template?: { spec?: { containers?: { args?: string[] }[] } } };
-}
-const Deployment = foreignKind<Deployment>({
-  group: "apps",
-  version: "v1",
-  kind: "Deployment",
-  plural: "deployments",
-});
-
-/** An upgrade that doesn't say the domain keeps it: every address of every service hangs on it. */
+/** An upgrade that doesn't say something keeps it: every address of every service hangs on the domain, and its certificate on the rest. */
 async function settle(client: HttpClient, options: ClusterOptions): Promise<InstallOptions> {
-  const settled = { ...defaultInstall, ...options };
-  if (options.domain !== undefined) return settled;
-  const key = { namespace: settled.namespace, name: nameOf("controller") };
-  const stored = await client.get(Deployment, key).catch((error: unknown) => {
-    if (isReason(error, "NotFound")) return undefined;
-    throw error;
-  });
-  const args = stored?.spec?.template?.spec?.containers?.[0]?.args ?? [];
-  const domain = args[args.indexOf("--domain") + 1];
-  return args.includes("--domain") && domain !== undefined ? { ...settled, domain } : settled;
+  return settled(options, await readInstalled(client, options.namespace ?? defaultInstall.namespace));
+}
+
+async function settled(options: ClusterOptions, before: Installed | undefined): Promise<InstallOptions> {
+  const { namespace = defaultInstall.namespace, image = defaultInstall.image } = options;
+  const domain = options.domain ?? before?.domain ?? defaultInstall.domain;
+  return { namespace, image, domain, ...(await settleHttps(options, before)) };
+}
+
+/** What isn't said of an ACME server any more is of no use to anybody. */
+async function forgetAcme(client: HttpClient, options: InstallOptions): Promise<void> {
+  const said = manifests(options).some(({ kind, metadata }) => kind === "Secret" && metadata.name === acmeSecret.name);
+  if (said) return;
+  const key = { namespace: options.namespace, name: acmeSecret.name };
+  const stored = await optional(client.get(Secret, key));
+  if (stored !== undefined && isOurs(stored)) await optional(client.delete(Secret, key));
 }

@@ -17,6 +17,8 @@ import type { WorkloadKey } from "../../runtime/workloads.ts";
 import { createLinkServer } from "../control/link-server.ts";
 import { createMetrics } from "../control/metrics.ts";
 import { connectWorkloads } from "../control/traffic.ts";
+import type { AcmeConfig } from "../acme/settings.ts";
+import { certificatesOfCluster } from "./certificates.ts";
 import { openLinkCertificate } from "./link-certificate.ts";
 import { createLinkFront } from "./link-front.ts";
 import { listen } from "./listen.ts";
@@ -31,6 +33,8 @@ export interface LeadOptions {
   log: Log;
   namespace: string;
   domain: string;
+  /** Gateways serve HTTPS; from where their certificates come. */
+  https?: AcmeConfig;
   cluster: ClusterFacts;
   /** Higher than any that a gateway has. */
   startVersion: number;
@@ -49,6 +53,7 @@ export interface Lead {
 /** Starts everything; resolves when every Route and Revision was looked at once, and gateways may connect. */
 export async function lead(options: LeadOptions): Promise<Lead> {
   const { client, clock, log, namespace, domain } = options;
+  const secure = await certificatesOfCluster(options);
   const publisher = createPublisher({ clock, log, startVersion: options.startVersion });
   let controllers: Controllers | undefined;
   const workloads = createClusterWorkloads({
@@ -76,6 +81,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     path: socket,
     elsewhere: true,
     publisher,
+    ...(secure === undefined ? {} : { certificates: secure.feed }),
     clock,
     log,
     onHung: ({ instance }) => workloads.replace(instance, "it did not end work that nobody waits for any more"),
@@ -96,16 +102,18 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     images: createClusterImages(),
     builds: refusedBuilds(clock),
     traffic: publisher,
+    ...(secure === undefined ? {} : { certificates: secure.manager }),
     outcomes: guardCounts,
     clock,
     log,
     domain,
-    urlOf: (host) => `http://${host}`,
+    urlOf: (host) => `${secure === undefined ? "http" : "https"}://${host}`,
     scaling: autoscaler,
     freezes: false,
   });
   const started = controllers;
   await started.synced;
+  secure?.start();
   publisher.start();
   const front = createLinkFront({
     pair: await openLinkCertificate(client, namespace, clock),
@@ -124,6 +132,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
       await listening.close();
       await started.stop();
       await link.close();
+      secure?.stop();
       disconnect();
       await workloads.close();
       await rm(directory, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 /** What the controllers of a cluster are told. */
+import type { AcmeConfig } from "../acme/settings.ts";
 
 export interface ClusterControlOptions {
   /** A kubeconfig; absent: this process runs in a Pod. */
@@ -9,6 +10,8 @@ export interface ClusterControlOptions {
   namespace?: string;
   /** Hosts are `{route}.{namespace}.{domain}`. */
   domain: string;
+  /** Gateways serve HTTPS; from where their certificates come. Absent: they serve HTTP only. */
+  https?: AcmeConfig;
   /** The Lease of the one that leads. */
   lease: string;
   /** Names this process among the controllers; the others reach it at `address`. */

@@ -30,12 +30,12 @@ import { createLauncher } from "../../runtime/oci/launcher.ts";
 import { createImageStore } from "../../runtime/oci/images.ts";
 import { createNetwork } from "../../runtime/oci/network.ts";
 import { openStore } from "../../store/open.ts";
-import { openCertificates } from "../certificates/start.ts";
 import { httpsAddress, type PlatformConfig, platformPaths } from "../config.ts";
 import { networkOptions } from "../network-options.ts";
 import { startTemplates } from "../templates/start.ts";
 import { servingNames } from "../user-kubeconfig.ts";
 import { openSourceStore } from "../../runtime/source-store.ts";
+import { certificatesOf } from "./certificates.ts";
 import { watchColdStarts } from "./cold-starts.ts";
 import { startImageHousekeeping } from "./image-housekeeping.ts";
 import { followDnsNames } from "./dns-names.ts";
@@ -73,7 +73,7 @@ export async function startControl(config: PlatformConfig, listen: ListenOptions
     openPki({ dir: paths.pki, names: servingNames(config), clock }),
     createImageStore({ images: paths.images, runRoot: join(paths.run, "images"), launcher, log }),
     createNetwork({ ...networkOptions(config, log), launcher }),
-    secure === undefined ? undefined : openCertificates(paths.certificates, { config, clock, log }),
+    secure === undefined ? undefined : certificatesOf(config, { clock, log }),
   ]);
 
   const sources = await openSourceStore({

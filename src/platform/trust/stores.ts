@@ -1,6 +1,6 @@
 /** Where distributions keep the authorities that a machine trusts, and what brings a change in force. */
 import { execFile } from "node:child_process";
-import { access, copyFile, chmod, rm } from "node:fs/promises";
+import { access, chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -30,10 +30,10 @@ export async function machineStore(): Promise<Store | undefined> {
   return undefined;
 }
 
-/** Puts the certificate into the store under the name; returns the path. Rejects with the command's own error. */
+/** Puts the certificate, PEM, into the store under the name; returns the path. Rejects with the command's own error. */
 export async function addToStore(store: Store, name: string, certificate: string): Promise<string> {
   const path = join(store.directory, `${name}.crt`);
-  await copyFile(certificate, path);
+  await writeFile(path, certificate);
   await chmod(path, 0o644);
   await update(store);
   return path;

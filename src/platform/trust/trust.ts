@@ -1,12 +1,12 @@
 /** Makes this machine trust the installation's local CA, and takes that back. */
 import { createHash, X509Certificate } from "node:crypto";
-import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { platformPaths } from "../config.ts";
 import { requireRoot } from "../settings.ts";
 import type { TrustOptions } from "../types.ts";
 import { addToDatabase, databasesOf, hasCertutil, type Person, personAsking, removeFromDatabase } from "./browsers.ts";
+import { clusterSource, localSource } from "./sources.ts";
 import { addToStore, machineStore, removeFromStore } from "./stores.ts";
 
 /**
@@ -15,37 +15,36 @@ import { addToStore, machineStore, removeFromStore } from "./stores.ts";
  */
 export async function trust(options: TrustOptions): Promise<void> {
   const { print } = options;
-  requireRoot("trust");
-  const dataDir = await realpath(options.dataDir).catch(() => options.dataDir);
-  const person = await personAsking(process.env);
+  const ofMachine = options.cluster === undefined;
+  // A cluster shows its CA to who may read it there; stores of this machine are root's.
+  if (ofMachine || options.printCertificate !== true) requireRoot("trust");
+  const source = ofMachine ? await localSource(options.dataDir) : clusterSource(options.cluster);
   if (options.remove === true) {
-    const removed = await distrust(dataDir, person);
+    const removed = await distrust(source.identity, await personAsking(process.env));
     for (const place of removed) print(`Removed from ${place}`);
-    if (removed.length === 0)
-      print("Nothing to remove: this machine doesn't trust the local CA of that data directory");
+    if (removed.length === 0) print(`Nothing to remove: this machine doesn't trust the local CA of ${source.words}`);
     return;
   }
-  const certificate = join(platformPaths(dataDir).certificates, "ca.crt");
-  const text = await readCertificate(certificate, dataDir);
+  const text = await source.read();
   if (options.printCertificate === true) {
     print(text.trimEnd());
     return;
   }
   const { subject, fingerprint256 } = new X509Certificate(text);
   print(`Local CA: ${subject.replace(/^CN=/, "")}, SHA-256 ${fingerprint256}`);
-  const name = nameOf(dataDir);
+  const name = nameOf(source.identity);
   const store = await machineStore();
   if (store === undefined) {
     print(`This machine's store of trusted authorities isn't known: add the certificate by hand, as its handbook says`);
     print(`  elafros trust --print > elafros-ca.crt`);
-  } else print(`Installed in ${await addToStore(store, name, certificate)}`);
-  await trustInBrowsers(person, { name, certificate: text, print });
+  } else print(`Installed in ${await addToStore(store, name, text)}`);
+  await trustInBrowsers(await personAsking(process.env), { name, certificate: text, print });
   print("On other machines: copy what 'elafros trust --print' gives there, and add it to their stores");
 }
 
-/** Takes the local CA of a data directory out of every store of this machine; returns where it was. */
-export async function distrust(dataDir: string, person: Person): Promise<string[]> {
-  const name = nameOf(dataDir);
+/** Takes the local CA of a data directory, or another identity, out of every store of this machine; returns where it was. */
+export async function distrust(identity: string, person: Person): Promise<string[]> {
+  const name = nameOf(identity);
   const removed: string[] = [];
   const store = await machineStore();
   if (store !== undefined && (await removeFromStore(store, name))) removed.push(store.directory);
@@ -57,8 +56,8 @@ export async function distrust(dataDir: string, person: Person): Promise<string[
 }
 
 /** The same for an installation whatever its CA is by now, so that an old one is replaced and can be removed. */
-function nameOf(dataDir: string): string {
-  return `elafros-${createHash("sha256").update(dataDir).digest("hex").slice(0, 12)}`;
+function nameOf(identity: string): string {
+  return `elafros-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
 }
 
 async function trustInBrowsers(
@@ -93,17 +92,5 @@ async function withReadableFile(text: string, use: (path: string) => Promise<voi
     await use(path);
   } finally {
     await rm(directory, { recursive: true, force: true });
-  }
-}
-
-async function readCertificate(path: string, dataDir: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new Error(
-      `There is no local CA in ${dataDir}: it is made when HTTPS is served: elafros up --https HOST:PORT`,
-      { cause: error },
-    );
   }
 }

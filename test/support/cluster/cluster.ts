@@ -55,6 +55,8 @@ export interface ClusterOptions {
   output?: (pod: string) => readonly string[];
   /** How long a kubelet's second of back-off is, in milliseconds. Default: 20. */
   secondMs?: number;
+  /** The first two parts of Pods' addresses: on 127 a test can answer in place of what Pods would run. Default: "10.244". */
+  podNetwork?: string;
 }
 
 export interface Cluster {
@@ -117,7 +119,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   });
   const fate = options.fate ?? (() => goodFate);
   const endControllers = await startControllers(
-    { store, service: system, clock, log, fate, secondMs: options.secondMs ?? 20 },
+    {
+      store,
+      service: system,
+      clock,
+      log,
+      fate,
+      secondMs: options.secondMs ?? 20,
+      podNetwork: options.podNetwork ?? "10.244",
+    },
     { nodes: options.nodes ?? 1, cpu: options.cpu ?? "2" },
   );
   const url = `https://127.0.0.1:${port}`;

@@ -4,6 +4,12 @@ import type { Factory } from "../../factory.ts";
 
 interface ClusterControlCommandOptions {
   domain: string;
+  https: boolean;
+  acmeServer?: string;
+  acmeEmail?: string;
+  acmeCa?: string;
+  acmeEabKid?: string;
+  acmeEabKey?: string;
   lease: string;
   namespace?: string;
   kubeconfig?: string;
@@ -19,6 +25,12 @@ export function clusterControlCommand(
     .description("Run the controllers of a cluster, in a Pod of it")
     .requiredOption("--domain <domain>", "services are served below it: ROUTE.NAMESPACE.DOMAIN")
     .requiredOption("--lease <name>", "the Lease of the one controller that leads")
+    .option("--https", "gateways serve HTTPS", false)
+    .option("--acme-server <url>", "the directory of the ACME server that certificates come from (default: the own CA)")
+    .option("--acme-email <address>", "whom the ACME server may write to")
+    .option("--acme-ca <file>", "authorities to trust for the ACME server besides the image's")
+    .option("--acme-eab-kid <id>", "the key id that the ACME server's owner gave")
+    .option("--acme-eab-key <file>", "a file with the key to it, in base64url")
     .option("--namespace <name>", "where the controllers run (default: the Pod's own)")
     .option("--kubeconfig <file>", "the cluster to work on, for a process outside of it (default: the Pod's own)")
     .option("--context <name>", "a context of that file")
@@ -30,7 +42,11 @@ async function runClusterControl(options: ClusterControlCommandOptions, { env }:
   const log = createLog("controller");
   const pod = { name: env["POD_NAME"] ?? `pid-${process.pid}`, address: addressOf(env["POD_IP"] ?? "127.0.0.1") };
   // Nothing half done may go on: another leads by now.
-  const control = await startClusterControl({ ...options, pod }, { log, onLost: () => process.exit(1) });
+  const { https, ...told } = options;
+  const control = await startClusterControl(
+    { ...told, ...(https ? { https: told } : {}), pod },
+    { log, onLost: () => process.exit(1) },
+  );
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });

@@ -8,6 +8,9 @@ interface ClusterGatewayCommandOptions {
   stateDir: string;
   tokenDir: string;
   certificateDir: string;
+  https: boolean;
+  httpsRedirect: boolean;
+  keyDir: string;
 }
 
 /** What the gateways' Pods of a cluster run: hidden, as nobody starts it by hand. */
@@ -21,14 +24,23 @@ export function clusterGatewayCommand(
     .option("--state-dir <dir>", "where the last route table is kept", "/var/lib/elafros")
     .option("--token-dir <dir>", "where the Pod's token for the link is", "/var/run/elafros/link")
     .option("--certificate-dir <dir>", "where the controllers' certificate is", "/var/run/elafros/link-ca")
+    .option("--https", "serve HTTPS", false)
+    .option("--https-redirect", "send plain requests for hosts with a certificate to HTTPS", false)
+    .option(
+      "--key-dir <dir>",
+      "where the keys that it serves with are kept, in memory",
+      "/var/run/elafros/certificates",
+    )
     .action(async (options: ClusterGatewayCommandOptions) => run(options, factory));
 }
 
 async function runClusterGateway(options: ClusterGatewayCommandOptions, { env }: Factory): Promise<void> {
   const { startClusterGateway } = await import("../../../platform/cluster/gateway.ts");
+  const { https, httpsRedirect, keyDir, ...places } = options;
   const gateway = await startClusterGateway(
     {
-      ...options,
+      ...places,
+      ...(https ? { https: { keyDir, redirect: httpsRedirect } } : {}),
       controllers: parseHostPort(options.controllers),
       id: `${env["POD_NAME"] ?? "gateway"}-${process.pid}-${Date.now().toString(36)}`,
       address: env["POD_IP"]?.includes(":") === true ? "::" : "0.0.0.0",

@@ -4,6 +4,7 @@ import { UsageError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
 import { createProgress, type Progress } from "../../io.ts";
 import { examples, waitFlags } from "../../options.ts";
+import { type AcmeOptions, acmeOptions, acmeOptionsOf } from "../../acme-options.ts";
 import { domainName } from "../../domain-name.ts";
 
 const holdMs = 60_000;
@@ -14,14 +15,17 @@ export interface ClusterTarget {
   namespace?: string;
 }
 
-export interface InstallCommandOptions extends ClusterTarget {
+export interface InstallCommandOptions extends ClusterTarget, AcmeOptions {
   domain?: string;
   image?: string;
+  https?: boolean;
+  httpsRedirect?: boolean;
   dryRun: boolean;
   output?: "yaml" | "json";
   wait: boolean;
 }
 
+/** What isn't given stays as it is installed. */
 export function installCommand(
   factory: Factory,
   run: (options: InstallCommandOptions, factory: Factory) => Promise<void> = runInstall,
@@ -41,11 +45,17 @@ export function installCommand(
       "the image of Elafros, as the cluster's nodes pull it (default: that of npm run image)",
       imageName,
     )
+    .option("--https", "serve HTTPS at port 443 of the gateways' Service")
+    .option("--no-https", "take that back, and what was said of an ACME server")
+    .option("--https-redirect", "send plain requests for hosts with a certificate to HTTPS")
+    .option("--no-https-redirect", "take that back");
+  acmeOptions(command)
     .option("--dry-run", "print what would be applied, and apply nothing", false)
     .addOption(new Option("-o, --output <format>", "with --dry-run: how to print it").choices(["yaml", "json"]));
   waitFlags(command);
   examples(command, [
     "elafros install --kubeconfig ~/.kube/config --domain apps.example.com --image registry.example.com/elafros:0.1.0",
+    "elafros install --https --https-redirect --acme-server https://acme-v02.api.letsencrypt.org/directory --acme-email admin@example.com",
     "elafros install --dry-run -o yaml --domain apps.example.com > elafros.yaml",
   ]);
   return command.action(async (options: InstallCommandOptions) => run(options, factory));
@@ -82,11 +92,14 @@ export async function onCluster(
 }
 
 async function runInstall(options: InstallCommandOptions, factory: Factory): Promise<void> {
-  const { namespace, domain, image, dryRun, output, wait } = options;
+  const { namespace, domain, image, https, httpsRedirect, dryRun, output, wait } = options;
   const told = {
     ...(namespace === undefined ? {} : { namespace }),
     ...(domain === undefined ? {} : { domain }),
     ...(image === undefined ? {} : { image }),
+    ...(https === undefined ? {} : { https }),
+    ...(httpsRedirect === undefined ? {} : { httpsRedirect }),
+    ...acmeOptionsOf(options),
   };
   const { io, platform } = factory;
   if (dryRun) {

@@ -74,6 +74,28 @@ describe("trust", () => {
     expect(calls).toEqual([expect.objectContaining({ dataDir: "/d", ...expected })]);
   });
 
+  it("trust of a cluster's installation is given a client of it, and where it runs", async () => {
+    const { platform, calls } = recordingPlatform();
+    await using cli = await startCli(platform);
+    expect((await cli.run(["trust", "--context", "us-central1", "--namespace", "own", "--print"])).code).toBe(0);
+    expect(calls).toEqual([
+      expect.objectContaining({
+        cluster: expect.objectContaining({ server: cli.api.url, namespace: "own" }) as object,
+        printCertificate: true,
+      }),
+    ]);
+    expect(calls[0]).not.toHaveProperty("dataDir");
+  });
+
+  it("trust refuses a namespace without a cluster", async () => {
+    await using cli = await startCli();
+    const { code, stderr } = await cli.run(["trust", "--namespace", "own"]);
+    expect([code, stderr]).toEqual([
+      2,
+      'Error: --namespace "own" is for a cluster: name one with --kubeconfig or --context\n',
+    ]);
+  });
+
   it("trust refuses to print and remove at once", async () => {
     const { platform, calls } = recordingPlatform();
     await using cli = await startCli(platform);

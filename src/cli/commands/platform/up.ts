@@ -1,22 +1,18 @@
 import { isAbsolute, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { memoryBytes } from "../../../api/meta/quantity.ts";
+import { type AcmeOptions, acmeOptions, acmeOptionsOf } from "../../acme-options.ts";
 import { domainName } from "../../domain-name.ts";
 import type { Factory } from "../../factory.ts";
 import { duration, examples, hostPort, repeated, wholeNumber } from "../../options.ts";
 import { dataDirOf, dataDirOption } from "../../data-dir.ts";
 
-export interface UpCommandOptions {
+export interface UpCommandOptions extends AcmeOptions {
   dataDir: string;
   api?: string;
   http?: string;
   https?: string;
   httpsRedirect?: boolean;
-  acmeServer?: string;
-  acmeEmail?: string;
-  acmeCa?: string;
-  acmeEabKid?: string;
-  acmeEabKey?: string;
   domain?: string;
   apiSan?: string[];
   region?: string;
@@ -46,24 +42,8 @@ export function upCommand(
     .option("--http <host:port>", "where the gateway listens (default: 127.0.0.1:8080)", hostPort)
     .option("--https <host:port>", "where the gateway serves HTTPS (default: none)", hostPortOrNone)
     .option("--https-redirect", "send plain requests for hosts with a certificate to HTTPS")
-    .option("--no-https-redirect", "take that back")
-    .option(
-      "--acme-server <url>",
-      "the directory of an ACME server to get certificates from, whose terms you accept (default: none, but the local CA)",
-      httpsUrlOrNone,
-    )
-    .option("--acme-email <address>", "whom the ACME server may write to (default: none)", emailOrNone)
-    .option(
-      "--acme-ca <file>",
-      "authorities to trust for the ACME server besides the machine's (default: none)",
-      fileOrNone,
-    )
-    .option(
-      "--acme-eab-kid <id>",
-      "the key id that the ACME server's owner gave you, where it wants its accounts tied to yours (default: none)",
-      keyId,
-    )
-    .option("--acme-eab-key <file>", "a file with the key to it, in base64url (default: none)", fileOrNone)
+    .option("--no-https-redirect", "take that back");
+  acmeOptions(command)
     .option("--domain <domain>", "services answer at SERVICE.NAMESPACE.DOMAIN (default: localhost)", domainName)
     .option(
       "--api-san <name>",
@@ -117,7 +97,6 @@ export function upCommand(
 }
 
 async function runUp(options: UpCommandOptions, factory: Factory): Promise<void> {
-  const { acmeServer, acmeEmail, acmeCa, acmeEabKid, acmeEabKey } = options;
   const { api, http, https, httpsRedirect, domain, apiSan, region, allowHost, verboseErrors } = options;
   const { maxBuilds, maxSourceSize, buildRetention, allowFileSources } = options;
   const { accessLog, accessLogSampling, otlpEndpoint, traceSampling } = options;
@@ -130,11 +109,7 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
     ...(http === undefined ? {} : { http }),
     ...(https === undefined ? {} : { https }),
     ...(httpsRedirect === undefined ? {} : { httpsRedirect }),
-    ...(acmeServer === undefined ? {} : { acmeServer }),
-    ...(acmeEmail === undefined ? {} : { acmeEmail }),
-    ...(acmeCa === undefined ? {} : { acmeCa }),
-    ...(acmeEabKid === undefined ? {} : { acmeEabKid }),
-    ...(acmeEabKey === undefined ? {} : { acmeEabKey }),
+    ...acmeOptionsOf(options),
     ...(domain === undefined ? {} : { domain }),
     ...(apiSan === undefined ? {} : { apiSans: apiSan }),
     ...(region === undefined ? {} : { region }),
@@ -153,29 +128,6 @@ async function runUp(options: UpCommandOptions, factory: Factory): Promise<void>
 
 function hostPortOrNone(text: string): string {
   return text === "none" ? text : hostPort(text);
-}
-
-function httpsUrlOrNone(text: string): string {
-  if (text !== "none" && URL.parse(text)?.protocol !== "https:") {
-    throw new InvalidArgumentError("Give an https:// URL, such as https://acme-v02.api.letsencrypt.org/directory.");
-  }
-  return text;
-}
-
-function emailOrNone(text: string): string {
-  if (text !== "none" && !/^[^@\s,?]{1,64}@[^@\s,?]{1,253}$/.test(text)) {
-    throw new InvalidArgumentError("Give one e-mail address, such as admin@example.com.");
-  }
-  return text;
-}
-
-function keyId(text: string): string {
-  if (!/^[\x21-\x7e]{1,255}$/.test(text)) throw new InvalidArgumentError("Give 1 to 255 characters without spaces.");
-  return text;
-}
-
-function fileOrNone(text: string): string {
-  return text === "none" ? text : resolve(text);
 }
 
 function contextName(text: string): string {

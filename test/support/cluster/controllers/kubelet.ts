@@ -14,6 +14,8 @@ export interface KubeletParts extends ControllerParts {
   fate: (pod: PodObject) => Fate;
   /** How long a kubelet's second is here: of back-off between restarts and pulls. */
   secondMs: number;
+  /** The first two parts of Pods' addresses. */
+  podNetwork: string;
 }
 
 const component = "kubelet";
@@ -143,7 +145,7 @@ class PodLife {
     await this.#write({});
     if (!(await this.#wait(fate.startMs))) return;
     if (fate.kind === "no image") return this.#pullForEver();
-    if (this.#told.address === undefined) this.#told.address = nextAddress();
+    if (this.#told.address === undefined) this.#told.address = nextAddress(this.#parts.podNetwork);
     if (fate.kind === "runs") return this.#run(fate);
     return this.#crashForEver(fate);
   }
@@ -176,7 +178,7 @@ class PodLife {
     const [{ image } = { image: "" }] = containersOf(this.#pod);
     const words = `rpc error: code = NotFound desc = failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${image}: not found`;
     const backoff = `Back-off pulling image "${image}"`;
-    this.#told.address = nextAddress();
+    this.#told.address = nextAddress(this.#parts.podNetwork);
     for (let seconds = firstBackoffSeconds; ; seconds = Math.min(maxBackoffSeconds, seconds * 2)) {
       await this.#tell("Pulling", `Pulling image "${image}"`);
       await this.#tell("Failed", `Failed to pull image "${image}": ${words}`, "Warning");
@@ -268,7 +270,7 @@ class PodLife {
   }
 }
 
-function nextAddress(): string {
+function nextAddress(network: string): string {
   lastAddress += 1;
-  return `10.244.${(lastAddress >> 8) & 255}.${lastAddress & 255}`;
+  return `${network}.${(lastAddress >> 8) & 255}.${lastAddress & 255}`;
 }
