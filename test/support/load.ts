@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
 
 export interface LoadOptions {
+  /** Default: 127.0.0.1. */
+  address?: string;
   port: number;
   host: string;
   path?: string;
@@ -49,8 +51,8 @@ const requestTimeoutMs = 60_000;
 
 /** Starts the load. */
 export function startLoad(options: LoadOptions): Load {
-  const { port, host, path = "/", perSecond, connections = 64, atMostMs = 600_000 } = options;
-  const pool = new Pool(`http://127.0.0.1:${port}`, {
+  const { address = "127.0.0.1", port, host, path = "/", perSecond, connections = 64, atMostMs = 600_000 } = options;
+  const pool = new Pool(`http://${address}:${port}`, {
     connections,
     pipelining: 1,
     headersTimeout: requestTimeoutMs,

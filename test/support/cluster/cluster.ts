@@ -26,6 +26,7 @@ import { type Connection, loadKubeconfig, resolveConnection } from "../../../src
 import { type Clock, systemClock } from "../../../src/lib/clock.ts";
 import { silentLog } from "../../../src/lib/log.ts";
 import { openStore } from "../../../src/store/open.ts";
+import type { WorkloadKey } from "../../../src/runtime/workloads.ts";
 import type { History, Store } from "../../../src/store/store.ts";
 import { startControllers } from "./controllers/controllers.ts";
 import { type Fate, goodFate } from "./controllers/fate.ts";
@@ -33,7 +34,10 @@ import type { PodObject } from "./controllers/types.ts";
 import { followDefinitions } from "./definitions.ts";
 import { type ApiFaults, FaultPlan } from "./faults.ts";
 import { startFront } from "./front.ts";
+import { systemContext } from "./controllers/tools.ts";
 import { builtInKinds } from "./kinds/kinds.ts";
+import { Pod } from "./kinds/workloads.ts";
+import { type MachineOptions, openMachine } from "./nodes/machine.ts";
 import { FieldOwners } from "./owners.ts";
 import { checkQuota } from "./quota.ts";
 import { clusterService } from "./service.ts";
@@ -47,11 +51,13 @@ export interface ClusterOptions {
   /** What each node has. Default: "2". */
   cpu?: string;
   /**
-   * What becomes of a Pod's containers, which aren't run. Default: they run, and are ready at once. Asked when the Pod's kubelet
-   * begins, and when it ends.
+   * What becomes of a Pod whose containers aren't run. Default: they run, and are ready at once. Asked when the Pod's kubelet
+   * begins, and when it ends. Where containers are run: undefined has those of the Pod run.
    */
-  fate?: (pod: PodObject) => Fate;
-  /** The lines that a Pod's container has written, of Pods by `namespace/name`. Default: none. */
+  fate?: (pod: PodObject) => Fate | undefined;
+  /** Runs Pods' containers for real, on this machine. Needs root. */
+  machine?: MachineOptions;
+  /** The lines that a Pod's container has written that isn't run, of Pods by `namespace/name`. Default: none. */
   output?: (pod: string) => readonly string[];
   /** How long a kubelet's second of back-off is, in milliseconds. Default: 20. */
   secondMs?: number;
@@ -60,7 +66,7 @@ export interface ClusterOptions {
 }
 
 export interface Cluster {
-  /** `https://127.0.0.1:PORT`. */
+  /** `https://HOST:PORT`. */
   url: string;
   port: number;
   pki: Pki;
@@ -71,6 +77,10 @@ export interface Cluster {
   kubeconfig(file: string, who?: { user: string; groups: readonly string[] }): Promise<void>;
   /** A connection for `httpClient`: the administrator's. */
   connection: Connection;
+  /** Kills the program of a Pod, where it is a program of this machine; it is started again. */
+  crash(pod: WorkloadKey): Promise<void>;
+  /** Kills it, and takes the Pod away without asking it, as where a node is lost. */
+  lose(pod: WorkloadKey): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -81,7 +91,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const dir = await mkdtemp(path.join(tmpdir(), "elafros-cluster-"));
   const history = options.history === undefined ? {} : { history: options.history };
   const store = await openStore({ path: path.join(dir, "store.db"), log, clock, ...history });
-  const pki = await openPki({ dir: path.join(dir, "pki"), names: [], clock });
+  const machine = options.machine === undefined ? undefined : await openMachine(options.machine);
+  const host = machine?.address ?? "127.0.0.1";
+  const pki = await openPki({ dir: path.join(dir, "pki"), names: [host], clock });
   const kinds: Kind[] = [...builtInKinds];
   const owners = new FieldOwners();
   const authorizer = createAuthorizer({ kinds, clock, log });
@@ -103,12 +115,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   );
   const tokens = createTokens({ key: pki.tokenKey, clock, find: tokenFinder(service, kinds) });
   const tls = { ...pki.serving(), ca: pki.ca };
-  const output = options.output ?? (() => []);
-  const serving = new Serving({ store, service, system, kinds, authorizer, tokens, tls, clock, owners, output });
+  const logs = machine?.logs ?? playedLogs(options.output ?? (() => []));
+  const serving = new Serving({ store, service, system, kinds, authorizer, tokens, tls, clock, owners, logs });
   await serving.start();
   await authorizer.start(service);
   const faults = new FaultPlan();
-  const own = { tls, clock, tokens, authorizer, service, untracked, owners, faults, kinds: () => kinds };
+  const own = { host, tls, clock, tokens, authorizer, service, untracked, owners, faults, kinds: () => kinds };
   const { server, port } = await startFront({ ...own, server: () => serving.server });
   const endDefinitions = followDefinitions({
     store,
@@ -117,7 +129,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     log,
     served: (custom) => serving.serve([...builtInKinds, ...custom]),
   });
-  const fate = options.fate ?? (() => goodFate);
+  const values = { store, service: system, clock, log, tokens, ca: pki.ca };
+  await machine?.start(values, { port });
+  const fate = (pod: PodObject): Fate | undefined => {
+    const asked = options.fate?.(pod);
+    return asked ?? (machine === undefined ? goodFate : undefined);
+  };
   const endControllers = await startControllers(
     {
       store,
@@ -125,12 +142,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       clock,
       log,
       fate,
+      machine,
       secondMs: options.secondMs ?? 20,
       podNetwork: options.podNetwork ?? "10.244",
     },
     { nodes: options.nodes ?? 1, cpu: options.cpu ?? "2" },
   );
-  const url = `https://127.0.0.1:${port}`;
+  const url = `https://${host}:${port}`;
   const admin = { user: "kubernetes-admin", groups: ["system:masters"] };
   const kubeconfig: Cluster["kubeconfig"] = async (file, who = admin) => {
     await writeFile(file, await issueKubeconfig({ pki, server: url, region: "test", ...who }), { mode: 0o600 });
@@ -148,16 +166,32 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     faults,
     kubeconfig,
     connection,
+    crash: async (pod) => machine?.crash(pod, false),
+    async lose(pod) {
+      await machine?.crash(pod, true);
+      await system.delete(systemContext(), { kind: Pod, ...pod }, { gracePeriodSeconds: 0 });
+    },
     stop: async () => {
       await endDefinitions();
       await endControllers();
+      await machine?.stop();
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
       await serving.stop();
       authorizer.stop();
       await store.close();
+      await machine?.remove();
       await rm(dir, { recursive: true });
+    },
+  };
+}
+
+function playedLogs(output: (pod: string) => readonly string[]): LogSource {
+  return {
+    async *open(namespace, pod, { tailLines = Number.POSITIVE_INFINITY }) {
+      const lines = output(`${namespace}/${pod}`);
+      for (const line of lines.slice(Math.max(0, lines.length - tailLines))) yield `${line}\n`;
     },
   };
 }
@@ -173,7 +207,7 @@ interface ServingParts {
   tls: { cert: string; key: string; ca: string };
   clock: Clock;
   owners: FieldOwners;
-  output: (pod: string) => readonly string[];
+  logs: LogSource;
 }
 
 /** The API server and the collector over the kinds of now: both are made anew when a definition comes or goes. */
@@ -195,13 +229,7 @@ class Serving {
   }
 
   async start(): Promise<void> {
-    const { store, system, kinds, clock, service, authorizer, tokens, tls, owners, output } = this.#parts;
-    const logs: LogSource = {
-      async *open(namespace, pod, { tailLines = Number.POSITIVE_INFINITY }) {
-        const lines = output(`${namespace}/${pod}`);
-        for (const line of lines.slice(Math.max(0, lines.length - tailLines))) yield `${line}\n`;
-      },
-    };
+    const { store, system, kinds, clock, service, authorizer, tokens, tls, owners, logs } = this.#parts;
     const parts = { service, kinds, authorizer, tokens, tls, version: "1.26.5", clock, log: silentLog, logs };
     const server = await createApiServer(parts);
     await this.#housekeeping?.stop();

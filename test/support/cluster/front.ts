@@ -21,6 +21,8 @@ import type { FieldOwners } from "./owners.ts";
 import { handleSubresource } from "./subresources.ts";
 
 export interface FrontParts {
+  /** Where to listen. */
+  host: string;
   tls: { cert: string; key: string; ca: string };
   clock: Clock;
   tokens: Tokens;
@@ -51,13 +53,13 @@ export interface FrontAnswer {
   body: unknown;
 }
 
-/** Starts it on a free port of the loopback. */
+/** Starts it on a free port. */
 export async function startFront(parts: FrontParts): Promise<{ server: Server; port: number }> {
   const server = createServer({ ...parts.tls, requestCert: true, rejectUnauthorized: false }, (request, response) => {
     handle(parts, request, response).catch((error: unknown) => sendError(response, error));
   });
   server.keepAliveTimeout = 120_000;
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(0, parts.host, resolve));
   return { server, port: (server.address() as AddressInfo).port };
 }
 

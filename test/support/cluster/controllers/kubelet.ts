@@ -5,13 +5,18 @@ import type { KubeObject } from "../../../../src/api/meta/types.ts";
 import { followStore } from "../../../../src/apiserver/housekeeping-follow.ts";
 import { rfc3339 } from "../../../../src/lib/clock.ts";
 import { Pod } from "../kinds/workloads.ts";
-import type { Fate } from "./fate.ts";
+import type { Machine } from "../nodes/machine.ts";
+import type { RealPod } from "../nodes/types.ts";
+import { type Fate, goodFate } from "./fate.ts";
 import { type ContainerState, containersOf, podStatus, type Told } from "./pod-status.ts";
+import { RealPodLife } from "./real-pod.ts";
 import { type ControllerParts, systemContext, tell } from "./tools.ts";
 import type { PodObject } from "./types.ts";
 
 export interface KubeletParts extends ControllerParts {
-  fate: (pod: PodObject) => Fate;
+  /** Undefined: the machine runs it. */
+  fate: (pod: PodObject) => Fate | undefined;
+  machine: Pick<Machine, "runtimeOf"> | undefined;
   /** How long a kubelet's second is here: of back-off between restarts and pulls. */
   secondMs: number;
   /** The first two parts of Pods' addresses. */
@@ -23,17 +28,17 @@ const firstBackoffSeconds = 10;
 const maxBackoffSeconds = 300;
 
 export function runKubelets(parts: KubeletParts): { stop(): Promise<void> } {
-  const lives = new Map<string, PodLife>();
+  const lives = new Map<string, PodLife | RealPodLife>();
   const seen = (_: Kind, object: KubeObject): void => {
     const pod = object as PodObject;
     const { uid = "", deletionTimestamp } = pod.metadata;
     if (pod.spec.nodeName === undefined) return;
     let life = lives.get(uid);
     if (life === undefined) {
-      lives.set(uid, (life = new PodLife(parts, pod)));
+      lives.set(uid, (life = lifeOf(parts, pod)));
       life.begin();
     }
-    if (deletionTimestamp !== undefined) life.end();
+    if (deletionTimestamp !== undefined) life.end(pod.metadata.deletionGracePeriodSeconds);
   };
   const gone = (_: Kind, { metadata: { uid = "" } }: KubeObject): void => {
     lives.get(uid)?.abort();
@@ -47,6 +52,13 @@ export function runKubelets(parts: KubeletParts): { stop(): Promise<void> } {
       await Promise.all([...lives.values()].map((life) => life.settled()));
     },
   };
+}
+
+function lifeOf(parts: KubeletParts, pod: PodObject): PodLife | RealPodLife {
+  const fate = parts.fate(pod);
+  if (fate !== undefined || parts.machine === undefined) return new PodLife(parts, pod);
+  const real = pod as RealPod;
+  return new RealPodLife(parts, parts.machine.runtimeOf(real), real);
 }
 
 let lastAddress = 0;
@@ -71,7 +83,7 @@ class PodLife {
     this.#running = this.#live().catch((error: unknown) => this.#fail(error));
   }
 
-  end(): void {
+  end(_graceSeconds?: number): void {
     if (this.#ending.signal.aborted) return;
     this.#ending.abort();
     const before = this.#running;
@@ -141,7 +153,7 @@ class PodLife {
   }
 
   async #live(): Promise<void> {
-    const fate = this.#parts.fate(this.#pod);
+    const fate = this.#parts.fate(this.#pod) ?? goodFate;
     await this.#write({});
     if (!(await this.#wait(fate.startMs))) return;
     if (fate.kind === "no image") return this.#pullForEver();
@@ -252,7 +264,7 @@ class PodLife {
   /** The graceful end: the container is stopped, told as ended, and the Pod taken away. */
   async #stop(): Promise<void> {
     if (this.#abort.signal.aborted) return;
-    const fate = this.#parts.fate(this.#pod);
+    const fate = this.#parts.fate(this.#pod) ?? goodFate;
     const { namespace = "", name, uid = "" } = this.#pod.metadata;
     const container = containersOf(this.#pod)[0]?.name ?? "";
     if (this.#startedAt !== undefined) {
