@@ -22,7 +22,18 @@ const layers: Record<string, { may: string[]; why: string }> = {
   gateway: { may: ["routing"], why: "a gateway serves without the API: it knows the route table only" },
   runtime: { may: [], why: "drivers take plain values, so that they fit any control" },
   kubernetes: {
-    may: ["api", "client", "controller/queue.ts", "runtime/workloads.ts", "runtime/images.ts", "runtime/registry"],
+    may: [
+      "api",
+      "client",
+      "controller/queue.ts",
+      "runtime/workloads.ts",
+      "runtime/images.ts",
+      "runtime/builds.ts",
+      "runtime/build-home.ts",
+      "runtime/build-words.ts",
+      "runtime/fetch/protocol.ts",
+      "runtime/registry",
+    ],
     why: "on a cluster the ports are Kubernetes' own objects: nothing of one machine is there",
   },
   platform: {

@@ -4,6 +4,7 @@
  * collection need no order.
  */
 import type { ScalingPort } from "../autoscaler/port.ts";
+import type { Build } from "../api/build.ts";
 import type { Revision } from "../api/revision.ts";
 import type { Client } from "../client/client.ts";
 import { createEventRecorder, keyOf } from "../controller/index.ts";
@@ -60,6 +61,8 @@ export interface Controllers {
   synced: Promise<void>;
   /** A Revision by `namespace/name`, as it was seen last. */
   revision(key: string): Revision | undefined;
+  /** A Build, likewise. */
+  build(key: string): Build | undefined;
   stop(): Promise<void>;
 }
 
@@ -118,6 +121,7 @@ export function startControllers(options: ControllersOptions): Controllers {
   return {
     synced,
     revision: (key) => informers.revisions.get(key),
+    build: (key) => informers.builds.get(key),
     async stop() {
       stopped = true;
       await Promise.all(running.map((controller) => controller.stop()));

@@ -18,7 +18,7 @@ export interface MemoryCluster {
   get<T extends KubeObject>(kind: Kind<T>, name: string, namespace?: string): T | undefined;
   all<T extends KubeObject>(kind: Kind<T>): T[];
   remove(kind: AnyKind, name: string, namespace?: string): void;
-  /** Answers the next apply of a kind with an error. */
+  /** Answers the next apply or create of a kind with an error. */
   refuse(kind: AnyKind, error: ApiError): void;
   /** Watches bring nothing more until the function that comes back is called. */
   holdWatches(): () => void;
@@ -125,6 +125,15 @@ export function memoryCluster(): MemoryCluster {
         }
       })();
     }) as unknown as WorkloadsClient["watch"],
+    create: (async (kind: AnyKind, object: KubeObject) => {
+      calls.push(`create ${kind.plural} ${key(object.metadata)}`);
+      const refusal = refusals.findIndex(({ plural }) => plural === kind.plural);
+      if (refusal >= 0) throw refusals.splice(refusal, 1)[0]?.error ?? new Error();
+      const { name, namespace } = object.metadata;
+      if (objects.has(idOf(kind, namespace, name)))
+        throw new ApiError("AlreadyExists", `${kind.plural} "${name}" already exists`);
+      return store(kind, object, "create");
+    }) as unknown as WorkloadsClient["create"],
     apply: (async (
       kind: AnyKind,
       object: KubeObject,

@@ -39,6 +39,7 @@ export interface EnvVar {
 export interface Volume {
   name: string;
   emptyDir?: { medium?: string; sizeLimit?: string };
+  secret?: { secretName: string; defaultMode: number };
   projected?: { sources: { secret: { name: string; items: { key: string; path: string; mode: number }[] } }[] };
 }
 

@@ -35,17 +35,28 @@ interface PodCondition {
   lastTransitionTime?: string;
 }
 
+interface PodContainer {
+  name: string;
+  image?: string;
+  command?: string[];
+  resources?: { limits?: Record<string, string> };
+}
+
 export interface Pod extends KubeObject {
   spec?: {
     nodeName?: string;
-    containers: { name: string; image?: string; ports?: { containerPort: number; name?: string }[] }[];
+    activeDeadlineSeconds?: number;
+    initContainers?: PodContainer[];
+    containers: (PodContainer & { ports?: { containerPort: number; name?: string }[] })[];
   };
   status?: {
     phase?: string;
     reason?: string;
     message?: string;
     podIP?: string;
+    startTime?: string;
     conditions?: PodCondition[];
+    initContainerStatuses?: ContainerStatus[];
     containerStatuses?: ContainerStatus[];
   };
 }

@@ -3,7 +3,12 @@ import { parseAllDocuments } from "yaml";
 import { manifests, manifestsYaml } from "./manifests.ts";
 import { type Manifest, defaultInstall } from "./names.ts";
 
-const options = { namespace: "own", domain: "apps.example", image: "registry.example/elafros:1" };
+const options = {
+  namespace: "own",
+  domain: "apps.example",
+  image: "registry.example/elafros:1",
+  toolsImage: "registry.example/elafros-tools:1",
+};
 const all = manifests(options);
 const of = (kind: string) => all.filter((one) => one.kind === kind);
 

@@ -21,6 +21,8 @@ export interface InstallOptions {
   domain: string;
   /** The image of Elafros, which controllers and gateways run. */
   image: string;
+  /** The image with git and buildah, which steps of builds run. */
+  toolsImage: string;
   /** Whether gateways serve HTTPS. */
   https?: boolean;
   /** Whether plain requests for hosts with a certificate are sent to HTTPS. */
@@ -42,11 +44,12 @@ export interface AcmeInstall {
   eabKey?: string;
 }
 
-/** What an installation is told where nobody says. No image is published: this is the name that `scripts/image.sh` gives the one that it makes. */
+/** What an installation is told where nobody says. No image is published: these are the names that `scripts/image.sh` gives those that it makes. */
 export const defaultInstall: InstallOptions = {
   namespace: "elafros-system",
   domain: "example.com",
   image: `localhost/elafros:${version}`,
+  toolsImage: `localhost/elafros-tools:${version}`,
 };
 
 /** Label of everything that belongs to the installation. */

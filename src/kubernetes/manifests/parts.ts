@@ -30,13 +30,24 @@ function service(of: { part: Part; namespace: string; spec: object; name?: strin
 }
 
 function controller(options: InstallOptions): Manifest[] {
-  const { namespace, domain } = options;
+  const { namespace, domain, image, toolsImage } = options;
   const https = controllerHttps(options);
   return [
     ...https.objects,
     deployment(options, {
       part: "controller",
-      args: ["cluster-control", "--domain", domain, "--lease", leaderLease, ...https.args],
+      args: [
+        "cluster-control",
+        "--domain",
+        domain,
+        "--lease",
+        leaderLease,
+        "--image",
+        image,
+        "--tools-image",
+        toolsImage,
+        ...https.args,
+      ],
       annotations: https.annotations,
       ports: [
         { name: "link", containerPort: ports.link },

@@ -32,8 +32,16 @@ const mostBytes = 1_000_000;
 /** Variables that the platform sets itself: nothing in them is secret, and they are of use to whoever reads a Pod. */
 const plain: ReadonlySet<string> = new Set(["PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"]);
 
-/** Secrets with the values of environment and files, and where each is. */
-export function makeValueSecrets(key: WorkloadKey, spec: InstanceSpec, owner: OwnerReference): ValueSecrets {
+/**
+ * Secrets with the values of environment and files, and where each is.
+ * @param labels of the Secrets
+ */
+export function makeValueSecrets(
+  key: WorkloadKey,
+  spec: Pick<InstanceSpec, "env" | "mounts">,
+  owner: OwnerReference,
+  labels: Record<string, string> = { [revisionLabel]: key.name },
+): ValueSecrets {
   const entries: { name: string; data: string }[] = [];
   const add = (data: string): number => entries.push({ name: `v${entries.length}`, data }) - 1;
   const envEntries = new Map<number, number>();
@@ -59,7 +67,7 @@ export function makeValueSecrets(key: WorkloadKey, spec: InstanceSpec, owner: Ow
     const name = `${key.name}-${hash}-${index}`;
     for (const entry of chunk) places.push({ secret: name, key: entry.name });
     const data = Object.fromEntries(chunk.map((entry) => [entry.name, entry.data]));
-    return secretOf(key, owner, { name, immutable: true, type: "Opaque", data });
+    return secretOf(key, owner, { name, labels, immutable: true, type: "Opaque", data });
   });
   const placeOf = (entry: number): SecretPlace => places[entry] ?? { secret: "", key: "" };
   return {
@@ -74,6 +82,7 @@ export function makePullSecret(
   key: WorkloadKey,
   auths: readonly RegistryAuth[],
   owner: OwnerReference,
+  labels: Record<string, string> = { [revisionLabel]: key.name },
 ): Secret | undefined {
   if (auths.length === 0) return undefined;
   const byRegistry: Record<string, { auth: string }> = {};
@@ -84,6 +93,7 @@ export function makePullSecret(
   const text = JSON.stringify({ auths: byRegistry });
   return secretOf(key, owner, {
     name: pullSecretName(key),
+    labels,
     type: "kubernetes.io/dockerconfigjson",
     data: { ".dockerconfigjson": Buffer.from(text, "utf8").toString("base64") },
   });
@@ -96,12 +106,16 @@ export function pullSecretName({ name }: WorkloadKey): string {
 function secretOf(
   key: WorkloadKey,
   owner: OwnerReference,
-  { name, ...rest }: Pick<Secret, "type" | "data" | "immutable"> & { name: string },
+  {
+    name,
+    labels,
+    ...rest
+  }: Pick<Secret, "type" | "data" | "immutable"> & { name: string; labels: Record<string, string> },
 ): Secret {
   return {
     apiVersion: "v1",
     kind: "Secret",
-    metadata: { name, namespace: key.namespace, labels: { [revisionLabel]: key.name }, ownerReferences: [owner] },
+    metadata: { name, namespace: key.namespace, labels, ownerReferences: [owner] },
     ...rest,
   };
 }

@@ -72,7 +72,7 @@ function hook(key: WorkloadKey, { host, port }: { host: string; port: number }) 
 }
 
 /** Kubernetes replaces $(NAME), and makes one dollar of two: what is there is to arrive as it is. */
-function literal(text: string): string {
+export function literal(text: string): string {
   return text.replaceAll("$", "$$$$");
 }
 
@@ -92,7 +92,10 @@ function makeEnv(spec: InstanceSpec, values: ValueSecrets): EnvVar[] {
   return [...byName.values()];
 }
 
-function makeVolumes(spec: InstanceSpec, values: ValueSecrets): { volumes: Volume[]; volumeMounts: VolumeMount[] } {
+export function makeVolumes(
+  spec: Pick<InstanceSpec, "mounts">,
+  values: Pick<ValueSecrets, "files">,
+): { volumes: Volume[]; volumeMounts: VolumeMount[] } {
   const volumes = new Map<string, Volume>();
   const volumeMounts = spec.mounts.map((mount, index): VolumeMount => {
     const { source, volume: name } = mount;
@@ -123,7 +126,7 @@ function emptyDir(name: string, { medium, sizeLimitBytes }: Extract<Source, { ty
 
 function files(
   name: string,
-  where: { source: Extract<Source, { type: "files" }>; index: number; values: ValueSecrets },
+  where: { source: Extract<Source, { type: "files" }>; index: number; values: Pick<ValueSecrets, "files"> },
 ): Volume {
   const places = where.values.files.get(where.index) ?? [];
   const bySecret = new Map<string, { key: string; path: string; mode: number }[]>();

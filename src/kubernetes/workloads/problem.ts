@@ -9,7 +9,7 @@ import { lastEnd, lastProbeFailure, lastWords, statusOf, timeOf } from "./instan
 export type Finding = Omit<WorkloadProblem, "at"> & { at?: number };
 
 /** Reasons of a container that waits for its image. Those that only say that it waits have nothing of the registry. */
-const imageReasons: ReadonlySet<string> = new Set([
+export const imageReasons: ReadonlySet<string> = new Set([
   "ErrImagePull",
   "ImagePullBackOff",
   "InvalidImageName",
@@ -41,7 +41,7 @@ export function podFinding(pod: Pod, probes: readonly Event[], before: Finding |
   const reason = waiting?.reason ?? "";
   if (imageReasons.has(reason)) {
     if (reason === "ImagePullBackOff" && before?.reason === "ContainerMissing") return before;
-    return { reason: "ContainerMissing", message: registryWords(waiting?.message ?? reason) };
+    return { reason: "ContainerMissing", message: pullWords(waiting?.message ?? reason) };
   }
   const ended = lastEnd(status);
   if (ended !== undefined) return endFinding(ended, status, probes);
@@ -69,7 +69,7 @@ function endFinding(ended: Terminated, status: ContainerStatus | undefined, prob
 }
 
 /** A program that couldn't be run has the exit code that a shell would give, as on one machine. */
-function startFinding(message: string): Finding {
+export function startFinding(message: string): Finding {
   // After the last frame of containerd's and runc's, and before what they add.
   const words = message.replace(/^.*unable to start container process: /su, "").replace(/: unknown$/u, "");
   if (/no such file or directory|executable file not found/u.test(message)) {
@@ -80,7 +80,7 @@ function startFinding(message: string): Finding {
 }
 
 /** What the registry said, without the frames of the kubelet and of containerd around it. */
-function registryWords(message: string): string {
+export function pullWords(message: string): string {
   return message
     .replace(/^rpc error: code = \w+ desc = /u, "")
     .replace(/^failed to pull and unpack image "[^"]*": /u, "");
@@ -99,6 +99,6 @@ export function replicaFinding(owner: ReplicaSet | Deployment): Finding | undefi
   return { reason: scarce ? "InsufficientResources" : "StartFailed", message, ...(at === undefined ? {} : { at }) };
 }
 
-function sentence(reason: string, message: string | undefined): string {
+export function sentence(reason: string, message: string | undefined): string {
   return message === undefined || message === "" ? reason : `${reason}: ${message}`;
 }

@@ -74,9 +74,9 @@ export async function startClusterControl(
   const begin = async (before: Lease | undefined): Promise<Lead> => {
     const cluster = await clusterFacts(client, namespace, log);
     const startVersion = versionAfter(before, clock.now());
-    const { domain, https } = options;
+    const { domain, https, images } = options;
     const more = https === undefined ? {} : { https };
-    return lead({ client, clock, log, namespace, domain, cluster, startVersion, linkPort: at.link, ...more });
+    return lead({ client, clock, log, namespace, domain, cluster, images, startVersion, linkPort: at.link, ...more });
   };
   const election = startElection({
     client: leaseClient,

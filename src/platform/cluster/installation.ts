@@ -65,9 +65,9 @@ async function settle(client: HttpClient, options: ClusterOptions): Promise<Inst
 }
 
 async function settled(options: ClusterOptions, before: Installed | undefined): Promise<InstallOptions> {
-  const { namespace = defaultInstall.namespace, image = defaultInstall.image } = options;
+  const { namespace, image, toolsImage } = { ...defaultInstall, ...options };
   const domain = options.domain ?? before?.domain ?? defaultInstall.domain;
-  return { namespace, image, domain, ...(await settleHttps(options, before)) };
+  return { namespace, image, toolsImage, domain, ...(await settleHttps(options, before)) };
 }
 
 /** What isn't said of an ACME server any more is of no use to anybody. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAutoscaler } from "../../autoscaler/autoscaler.ts";
 import type { HttpClient } from "../../client/http.ts";
+import { createClusterBuilds } from "../../kubernetes/builds/port.ts";
 import { createClusterImages } from "../../kubernetes/images/port.ts";
 import { linkAudience, nameOf, ports } from "../../kubernetes/manifests/names.ts";
 import type { ClusterFacts } from "../../kubernetes/workloads/facts.ts";
@@ -19,10 +20,10 @@ import { createMetrics } from "../control/metrics.ts";
 import { connectWorkloads } from "../control/traffic.ts";
 import type { AcmeConfig } from "../acme/settings.ts";
 import { certificatesOfCluster } from "./certificates.ts";
+import { startTemplates } from "../templates/start.ts";
 import { openLinkCertificate } from "./link-certificate.ts";
 import { createLinkFront } from "./link-front.ts";
 import { listen } from "./listen.ts";
-import { refusedBuilds } from "./refused-builds.ts";
 
 /** What a Revision without a max-scale may have. */
 const mostInstances = 100;
@@ -36,6 +37,8 @@ export interface LeadOptions {
   /** Gateways serve HTTPS; from where their certificates come. */
   https?: AcmeConfig;
   cluster: ClusterFacts;
+  /** What builds run. */
+  images: { image: string; tools: string };
   /** Higher than any that a gateway has. */
   startVersion: number;
   /** Of the gateways' link. */
@@ -64,7 +67,14 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     cluster: options.cluster,
     drain: (_, instance) => publisher.drained(instance),
   });
-  await workloads.synced;
+  const builds = createClusterBuilds({
+    client,
+    clock,
+    log,
+    build: (key) => controllers?.build(`${key.namespace}/${key.name}`),
+    images: options.images,
+  });
+  await Promise.all([workloads.synced, builds.synced]);
   const disconnect = connectWorkloads(workloads, publisher);
   const autoscaler = createAutoscaler({ workloads, clock, log, mostInstances });
   const guardCounts = createGuardCounts(clock);
@@ -100,7 +110,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     client,
     workloads,
     images: createClusterImages(),
-    builds: refusedBuilds(clock),
+    builds,
     traffic: publisher,
     ...(secure === undefined ? {} : { certificates: secure.manager }),
     outcomes: guardCounts,
@@ -112,6 +122,8 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     freezes: false,
   });
   const started = controllers;
+  // The installation has made their namespace, and controllers may make none.
+  const templates = startTemplates({ client, clock, log, hasNamespace: true });
   await started.synced;
   secure?.start();
   publisher.start();
@@ -130,11 +142,11 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     linkPort: listening.port,
     async stop() {
       await listening.close();
-      await started.stop();
+      await Promise.all([started.stop(), templates.stop()]);
       await link.close();
       secure?.stop();
       disconnect();
-      await workloads.close();
+      await Promise.all([workloads.close(), builds.close()]);
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -12,6 +12,8 @@ export interface ClusterControlOptions {
   domain: string;
   /** Gateways serve HTTPS; from where their certificates come. Absent: they serve HTTP only. */
   https?: AcmeConfig;
+  /** What builds run: the image of Elafros itself, and that with git and buildah. */
+  images: { image: string; tools: string };
   /** The Lease of the one that leads. */
   lease: string;
   /** Names this process among the controllers; the others reach it at `address`. */

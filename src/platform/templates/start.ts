@@ -15,6 +15,8 @@ export interface TemplatesDeps {
   client: Client;
   clock: Clock;
   log: Log;
+  /** Whether their namespace is another's to make. Default: it is made where it isn't there. */
+  hasNamespace?: boolean;
 }
 
 export interface Templates {
@@ -27,7 +29,7 @@ export interface Templates {
 const everything = "templates";
 
 /** Starts keeping them. */
-export function startTemplates({ client, clock, log }: TemplatesDeps): Templates {
+export function startTemplates({ client, clock, log, hasNamespace = false }: TemplatesDeps): Templates {
   const follow = { client, clock, log, namespace: sharedTemplates };
   const configMaps = startInformer({ ...follow, kind: ConfigMap, fieldSelector: `metadata.name=${baseImagesName}` });
   const templates = startInformer({ ...follow, kind: BuildTemplate });
@@ -36,7 +38,7 @@ export function startTemplates({ client, clock, log }: TemplatesDeps): Templates
   const ready = Promise.withResolvers<void>();
 
   const look = async () => {
-    await ensureNamespace(client);
+    if (!hasNamespace) await ensureNamespace(client);
     const baseImages = configMaps.get(`${sharedTemplates}/${baseImagesName}`);
     for (const action of planTemplates(baseImages, templates.list())) {
       await execute(client, action);

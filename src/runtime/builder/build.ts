@@ -88,7 +88,8 @@ export async function budArgs(plan: BuildPlan, { own, directory, idFile, labels 
     "--force-rm",
     "--isolation=chroot",
     "--format=oci",
-    "--pull=false", // what is there is what the platform put there
+    // On one machine what is there is what the platform put there.
+    `--pull=${process.env["ELAFROS_BASE_IMAGES"] === "pull" ? "missing" : "false"}`,
     `--file=${file}`,
     `--iidfile=${idFile}`,
     `--build-context=elafros=${context}`,

@@ -1,6 +1,6 @@
 /**
- * `elafros-fetch [REQUEST RESULT WORKSPACE]`: brings a build's source, as src/runtime/fetch/protocol.ts says. The arguments are for running it outside of a
- * build's container.
+ * `elafros-fetch [REQUEST RESULT WORKSPACE [DIRECTORY]]`: brings a build's source, as src/runtime/fetch/protocol.ts says. The arguments are for where these are
+ * elsewhere; in DIRECTORY, or else beside the result, are files that aren't source.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -14,12 +14,16 @@ import { fetchGit } from "./git.ts";
 import { fetchManifest } from "./manifest.ts";
 import { fetchPaths, type FetchRequest } from "./protocol.ts";
 
-const [requestPath = fetchPaths.request, resultPath = fetchPaths.result, workspace = "/workspace"] =
-  process.argv.slice(2);
+const [
+  requestPath = fetchPaths.request,
+  resultPath = fetchPaths.result,
+  workspace = "/workspace",
+  directory = dirname(resultPath),
+] = process.argv.slice(2);
 
 async function main(): Promise<void> {
   const request = JSON.parse(await readFile(requestPath, "utf8")) as FetchRequest;
-  const temporary = join(dirname(resultPath), "temporary");
+  const temporary = join(directory, "temporary");
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { mode: 0o700 });
   const ctx: FetchContext = {

@@ -4,7 +4,7 @@
  */
 import { chmod, chown, mkdir, readdir, readFile, rename, rm, lstat } from "node:fs/promises";
 import { join } from "node:path";
-import type { LayoutImage } from "./images-layout.ts";
+import type { LayoutImage } from "../registry/layout.ts";
 import type { StorageDriver } from "./storage-config.ts";
 
 export interface BaseBlobs {

@@ -1,5 +1,11 @@
 /** How a build's steps end, in words. */
-import { formatBytes } from "../../lib/bytes.ts";
+import {
+  noStartWords,
+  outOfMemoryWords,
+  parseSourceFound,
+  sourceUnknownFailure,
+  stepFailureOf,
+} from "../build-words.ts";
 import type { BuildFailure, SourceFound } from "../builds.ts";
 import type { BuildContext } from "./build-context.ts";
 import { type BuildPaths, type BuildRecord, buildPaths, type StoredStep } from "./build-record.ts";
@@ -23,7 +29,6 @@ export class BuildFailed extends Error {
 
 /** Exit code where the monitor was lost, and with it the real one. */
 const unknownCode = 255;
-const longestName = 4096;
 
 /** Puts the end of its container into a step's state; asked before the control group and the log are gone. */
 export async function recordEnd(
@@ -41,7 +46,7 @@ export async function recordEnd(
   else if (kills > 0) {
     step.oomKilled = true;
     const limit = stepsOf(record.spec)[index]?.resources.memoryBytes ?? ctx.limits.stepMemoryBytes;
-    step.message = `it was killed: it used more than its ${formatBytes(limit)} of memory; give it more with resources.limits.memory`;
+    step.message = outOfMemoryWords(limit);
   } else {
     const log = buildPaths(ctx.places, record.id).log(record.attempt);
     // The fetching program's sentence is on its standard error; what else runs may say it anywhere.
@@ -52,10 +57,10 @@ export async function recordEnd(
 /** Why the build ends with a step that didn't end with 0. */
 export function stepFailure(record: BuildRecord, index: number): BuildFailed {
   const { name = "", exitCode, message = "" } = record.steps[index] ?? {};
-  if (fetchesSource(record.spec, index) && message !== "") return new BuildFailed("SourceMissing", message);
-  const what = message === "" ? `exit code ${exitCode}` : `error message: ${message}`;
   const isSource = index === 0 && record.spec.source !== undefined;
-  return new BuildFailed(isSource ? "SourceMissing" : "BuildStepFailed", `Step "${name}" failed with ${what}`);
+  const source = isSource ? ({ source: fetchesSource(record.spec, index) ? "fetches" : "custom" } as const) : {};
+  const failure = stepFailureOf({ name, exitCode, message, ...source });
+  return new BuildFailed(failure.reason, failure.message);
 }
 
 /** Puts into a step's state that it couldn't be started. */
@@ -63,28 +68,12 @@ export function recordNoStart(step: StoredStep, error: Error, now: number): void
   step.phase = "ended";
   step.endedAt = now;
   step.exitCode = error instanceof CommandError ? error.code : 128; // what docker says of a container that could not be made
-  step.message = error instanceof SourceError ? error.message : `it cannot be started: ${error.message}`;
+  step.message = error instanceof SourceError ? error.message : noStartWords(error.message);
 }
 
 /** What the source step says of where the files came from. @throws BuildFailed where it says nothing */
 export async function readSource(paths: BuildPaths): Promise<SourceFound> {
-  const text = await readText(paths.fetchResult);
-  try {
-    const { repository, archive, manifest, context } = JSON.parse(text ?? "") as Record<string, unknown>;
-    if (isName(context)) {
-      return {
-        context,
-        ...(isName(repository) ? { repository } : {}),
-        ...(isName(archive) ? { archive } : {}),
-        ...(isName(manifest) ? { manifest } : {}),
-      };
-    }
-  } catch {
-    // told below
-  }
-  throw new BuildFailed("SourceMissing", `Step "source" ended without saying where the source came from`);
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === "string" && value !== "" && value.length <= longestName;
+  const found = parseSourceFound((await readText(paths.fetchResult)) ?? "");
+  if (found !== undefined) return found;
+  throw new BuildFailed(sourceUnknownFailure.reason, sourceUnknownFailure.message);
 }

@@ -1,11 +1,12 @@
 /** A build's result: what the steps have left becomes an exact image. All of it can be done again after a crash, with the same result. */
+import { namelessFailure, notPushedWords, pushFailure, unpushableFailure } from "../build-words.ts";
 import { ImageError } from "../images.ts";
 import type { BuildContext } from "./build-context.ts";
 import { BuildFailed } from "./build-end.ts";
 import { buildPaths, type BuildRecord } from "./build-record.ts";
 import { readText } from "./files.ts";
 import { builtReference } from "./images-import.ts";
-import { hasLayout, readLayout } from "./images-layout.ts";
+import { hasLayout, readLayout } from "../registry/layout.ts";
 import { parseReference } from "../registry/reference.ts";
 
 /**
@@ -26,10 +27,7 @@ export async function takeImage(
   const layout = { layout: paths.image, name: name ?? "", knownBlobs };
   if (!(await hasLayout(paths.image))) return name === undefined ? undefined : pushedImage(ctx, record, name);
   if (name === undefined) {
-    throw new BuildFailed(
-      "ImageMissing",
-      `The steps left an image in "/builder/image", and the build has no name for it: give one in argument "_IMAGE"`,
-    );
+    throw new BuildFailed(namelessFailure.reason, namelessFailure.message);
   }
   say("Taking the image");
   const exact = await images.importLayout(layout, signal).catch((error: unknown) => {
@@ -37,7 +35,7 @@ export async function takeImage(
   });
   if (!builtReference(name).local) say("Pushing the image");
   await images.pushLayout(layout, registryAuths, signal).catch((error: unknown) => {
-    throw failed("PushFailed", error, { prefix: `Cannot push image "${name}": `, hint: pushHint });
+    throw failed("PushFailed", error, (why) => pushFailure(name, why).message);
   });
   await readLayout(paths.image, { arch: process.arch, knownBlobs })
     .then((image) => ctx.bases.blobs.keep(image))
@@ -51,14 +49,11 @@ export async function takeImage(
 async function pushedImage(ctx: BuildContext, record: BuildRecord, name: string): Promise<string> {
   const { images } = ctx.driver;
   const { registryAuths } = record.spec;
-  const nothing = `The steps left no image: neither an OCI layout in "/builder/image"`;
   try {
     const reference = builtReference(name);
     if (reference.local) {
-      throw new BuildFailed(
-        "ImageMissing",
-        `${nothing}, nor can they push "${name}", which has no registry; leave a layout, or name a registry`,
-      );
+      const { reason, message } = unpushableFailure(name);
+      throw new BuildFailed(reason, message);
     }
     const written = await readText(buildPaths(ctx.places, record.id).imageDigest);
     const digest = written?.split("@").at(-1);
@@ -68,23 +63,16 @@ async function pushedImage(ctx: BuildContext, record: BuildRecord, name: string)
     await images.pull(exact, registryAuths);
     return exact;
   } catch (error) {
-    throw failed("ImageMissing", error, { prefix: `${nothing}, nor image "${name}" in its registry: ` });
+    throw failed("ImageMissing", error, (why) => notPushedWords(name, why));
   }
-}
-
-/** What to do where a registry wants a user and the build has none for it. */
-function pushHint(message: string): string {
-  return /unauthorized|denied|authentication required/i.test(message) && message.endsWith("anonymously)")
-    ? "; give the Build's service account a Secret with credentials for that registry"
-    : "";
 }
 
 /** Anything that says why becomes the build's failure; what doesn't, as an abort, stays what it is. */
 function failed(
   reason: "ImageMissing" | "PushFailed",
   error: unknown,
-  { prefix = "", hint = () => "" }: { prefix?: string; hint?: (message: string) => string } = {},
+  words: (why: string) => string = (why) => why,
 ): unknown {
   if (!(error instanceof ImageError)) return error;
-  return new BuildFailed(reason, `${prefix}${error.message}${hint(error.message)}`, { cause: error });
+  return new BuildFailed(reason, words(error.message), { cause: error });
 }

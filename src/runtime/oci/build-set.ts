@@ -1,5 +1,6 @@
 /** All builds of a driver: what is declared, whose turn it is, and who wants to know. */
 import type { BuildKey, BuildSpec, BuildsPort, BuildState } from "../builds.ts";
+import { cancelledFailure } from "../build-words.ts";
 import { adoptBuilds } from "./build-adopt.ts";
 import { Build } from "./build.ts";
 import type { BuildContext } from "./build-context.ts";
@@ -191,7 +192,7 @@ export async function createBuildSet(ctx: BuildContext): Promise<BuildSet> {
     },
     cancel: (key) => {
       const entry = entries.get(nameOf(key));
-      const why = new BuildFailed("BuildCancelled", "Build was cancelled");
+      const why = new BuildFailed(cancelledFailure.reason, cancelledFailure.message);
       if (entry?.build !== undefined) {
         dequeue(entry.build);
         entry.build.stop(why);

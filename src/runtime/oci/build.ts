@@ -5,6 +5,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { toolsImage } from "../builds.ts";
 import type { BuildContext } from "./build-context.ts";
+import { timeoutFailure } from "../build-words.ts";
 import { BuildFailed, readSource, recordEnd, recordNoStart, stepFailure } from "./build-end.ts";
 import { takeImage } from "./build-image.ts";
 import { buildPaths, type BuildRecord, saveRecord, saveState, type StoredStep } from "./build-record.ts";
@@ -167,10 +168,8 @@ export class Build {
     const { clock } = this.#ctx.driver;
     const { startedAt = clock.now(), spec } = record;
     const { timeoutMs } = spec;
-    const late = new BuildFailed(
-      "BuildTimeout",
-      `Build took longer than its timeout of ${timeoutMs / 1000}s: give it more with "timeout"`,
-    );
+    const { reason, message } = timeoutFailure(timeoutMs);
+    const late = new BuildFailed(reason, message);
     const cancel = clock.after(Math.max(0, startedAt + timeoutMs - clock.now()), () => this.stop(late));
     try {
       if (record.attempt === 0) await this.#prepare();

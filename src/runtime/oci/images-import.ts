@@ -5,7 +5,7 @@ import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { signal as kill } from "./cgroup.ts";
 import { reason } from "./images-errors.ts";
-import { type Blob, fault, type LayoutImage, readLayout } from "./images-layout.ts";
+import { type Blob, fault, type LayoutImage, readLayout } from "../registry/layout.ts";
 import { type ImageReference, isLoopback, parseReference } from "../registry/reference.ts";
 import { type RegistryContext, withCredentials } from "./images-registry.ts";
 import type { ToolResult } from "./storage-run.ts";

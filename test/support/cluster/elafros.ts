@@ -46,7 +46,13 @@ export function runControl(
   { pod = "test", linkPort = 0 }: { pod?: string; linkPort?: number } = {},
 ): Promise<ClusterControl> {
   return startClusterControl(
-    { ...options, namespace, lease: "elafros-controller", pod: { name: pod, address: "127.0.0.1" } },
+    {
+      ...options,
+      namespace,
+      images: { image: "localhost/elafros:test", tools: "localhost/elafros-tools:test" },
+      lease: "elafros-controller",
+      pod: { name: pod, address: "127.0.0.1" },
+    },
     {
       log: silentLog,
       onLost: () => {

@@ -11,6 +11,8 @@ interface ClusterControlCommandOptions {
   acmeEabKid?: string;
   acmeEabKey?: string;
   lease: string;
+  image: string;
+  toolsImage: string;
   namespace?: string;
   kubeconfig?: string;
   context?: string;
@@ -31,6 +33,8 @@ export function clusterControlCommand(
     .option("--acme-ca <file>", "authorities to trust for the ACME server besides the image's")
     .option("--acme-eab-kid <id>", "the key id that the ACME server's owner gave")
     .option("--acme-eab-key <file>", "a file with the key to it, in base64url")
+    .requiredOption("--image <image>", "the image of Elafros, for containers of builds")
+    .requiredOption("--tools-image <image>", "the image with git and buildah, for steps of builds")
     .option("--namespace <name>", "where the controllers run (default: the Pod's own)")
     .option("--kubeconfig <file>", "the cluster to work on, for a process outside of it (default: the Pod's own)")
     .option("--context <name>", "a context of that file")
@@ -42,9 +46,9 @@ async function runClusterControl(options: ClusterControlCommandOptions, { env }:
   const log = createLog("controller");
   const pod = { name: env["POD_NAME"] ?? `pid-${process.pid}`, address: addressOf(env["POD_IP"] ?? "127.0.0.1") };
   // Nothing half done may go on: another leads by now.
-  const { https, ...told } = options;
+  const { https, image, toolsImage: tools, ...told } = options;
   const control = await startClusterControl(
-    { ...told, ...(https ? { https: told } : {}), pod },
+    { ...told, ...(https ? { https: told } : {}), images: { image, tools }, pod },
     { log, onLost: () => process.exit(1) },
   );
   await new Promise<void>((resolve) => {

@@ -20,6 +20,7 @@ export interface InstallCommandOptions extends ClusterTarget, AcmeOptions {
   image?: string;
   https?: boolean;
   httpsRedirect?: boolean;
+  toolsImage?: string;
   dryRun: boolean;
   output?: "yaml" | "json";
   wait: boolean;
@@ -43,6 +44,11 @@ export function installCommand(
     .option(
       "--image <image>",
       "the image of Elafros, as the cluster's nodes pull it (default: that of npm run image)",
+      imageName,
+    )
+    .option(
+      "--tools-image <image>",
+      "the image with git and buildah, which steps of builds run (default: that of npm run image -- --tools)",
       imageName,
     )
     .option("--https", "serve HTTPS at port 443 of the gateways' Service")
@@ -92,7 +98,7 @@ export async function onCluster(
 }
 
 async function runInstall(options: InstallCommandOptions, factory: Factory): Promise<void> {
-  const { namespace, domain, image, https, httpsRedirect, dryRun, output, wait } = options;
+  const { namespace, domain, image, toolsImage, https, httpsRedirect, dryRun, output, wait } = options;
   const told = {
     ...(namespace === undefined ? {} : { namespace }),
     ...(domain === undefined ? {} : { domain }),
@@ -100,6 +106,7 @@ async function runInstall(options: InstallCommandOptions, factory: Factory): Pro
     ...(https === undefined ? {} : { https }),
     ...(httpsRedirect === undefined ? {} : { httpsRedirect }),
     ...acmeOptionsOf(options),
+    ...(toolsImage === undefined ? {} : { toolsImage }),
   };
   const { io, platform } = factory;
   if (dryRun) {

@@ -8,7 +8,6 @@ import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
 import { formatBytes } from "../../lib/bytes.ts";
 import { ImageError } from "../images.ts";
-import { isMissing } from "./files.ts";
 
 /** What refers to a blob (image-spec `descriptor`). */
 interface Descriptor {
@@ -31,8 +30,8 @@ const architectures: Record<string, string> = { x64: "amd64", arm64: "arm64" };
 export async function hasLayout(dir: string): Promise<boolean> {
   return lstat(join(dir, "index.json")).then(
     () => true,
-    (error: unknown) => {
-      if (isMissing(error)) return false;
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT" || error.code === "ENOTDIR") return false;
       throw error;
     },
   );

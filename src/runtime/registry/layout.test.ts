@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readLayout } from "./images-layout.ts";
+import { readLayout } from "./layout.ts";
 
 test("readLayout() reads what it needs and nothing else", async () => {
   const dir = await mkdtemp(join(tmpdir(), "elafros-layout-"));

@@ -1,0 +1,98 @@
+/**
+ * The Secrets of a build: values of its steps' variables and files, the credentials in its `HOME`, those for pulling its images, and what the platform's own programs are
+ * told. They are named after the Build's uid, owned by it, and taken away when the Pod has ended. Pure.
+ */
+import { createHash } from "node:crypto";
+import { buildNameLabel } from "../../api/labels.ts";
+import type { OwnerReference } from "../../api/meta/types.ts";
+import type { Secret } from "../../api/secret.ts";
+import { homeFiles } from "../../runtime/build-home.ts";
+import type { BuildKey, BuildSpec, StepSpec } from "../../runtime/builds.ts";
+import type { FetchRequest } from "../../runtime/fetch/protocol.ts";
+import { makePullSecret, makeValueSecrets, type ValueSecrets } from "../workloads/make-secrets.ts";
+import { buildPodName } from "./names.ts";
+import type { ImageRequest, PrepareRequest } from "./programs.ts";
+
+export interface BuildSecrets {
+  /** All of them. */
+  secrets: Secret[];
+  /** The name of the one that the platform's own programs read, and its keys with their file names there. */
+  input: string;
+  pull: string | undefined;
+  values: ValueSecrets;
+  /** Directories of `HOME` that credentials are in. */
+  credentialDirectories: string[];
+}
+
+/** The most that a source may hold in `/workspace`, as on one machine. */
+const sourceLimits = { bytes: 4 * 2 ** 30, entries: 500_000 };
+
+/** The steps of the user, a source of its own among them. */
+export function userSteps({ source, steps }: BuildSpec): StepSpec[] {
+  return source?.type === "custom" ? [{ ...source.step, name: "source" }, ...steps] : steps;
+}
+
+export function buildOwner(key: BuildKey, uid: string): OwnerReference {
+  return {
+    apiVersion: "build.dev/v1alpha1",
+    kind: "Build",
+    name: key.name,
+    uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+/**
+ * The Secrets of a spec.
+ * @throws TypeError where a credential is none
+ */
+export function makeBuildSecrets(key: BuildKey, spec: BuildSpec): BuildSecrets {
+  const owner = buildOwner(key, spec.uid);
+  const labels = { [buildNameLabel]: key.name };
+  const hash = createHash("sha256").update(spec.uid).digest("hex").slice(0, 8);
+  const place = { namespace: key.namespace, name: `${buildPodName(key)}-${hash}` };
+  const steps = userSteps(spec);
+  // One list for all: a value's place is its place in it.
+  const all = { env: steps.flatMap(({ env }) => env), mounts: steps.flatMap(({ mounts }) => mounts) };
+  const values = makeValueSecrets(place, all, owner, labels);
+  const pull = makePullSecret(place, spec.registryAuths, owner, labels);
+  const { data, credentialDirectories } = makeInput(spec);
+  const input: Secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: `${place.name}-input`, namespace: key.namespace, labels, ownerReferences: [owner] },
+    type: "Opaque",
+    data,
+  };
+  return {
+    secrets: [...values.secrets, ...(pull === undefined ? [] : [pull]), input],
+    input: input.metadata.name,
+    pull: pull?.metadata.name,
+    values,
+    credentialDirectories,
+  };
+}
+
+function makeInput(spec: BuildSpec): { data: Record<string, string>; credentialDirectories: string[] } {
+  const encoded = (text: string) => Buffer.from(text, "utf8").toString("base64");
+  const home = homeFiles(spec).map(({ path, data }, index) => ({ path, from: `home-${index}`, data }));
+  const prepare: PrepareRequest = { home: home.map(({ path, from }) => ({ path, from })) };
+  const image: ImageRequest = {
+    ...(spec.image === undefined ? {} : { image: spec.image }),
+    registryAuths: spec.registryAuths,
+  };
+  const fetch: FetchRequest | undefined =
+    spec.source === undefined || spec.source.type === "custom"
+      ? undefined
+      : { source: spec.source, limits: sourceLimits, fileSources: [] };
+  return {
+    data: {
+      "prepare.json": encoded(JSON.stringify(prepare)),
+      "image.json": encoded(JSON.stringify(image)),
+      ...(fetch === undefined ? {} : { "source.json": encoded(JSON.stringify(fetch)) }),
+      ...Object.fromEntries(home.map(({ from, data }) => [from, encoded(data)])),
+    },
+    credentialDirectories: [...new Set(home.map(({ path }) => path.slice(0, path.lastIndexOf("/"))))],
+  };
+}

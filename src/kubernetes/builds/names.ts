@@ -1,0 +1,25 @@
+/** Names of what a build's Pod consists of, and where things are in its containers. */
+import type { BuildKey } from "../../runtime/builds.ts";
+
+/** The Pod of a build; as on one machine. */
+export function buildPodName({ name }: BuildKey): string {
+  return `${name}-build`;
+}
+
+/** The platform's own containers besides the source's. No step may have these names. */
+export const ownContainers = { prepare: "elafros-prepare", image: "elafros-image" } as const;
+
+/** The platform's programs, on the PATH of its images. */
+export const ownPrograms = { prepare: "elafros-prepare", image: "elafros-image" } as const;
+
+/** Paths in the platform's own containers. */
+export const ownPaths = {
+  /** A Secret: requests of the programs, and the files of `HOME`. */
+  input: "/elafros/input",
+  /** Of the source step alone. */
+  fetch: "/elafros/fetch",
+  termination: "/dev/termination-log",
+} as const;
+
+/** Annotation on a Pod that is ended before its time: why, as JSON. */
+export const endAnnotation = "build.dev/ended";

@@ -1,0 +1,322 @@
+/**
+ * The builds port on Kubernetes: a Pod for each build, whose init containers are the steps. What is wanted is kept in memory and said again by the controllers after a
+ * restart; how a build is, its Pod says, so that whoever leads next goes on. No step runs twice: a Pod is created once, isn't restarted, and a build whose Pod
+ * is gone after it began has failed.
+ */
+import type { Build } from "../../api/build.ts";
+import { buildNameLabel } from "../../api/labels.ts";
+import { ApiError, isReason } from "../../api/meta/errors.ts";
+import { defaultServiceAccount } from "../../api/revision-spec.ts";
+import type { HttpClient } from "../../client/http.ts";
+import { keyOf, startInformer } from "../../client/informer.ts";
+import { createQueue } from "../../controller/queue.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import { cancelledFailure } from "../../runtime/build-words.ts";
+import type { BuildFailure, BuildKey, BuildSpec, BuildsPort, BuildState } from "../../runtime/builds.ts";
+import { parseReference } from "../../runtime/registry/reference.ts";
+import { Pod } from "../kinds/pod.ts";
+import { stepLog } from "./logs.ts";
+import type { PodFacts } from "./make-pod.ts";
+import { buildPodName, endAnnotation, ownContainers } from "./names.ts";
+import { createPod, deletePod, deleteSecrets, endPod, OccupiedError } from "./pods.ts";
+import { buildOf, buildStateOf, hasBegun, hasEnded } from "./state.ts";
+import { vainFailure, type Waiting, waitingOf } from "./waiting.ts";
+
+/** The calls that the port makes. */
+type BuildsClient = Pick<
+  HttpClient,
+  "get" | "list" | "watch" | "patch" | "delete" | "apply" | "podLog" | "create" | "update" | "updateStatus"
+>;
+
+export interface ClusterBuildsOptions {
+  client: BuildsClient;
+  clock: Clock;
+  log: Log;
+  /** The Build of a key, as far as it is known. */
+  build(key: BuildKey): Build | undefined;
+  /** The images that the platform's own containers and its tools' steps run. */
+  images: Pick<PodFacts, "image" | "tools">;
+}
+
+export interface ClusterBuilds extends BuildsPort {
+  /** Resolves once everything that is there is known. */
+  synced: Promise<void>;
+  /** Ends it, and leaves everything running. */
+  close(): Promise<void>;
+}
+
+/** What is wanted of a build, and what its Pod doesn't say. */
+interface Entry {
+  key: BuildKey;
+  uid: string;
+  spec?: BuildSpec;
+  cancelled?: true;
+  removed?: true;
+  since: number;
+  /** What the cluster says to its Pod, while there is none. */
+  refused?: string;
+  /** It has failed without a Pod that could say so. */
+  failed?: { failure: BuildFailure; at: number };
+  /** A Pod of it was seen. */
+  seen?: true;
+  said?: Waiting;
+  tidied?: true;
+}
+
+const workers = 2;
+const retry = { baseMs: 250, maxMs: 30_000, jitter: 0.5 };
+
+/** Starts following the cluster. */
+export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuilds {
+  const { client, clock, log } = options;
+  const entries = new Map<string, Entry>();
+  const listeners = new Set<(key: BuildKey) => void>();
+  const pods = startInformer<Pod>({ client, clock, log, kind: Pod, labelSelector: buildNameLabel });
+  const queue = createQueue({ clock, backoff: retry });
+  const idOf = ({ namespace, name }: BuildKey) => `${namespace}/${name}`;
+  const podOf = (key: BuildKey) => pods.get(keyOf({ namespace: key.namespace, name: buildPodName(key) }));
+  const changed = (key: BuildKey) => {
+    for (const listener of listeners) listener(key);
+    queue.add(idOf(key));
+  };
+
+  const stateOf = (key: BuildKey): BuildState | undefined => {
+    const entry = entries.get(idOf(key));
+    const pod = podOf(key);
+    const of = pod === undefined ? undefined : buildOf(pod);
+    if (pod !== undefined && of !== undefined && (entry?.spec === undefined || entry.uid === of.uid)) {
+      return entry?.removed === true ? undefined : withFailure(buildStateOf(pod, of), entry);
+    }
+    if (entry?.spec === undefined || entry.removed === true) return undefined;
+    const state: BuildState = {
+      key,
+      uid: entry.uid,
+      phase: "queued",
+      createdAt: entry.since,
+      ...(entry.refused === undefined ? {} : { message: entry.refused }),
+      steps: stepNames(entry.spec).map((name) => ({ name, phase: "waiting" })),
+      labels: entry.spec.labels,
+    };
+    return withFailure(state, entry);
+  };
+
+  const reconcile = async (entry: Entry): Promise<void> => {
+    const { key, uid, spec } = entry;
+    const pod = podOf(key);
+    const of = pod === undefined ? undefined : buildOf(pod);
+    if (entry.removed === true) {
+      if (pod !== undefined && of?.uid === uid) await deletePod(client, pod);
+      entries.delete(idOf(key));
+      return;
+    }
+    if (pod !== undefined && of?.uid === uid) {
+      entry.seen = true;
+      return attend(entry, pod);
+    }
+    if (spec === undefined || entry.failed !== undefined) return;
+    if (entry.cancelled === true) return fail(entry, cancelledFailure);
+    if (pod !== undefined) {
+      // Of a Build that had this name before: its Pod goes with it, or now.
+      await deletePod(client, pod);
+      entry.refused = `Waiting for Pod "${buildPodName(key)}" of an earlier Build to end`;
+      return;
+    }
+    const build = options.build(key);
+    if (entry.seen === true || build?.status?.startTime !== undefined) {
+      const message = `Build failed: its Pod "${buildPodName(key)}" was deleted while it ran: build again`;
+      return fail(entry, { reason: "BuildStepFailed", message });
+    }
+    const serviceAccountName = build?.spec.serviceAccountName ?? defaultServiceAccount;
+    const facts = { ...options.images, serviceAccountName };
+    pods.observed(await createPod(client, key, { spec, facts }));
+    delete entry.refused;
+  };
+
+  /** Ends a Pod that is to end, and tidies up after one that has. */
+  const attend = async (entry: Entry, pod: Pod): Promise<void> => {
+    if (hasEnded(pod)) {
+      if (entry.tidied !== true) await deleteSecrets(client, entry.key, entry.uid);
+      entry.tidied = true;
+      return;
+    }
+    // It is being ended, and each word more would wake this again.
+    if (pod.metadata.annotations?.[endAnnotation] !== undefined) return;
+    const now = clock.now();
+    const said = waitingOf(pod);
+    const failure = entry.cancelled === true ? cancelledFailure : (vainFailure(pod, entry.said) ?? late(entry, pod));
+    // The first word of a failed pull says why, later ones that it is waited.
+    if (said?.vain !== undefined) entry.said ??= said;
+    if (failure === undefined) return;
+    const patched = await endPod(client, pod, { failure, at: now });
+    if (patched !== undefined) pods.observed(patched);
+  };
+
+  /** A Pod that never begins has no deadline of Kubernetes'. */
+  const late = ({ key }: Entry, pod: Pod): BuildFailure | undefined => {
+    const timeoutMs = (pod.spec?.activeDeadlineSeconds ?? 0) * 1_000;
+    if (hasBegun(pod) || timeoutMs === 0) return undefined;
+    const left = Date.parse(pod.metadata.creationTimestamp ?? "") + timeoutMs - clock.now();
+    if (left > 0) {
+      queue.addAfter(idOf(key), left);
+      return undefined;
+    }
+    const why = waitingOf(pod)?.message ?? "its Pod did not begin";
+    return {
+      reason: "BuildTimeout",
+      message: `Build did not begin within its timeout of ${timeoutMs / 1000}s: ${why}`,
+    };
+  };
+
+  const fail = (entry: Entry, failure: BuildFailure): void => {
+    entry.failed = { failure, at: clock.now() };
+    changed(entry.key);
+  };
+
+  const work = async (): Promise<void> => {
+    for (let id = await queue.take(); id !== undefined; id = await queue.take()) {
+      const entry = entries.get(id);
+      try {
+        if (entry !== undefined) await reconcile(entry);
+        queue.forget(id);
+      } catch (error) {
+        if (entry !== undefined) refused(entry, error, queue.addFailed(id));
+      } finally {
+        queue.done(id);
+      }
+    }
+  };
+
+  /** What the cluster doesn't take: a failure where trying again is of no use, else what is waited for. */
+  const refused = (entry: Entry, error: unknown, delay: number): void => {
+    const final = finalRefusal(error);
+    if (final !== undefined) return fail(entry, final);
+    const words = isReason(error, "Forbidden") ? `The cluster refuses its Pod: ${(error as Error).message}` : undefined;
+    if (words !== undefined && entry.refused !== words) {
+      entry.refused = words;
+      for (const listener of listeners) listener(entry.key);
+    }
+    if (!isReason(error, "Conflict"))
+      log.warn({ build: idOf(entry.key), error, delay }, "Cannot bring a build about; trying again");
+  };
+
+  /** What is there of builds that nobody has declared yet. */
+  const known = (pod: Pod): void => {
+    const of = buildOf(pod);
+    if (of === undefined) return;
+    const entry = entries.get(idOf(of.key));
+    if (entry === undefined) entries.set(idOf(of.key), { ...of, since: clock.now(), seen: true });
+    changed(of.key);
+  };
+
+  const synced = pods.synced.then(() => {
+    for (const pod of pods.list()) known(pod);
+    pods.subscribe(({ type, object }) => {
+      const of = buildOf(object);
+      if (of === undefined) return;
+      const entry = entries.get(idOf(of.key));
+      if (type === "deleted" && entry?.spec === undefined) entries.delete(idOf(of.key));
+      if (type === "deleted") changed(of.key);
+      else known(object);
+    });
+  });
+  const working = synced.then(() => Promise.all(Array.from({ length: workers }, work)));
+
+  return {
+    synced,
+    start(key, spec) {
+      const entry = entries.get(idOf(key));
+      if (entry?.uid === spec.uid && entry.removed !== true) {
+        entry.spec ??= spec;
+      } else {
+        const refusal = specRefusal(spec);
+        entries.set(idOf(key), {
+          key,
+          uid: spec.uid,
+          spec,
+          since: clock.now(),
+          ...(refusal === undefined ? {} : { failed: { failure: refusal, at: clock.now() } }),
+        });
+      }
+      changed(key);
+    },
+    cancel(key) {
+      const entry = entries.get(idOf(key));
+      if (entry === undefined || entry.failed !== undefined) return;
+      entry.cancelled = true;
+      queue.add(idOf(key));
+    },
+    remove(key) {
+      const entry = entries.get(idOf(key));
+      if (entry === undefined || entry.removed === true) return;
+      entry.removed = true;
+      changed(key);
+    },
+    get: stateOf,
+    list: () => [...entries.values()].flatMap(({ key }) => stateOf(key) ?? []),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    logs(key, step, logOptions) {
+      const now = () => stateOf(key);
+      const subscribe = (listener: () => void) => {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      };
+      return stepLog(client, { key, step, now, subscribe, clock }, logOptions);
+    },
+    async close() {
+      queue.close();
+      await pods.stop();
+      await working;
+    },
+  };
+}
+
+function stepNames({ source, steps }: BuildSpec): string[] {
+  return [...(source === undefined ? [] : ["source"]), ...steps.map(({ name }) => name)];
+}
+
+/** A build that has failed without a Pod, or whose Pod was taken away. */
+function withFailure(state: BuildState, entry: Entry | undefined): BuildState {
+  if (entry?.failed === undefined || state.phase === "succeeded" || state.phase === "failed") return state;
+  return { ...state, phase: "failed", endedAt: entry.failed.at, failure: entry.failed.failure };
+}
+
+/** What can't be built here, known before anything runs. */
+function specRefusal({ steps, image }: BuildSpec): BuildFailure | undefined {
+  const own: readonly string[] = Object.values(ownContainers);
+  const taken = steps.find(({ name }) => own.includes(name));
+  if (taken !== undefined) {
+    return {
+      reason: "BuildStepFailed",
+      message: `Step "${taken.name}" has the name of one of the platform's own containers: give it another`,
+    };
+  }
+  if (image === undefined || hasRegistry(image)) return undefined;
+  return {
+    reason: "PushFailed",
+    message: `Cannot push image "${image}": its name has no registry, and on a cluster it needs one that the nodes reach: name it HOST/PATH`,
+  };
+}
+
+function hasRegistry(image: string): boolean {
+  const { local, short } = parseReference(image);
+  return !local && !short;
+}
+
+function finalRefusal(error: unknown): BuildFailure | undefined {
+  const reason = "BuildStepFailed";
+  if (error instanceof OccupiedError) return { reason, message: error.message };
+  // A credential that is none.
+  if (error instanceof TypeError) return { reason, message: `Build cannot begin: ${error.message}` };
+  if (!(error instanceof ApiError)) return undefined;
+  const message = `The cluster refuses the build's Pod: ${error.message}`;
+  if (["Invalid", "BadRequest", "RequestEntityTooLarge"].includes(error.reason)) return { reason, message };
+  if (error.message.includes("violates PodSecurity")) return { reason, message: `${message}: ${securityHint}` };
+  return undefined;
+}
+
+const securityHint =
+  "steps that make images by buildah run as root in a user namespace of their own; allow that in the namespace (label pod-security.kubernetes.io/enforce: privileged), or build where it is allowed";
