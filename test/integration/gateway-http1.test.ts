@@ -126,16 +126,46 @@ test("clients that have sent all and closed their side get their answer", async 
     [`${get("/")}\r\n`, "got 0"],
     [`${post}Content-Length: 5\r\n\r\nhello`, "got 5"],
     [`${post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, "got 5"],
+    // By Node's server.
+    [`PROPFIND /p HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 5\r\n\r\nhello`, "got 5"],
+    [`GET /p HTTP/1.0\r\nHost: ${host}\r\n\r\n`, "got 0"],
   ] as const) {
     const got = await exchange(bench.port, [text], { end: true });
-    expect([statuses(got), got.includes(wanted)]).toEqual([[200], true]);
+    expect([text, statuses(got).filter((status) => status !== 102), got.includes(wanted)]).toEqual([text, [200], true]);
   }
 });
+
+test.each(["GET", "PROPFIND"])(
+  "a client that closed its side waits for its instance as others do, and one that has left doesn't (%s)",
+  async (method) => {
+    await control.settle(simpleTable(host, []));
+    const left = (): number => control.outcomes.reduce((sum, { codes }) => sum + (codes[499] ?? 0), 0);
+    const text = `${method} /p HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    const seen: string[] = [];
+    const stays = exchange(bench.port, [text], { end: true });
+    const leaves = net.connect(bench.port, "127.0.0.1");
+    await once(leaves, "connect");
+    const before = left();
+    leaves.write(text.replace("/p", "/left"), () => leaves.destroy());
+    await until(() => left() > before);
+    await serve((req, res) => {
+      seen.push(req.url ?? "");
+      res.end("here");
+    });
+    const got = await stays;
+    expect([statuses(got).filter((status) => status !== 102), got.includes("here"), seen]).toEqual([
+      [200],
+      true,
+      ["/p"],
+    ]);
+  },
+);
 
 test("a client that closed its side and whose answer doesn't come is taken for gone", async () => {
   let left = false;
   await serve((_req, res) => res.on("close", () => (left = true)));
-  expect(await exchange(bench.port, [`${get("/")}\r\n`], { end: true })).toBe("");
+  const got = await exchange(bench.port, [`${get("/")}\r\n`], { end: true });
+  expect(statuses(got).filter((status) => status !== 102)).toEqual([]);
   await until(() => left);
 });
 

@@ -131,6 +131,7 @@ test("the queue is bounded in number and in time, and who gives up leaves it", a
   const full = await send(client(), { path: "/1" });
   expect([full.status, full.reason]).toEqual([503, "Overloaded"]);
   expect(await Promise.all(quitters)).toEqual(["gone", "gone", "gone", "gone", "gone"]);
+  await until(() => control.outcomes.reduce((sum, { codes }) => sum + (codes[499] ?? 0), 0) === 5);
   const waiting = [send(client(), { path: "/3000" }), send(client(), { path: "/3000" })];
   expect((await first).status).toBe(200);
   const got = await Promise.all(waiting);

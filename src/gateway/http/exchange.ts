@@ -32,6 +32,7 @@ import type { ClientEvents, Incoming } from "./incoming.ts";
 import { join } from "./join.ts";
 import { outlast } from "./outlast.ts";
 import { RawCall } from "./raw-call.ts";
+import { processing, sound } from "./sounding.ts";
 import type { AppEnd, ClientEnd } from "./upgrade.ts";
 
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
@@ -63,6 +64,9 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
   /** An app has said that it did nothing for the request. */
   #returned = false;
   #stopOutlasting: (() => void) | undefined;
+  #stopSounding: (() => void) | undefined;
+  /** When the client said that it sends nothing more, or the request got its instance since. */
+  #halfClosedAt: number | undefined;
   /** Since when the client has been taking nothing of the answer. */
   #stalledAt: number | undefined;
 
@@ -119,6 +123,7 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
   }
 
   placed(instance: Instance): void {
+    if (this.#halfClosedAt !== undefined) this.#halfClosedAt = this.clock.now();
     this.#send(instance, this.#returned);
   }
 
@@ -127,9 +132,24 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
     const { stallMs } = this.limits;
     if (this.#stalledAt !== undefined && now - this.#stalledAt > stallMs) this.#in.breakOff();
     this.#in.check?.(now);
+    const forlorn = this.#halfClosedAt !== undefined && this.#instance !== undefined && !this.#answered;
+    if (forlorn && now - (this.#halfClosedAt ?? now) > this.limits.hungMs) return this.#in.breakOff();
     if (this.#body === undefined || this.#body.stalledFor(now) <= stallMs) return;
     if (this.#in.begun) this.#in.breakOff();
     else this.#refuse(answers.slowRequest);
+  }
+
+  /** The client sends nothing more, but may wait for its answer. False if that can't be told from leaving, and it has no instance. */
+  clientEnded(): boolean {
+    const incoming = this.#in;
+    if (this.#recorded || incoming.begun) return true;
+    if (this.#instance === undefined && !incoming.takesInterim) return false;
+    this.#halfClosedAt = this.clock.now();
+    if (!incoming.takesInterim) return true;
+    this.#stopSounding = sound(this.clock, this.#instance === undefined, () => {
+      if (!incoming.begun && !incoming.gone) incoming.inform(processing.status, []);
+    });
+    return true;
   }
 
   /** Ends an answer that began before `time`, if it has begun. */
@@ -360,6 +380,7 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
 
   /** The client's side is over: answered, or gone. */
   clientClosed(): void {
+    this.#stopSounding?.();
     this.#stalledAt = undefined;
     this.#placement?.end();
     if (!this.#in.finished) this.#abandon();

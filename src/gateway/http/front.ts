@@ -30,7 +30,7 @@ const mostEarlyBytes = 64 * 1024;
 /** A client's connection. */
 interface Connection {
   /** Requests that aren't answered yet. */
-  requests: number;
+  exchanges: Set<Exchange>;
   /** The answer to the newest one. */
   last: ServerResponse | undefined;
   /** When the last one was answered, or the connection was made. */
@@ -90,12 +90,12 @@ export function createHttpFront(options: FrontOptions): HttpFront {
   const begin = (exchange: Exchange, connection: Connection | undefined, res: ServerResponse): void => {
     exchanges.add(exchange);
     if (connection !== undefined) {
-      connection.requests += 1;
+      connection.exchanges.add(exchange);
       connection.last = res;
     }
     res.once("close", () => {
       if (connection === undefined) return;
-      connection.requests -= 1;
+      connection.exchanges.delete(exchange);
       connection.idleSince = clock.now();
     });
     exchange.start();
@@ -109,7 +109,11 @@ export function createHttpFront(options: FrontOptions): HttpFront {
   });
   const server = makeServer(options);
   server.on("connection", (socket: Socket) => {
-    connections.set(socket, { requests: 0, last: undefined, idleSince: clock.now(), ended: false });
+    const exchanges = new Set<Exchange>();
+    connections.set(socket, { exchanges, last: undefined, idleSince: clock.now(), ended: false });
+    socket.on("end", () => {
+      if (![...exchanges].every((exchange) => exchange.clientEnded())) socket.destroy();
+    });
     socket.once("close", () => {
       connections.delete(socket);
       emptied();
@@ -217,6 +221,8 @@ function makeServer({ limits }: FrontOptions): Server {
   // Node drops what is beyond its limit without a word; the count is checked in headers.ts instead.
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
+  // A client that has said that it sends no more may still wait: an exchange finds out (sounding.ts). Not in Node's types, nor its documents.
+  (server as unknown as { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
   server.timeout = 0;
   return server;
 }
@@ -236,7 +242,7 @@ function collectEarly(socket: Socket, head: Buffer): Buffer[] {
 }
 
 function closeIfIdle(socket: Socket, connection: Connection, before: number): void {
-  if (connection.requests > 0 || connection.idleSince > before) return;
+  if (connection.exchanges.size > 0 || connection.idleSince > before) return;
   if (connection.ended) socket.destroy();
   connection.ended = true;
   socket.end();
@@ -248,7 +254,8 @@ function onClientError(
   socket: Socket,
   { connections, context }: { connections: Map<Socket, Connection>; context: FrontContext },
 ): void {
-  const { requests, last } = connections.get(socket) ?? { requests: 0, last: undefined };
+  const { exchanges, last } = connections.get(socket) ?? { exchanges: new Set(), last: undefined };
+  const requests = exchanges.size;
   // A body may turn out malformed while the app has its beginning: as long as nothing was answered, this can be.
   const busy = requests > 1 || (requests === 1 && last?.headersSent !== false);
   if (error.code === "ECONNRESET" || !socket.writable || busy) {

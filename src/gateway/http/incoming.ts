@@ -191,8 +191,9 @@ export class Http1Incoming implements Incoming {
   }
 
   inform(status: number, fields: string[]): void {
+    if (status === 102) this.#res.writeProcessing();
     // Node 24 has no `writeInformation`; there, these optional answers are left out.
-    if (typeof this.#res.writeInformation === "function") this.#res.writeInformation(status, fields);
+    else if (typeof this.#res.writeInformation === "function") this.#res.writeInformation(status, fields);
   }
 
   begin({ status, message, fields }: Beginning): void {

@@ -6,6 +6,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { type Answer, answers } from "../answers.ts";
 import type { Core } from "../core.ts";
 import { outlast } from "../http/outlast.ts";
+import { processing, sound } from "../http/sounding.ts";
 import type { GatewayLimits } from "../options.ts";
 import { clientLeft } from "../outcomes.ts";
 import { Placement, type PlacementOptions } from "../placement.ts";
@@ -74,6 +75,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   #status = 0;
   #bytes = 0;
   #stopOutlasting: (() => void) | undefined;
+  #stopSounding: (() => void) | undefined;
   /** When the client said that it sends nothing more, or something last happened since. */
   #halfClosedAt: number | undefined;
 
@@ -142,11 +144,20 @@ export class Exchange implements PlacementOptions, UpstreamUser {
     this.#abandon();
   }
 
-  /** The client sends nothing more, but may wait for its answer. False if that can't be told from leaving, as long as it has no instance. */
+  /** The client sends nothing more, but may wait for its answer. False if that can't be told from leaving, and it has no instance. */
   clientEnded(): boolean {
-    if (this.#instance === undefined) return false;
+    const canAsk = this.#request.minor === 1;
+    if (this.#instance === undefined && !canAsk) return false;
     this.#halfClosedAt = this.clock.now();
+    if (canAsk) this.#stopSounding = sound(this.clock, this.#instance === undefined, () => this.#sound());
     return true;
+  }
+
+  #sound(): void {
+    if (this.answered || this.over) return;
+    this.#context.out.begin(this.#client.wire);
+    this.#context.out.text(processing.text);
+    this.#context.out.send();
   }
 
   /** The client has taken all that was written. */
@@ -156,11 +167,13 @@ export class Exchange implements PlacementOptions, UpstreamUser {
 
   /** Whether a client that sends nothing more is to be taken for gone: its answer doesn't come. */
   isForlorn(now: number): boolean {
-    return this.#halfClosedAt !== undefined && now - this.#halfClosedAt > this.limits.hungMs;
+    if (this.#halfClosedAt === undefined || this.#instance === undefined) return false;
+    return now - this.#halfClosedAt > this.limits.hungMs;
   }
 
   placed(instance: Instance): void {
     this.#instance = instance;
+    if (this.#halfClosedAt !== undefined) this.#halfClosedAt = this.clock.now();
     // Such requests are handed over before they come here; but the table may have changed while this one waited.
     if (instance.revision.entry.protocol === "h2c") {
       this.#free();
@@ -294,6 +307,7 @@ export class Exchange implements PlacementOptions, UpstreamUser {
   #finish(status: number): void {
     if (this.over) return;
     this.over = true;
+    this.#stopSounding?.();
     this.#placement.ended(status, this.clock.now() - this.began, this.#bytes);
   }
 
