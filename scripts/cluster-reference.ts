@@ -28,6 +28,7 @@ ${badObjects
   .filter(({ unheld }) => unheld !== undefined)
   .map(({ title, unheld = "" }) => `| ${title} | ${unheld} |`)
   .join("\n")}
+| Route: a domain under the platform's own | rules don't know it; condition \`DomainsClaimed\` tells, with \`DomainConflict\`, and it isn't served |
 | Revision: a changed label \`elafros.dev/configuration\`, annotation \`elafros.dev/configurationGeneration\` | rules see the name of metadata and nothing else of it |
 | Configuration, Revision, Build: annotations \`autoscaling.elafros.dev/…\` and \`elafros.dev/image\` in the object's own metadata | rules see the name of metadata and nothing else of it |
 `;

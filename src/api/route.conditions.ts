@@ -133,7 +133,7 @@ export function markRouteStuck(conditions: Conditions, seconds: number, now: num
 /** The Route has all its domains, or says which it hasn't; without domains there is nothing to say. */
 export function markDomains(
   conditions: Conditions,
-  claim: { wanted: boolean; settled: boolean; conflict?: { domain: string; holder: string } },
+  claim: { wanted: boolean; settled: boolean; conflict?: { domain: string; holder: string | undefined } },
   now: number,
 ): Condition[] {
   const { wanted, settled, conflict } = claim;
@@ -142,7 +142,10 @@ export function markDomains(
     return set.mark(conditions, "DomainsClaimed", { status: settled ? "True" : "Unknown" }, now);
   }
   const { domain, holder } = conflict;
-  const message = `Domain "${domain}" is claimed by ${holder}: take it out of spec.domains there, or here`;
+  const message =
+    holder === undefined
+      ? `Domain "${domain}" is under the platform's own: name the Route so, or choose another domain`
+      : `Domain "${domain}" is claimed by ${holder}: take it out of spec.domains there, or here`;
   const finding = { status: "False", reason: routeReasons.DomainConflict, message } as const;
   return set.mark(conditions, "DomainsClaimed", finding, now);
 }

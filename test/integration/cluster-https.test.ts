@@ -27,7 +27,7 @@ import { defineElafros, runControl, runGateway, untilLeads } from "../support/cl
 import { eventually, freePort, request } from "../support/platform.ts";
 
 const namespace = "elafros-system";
-const domain = "localhost";
+const domain = "apps.localhost";
 const host = `hello.default.${domain}`;
 const [secretHost, acmeHost] = ["www.secret.test", "www.acme.test"];
 const route = { namespace: "default", name: "hello" };
@@ -282,6 +282,14 @@ async function openConnection(port: number): Promise<OpenConnection> {
     }).then(() => {});
   return { socket, until };
 }
+
+test("nobody gets a certificate for what is under the platform's own domain", async () => {
+  const reserved = `victim.other.${domain}`;
+  await client.patch(Route, route, { type: "merge", body: { spec: { domains: [secretHost, acmeHost, reserved] } } });
+  await reaches("DomainsClaimed", new RegExp(`^False DomainConflict Domain "${reserved}" is under the platform's own`));
+  expect((await client.get(Route, route)).status?.domains).toEqual([secretHost, acmeHost]);
+  await expect(shown(gateways[0]?.https ?? 0, reserved)).rejects.toThrow(/handshake failure/);
+});
 
 test("the next controller to lead has all certificates, and orders none of them again", async () => {
   await reaches("CertificateReady", /^True/);

@@ -18,7 +18,7 @@ import type { ConfigurationView, RevisionView } from "./resolve.ts";
 export function startRouteController(deps: ReconcilerDeps): Controller {
   const { certificates, informers, ledger, workloads } = deps;
   const { configurations, revisions, routes, secrets } = informers;
-  const claims = createDomainClaims(routes.list());
+  const claims = createDomainClaims(routes.list(), deps.domain);
   /** What each Route has asked certificates for. */
   const certified = new Map<string, readonly CertificateWanted[]>();
 

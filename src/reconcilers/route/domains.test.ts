@@ -25,9 +25,11 @@ function route(key: string, { created = "2026-01-01T00:00:00Z", domains = [], he
   };
 }
 
+const platform = "apps.example.com";
+
 describe("createDomainClaims()", () => {
   it("gives a domain to the first that claims it, and to the next in turn when that one gives it up", () => {
-    const claims = createDomainClaims([]);
+    const claims = createDomainClaims([], platform);
     const told: string[] = [];
     claims.subscribe((one) => told.push(one));
     claims.claim("a/one", ["x.org", "y.org"]);
@@ -43,7 +45,7 @@ describe("createDomainClaims()", () => {
   });
 
   it("gives no host out of a wildcard to another namespace, and leaves one that was claimed before", () => {
-    const claims = createDomainClaims([]);
+    const claims = createDomainClaims([], platform);
     claims.claim("b/early", ["early.x.org"]);
     claims.claim("a/all", ["*.x.org"]);
     claims.claim("b/late", ["late.x.org", "deep.late.x.org"]);
@@ -62,7 +64,7 @@ describe("createDomainClaims()", () => {
   });
 
   it("tells nobody when nothing changes, so that a Route that is gone isn't looked at for ever", () => {
-    const claims = createDomainClaims([]);
+    const claims = createDomainClaims([], platform);
     const told: string[] = [];
     claims.subscribe((one) => told.push(one));
     claims.claim("a/one", []);
@@ -79,7 +81,27 @@ describe("createDomainClaims()", () => {
     ["not who is going", { held: ["x.org"], deleted: true }, {}, "b/two"],
   ])("after a restart a domain is %s", (_, first: Described, second: Described, holder) => {
     const domains = ["x.org"];
-    const claims = createDomainClaims([route("b/two", { domains, ...second }), route("a/one", { domains, ...first })]);
+    const claims = createDomainClaims(
+      [route("b/two", { domains, ...second }), route("a/one", { domains, ...first })],
+      platform,
+    );
     expect(["a/one", "b/two"].filter((one) => claims.get(one).held.includes("x.org"))).toEqual([holder]);
+  });
+
+  it("gives nobody what is under the platform's own domain, whoever has it by a status", () => {
+    const domains = [
+      "apps.example.com",
+      "web.other.apps.example.com",
+      "*.other.apps.example.com",
+      "myapps.example.com",
+    ];
+    const claims = createDomainClaims([route("a/one", { domains, held: domains })], platform);
+    expect(claims.get("a/one")).toEqual({
+      wanted: domains,
+      held: ["myapps.example.com"],
+      lost: domains.slice(0, 3).map((domain) => ({ domain, holder: undefined })),
+    });
+    claims.claim("b/two", ["web.a.apps.example.com", "www.example.com"]);
+    expect(claims.get("b/two").held).toEqual(["www.example.com"]);
   });
 });

@@ -12,8 +12,8 @@ export interface DomainClaim {
   wanted: readonly string[];
   /** What it has of that. */
   held: readonly string[];
-  /** What it hasn't, and the Route (`namespace/name`) that has. */
-  lost: readonly { domain: string; holder: string }[];
+  /** What it hasn't, and the Route (`namespace/name`) that has; undefined where it is the platform's. */
+  lost: readonly { domain: string; holder: string | undefined }[];
 }
 
 export interface DomainClaims {
@@ -25,8 +25,12 @@ export interface DomainClaims {
   subscribe(listener: (route: string) => void): () => void;
 }
 
-/** Restores the claims of Routes that are there: what a status says is held stays so; of the others the oldest Route comes first. */
-export function createDomainClaims(routes: readonly Route[]): DomainClaims {
+/**
+ * Restores the claims of Routes that are there: what a status says is held stays so; of the others the oldest Route comes first.
+ * @param platform hosts are `{route}.{namespace}.{platform}`: what is under it is for nobody to claim. One machine's API server refuses it when it is
+ *   written, a cluster's doesn't know
+ */
+export function createDomainClaims(routes: readonly Route[], platform: string): DomainClaims {
   const holders = new Map<string, string>();
   const wants = new Map<string, readonly string[]>();
   const listeners = new Set<(route: string) => void>();
@@ -38,17 +42,19 @@ export function createDomainClaims(routes: readonly Route[]): DomainClaims {
     const above = holders.get(wildcardAbove(domain));
     return above === undefined || namespaceOf(above) === namespaceOf(route) ? undefined : above;
   };
+  const isReserved = (domain: string) => `.${domain.replace(/^\*\./, "")}`.endsWith(`.${platform}`);
   const get = (route: string): DomainClaim => {
     const wanted = wants.get(route) ?? [];
     const held = wanted.filter((domain) => holders.get(domain) === route);
-    const lost = wanted.flatMap((domain) => {
+    const lost = wanted.flatMap((domain): DomainClaim["lost"] => {
+      if (isReserved(domain)) return [{ domain, holder: undefined }];
       const holder = blocker(domain, route);
       return holder === undefined ? [] : [{ domain, holder }];
     });
     return { wanted, held, lost };
   };
   const take = (route: string, domain: string): void => {
-    if (blocker(domain, route) === undefined) holders.set(domain, route);
+    if (!isReserved(domain) && blocker(domain, route) === undefined) holders.set(domain, route);
   };
   const claim = (route: string, wanted: readonly string[]): string[] => {
     if (isDeepStrictEqual(wants.get(route) ?? [], wanted)) return [];
@@ -75,7 +81,7 @@ export function createDomainClaims(routes: readonly Route[]): DomainClaims {
   for (const route of living) {
     const { domains = [] } = route.spec;
     for (const domain of route.status?.domains ?? []) {
-      if (domains.includes(domain) && !holders.has(domain)) holders.set(domain, keyOf(route));
+      if (domains.includes(domain) && !isReserved(domain) && !holders.has(domain)) holders.set(domain, keyOf(route));
     }
   }
   for (const route of living.toSorted(byAge)) claim(keyOf(route), route.spec.domains ?? []);

@@ -150,6 +150,7 @@ function markClaims(seen: RouteObserved, before: Condition[], now: number): Cond
   const lost = domains?.lost.find(({ domain }) => route.spec.domains?.includes(domain) === true);
   const wanted = (route.spec.domains ?? []).length > 0;
   if (lost === undefined) return markDomains(before, { wanted, settled: claims(seen).length === 0 }, now);
+  if (lost.holder === undefined) return markDomains(before, { wanted, settled: true, conflict: lost }, now);
   const [namespace, name = ""] = lost.holder.split("/");
   const holder = namespace === route.metadata.namespace ? `Route "${name}"` : "a Route of another namespace";
   return markDomains(before, { wanted, settled: true, conflict: { domain: lost.domain, holder } }, now);
