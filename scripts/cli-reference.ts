@@ -27,6 +27,8 @@ const factory: Factory = {
     upgrade: unused,
     installOnCluster: unused,
     uninstallFromCluster: unused,
+    clusterStatus: unused,
+    clusterDoctor: unused,
     clusterManifests: unused,
     copyImage: unused,
     exactImage: unused,

@@ -134,6 +134,8 @@ describe("commands in fenced code", async () => {
         upgrade: unused,
         installOnCluster: unused,
         uninstallFromCluster: unused,
+        clusterStatus: unused,
+        clusterDoctor: unused,
         clusterManifests: unused,
         copyImage: unused,
         exactImage: unused,

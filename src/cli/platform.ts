@@ -3,6 +3,7 @@
  */
 import type { HttpClient } from "../client/http.ts";
 import type { ClusterOptions } from "../platform/cluster/installation.ts";
+import type { ClusterReport } from "../platform/cluster/status.ts";
 import type { CopiedImage, CopyImageOptions, RegistryAccess } from "../platform/images/copy.ts";
 import type { DownOptions, Finding, StatusReport, TrustOptions, UpgradeOptions, UpOptions } from "../platform/types.ts";
 
@@ -23,6 +24,8 @@ export interface Platform {
   userKubeconfig(options: { dataDir: string; server: string; user: string; groups: string[] }): Promise<string>;
   installOnCluster(work: ClusterWork & { wait: boolean }): Promise<void>;
   uninstallFromCluster(work: ClusterWork & { deleteServices: boolean }): Promise<void>;
+  clusterStatus(client: HttpClient, now: number): Promise<ClusterReport>;
+  clusterDoctor(client: HttpClient): Promise<Finding[]>;
   clusterManifests(options: ClusterOptions): Promise<{ objects: unknown[]; yaml: string }>;
   /** Copies an image to a registry. */
   copyImage(options: CopyImageOptions): Promise<CopiedImage>;
@@ -51,6 +54,8 @@ export const thisMachine: Platform = {
   installOnCluster: async (work) => (await import("../platform/cluster/installation.ts")).installOnCluster(work),
   uninstallFromCluster: async (work) =>
     (await import("../platform/cluster/installation.ts")).uninstallFromCluster(work),
+  clusterStatus: async (client, now) => (await import("../platform/cluster/status.ts")).clusterStatus(client, now),
+  clusterDoctor: async (client) => (await import("../platform/cluster/doctor.ts")).clusterDoctor(client),
   clusterManifests: async (options) => (await import("../platform/cluster/installation.ts")).clusterManifests(options),
   copyImage: async (options) => (await import("../platform/images/copy.ts")).copyOne(options),
   exactImage: async (image, access) => (await import("../platform/images/copy.ts")).exactImage(image, access),

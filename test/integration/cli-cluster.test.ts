@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import type { Kind } from "../../src/api/meta/kind.ts";
 import type { KubeObject } from "../../src/api/meta/types.ts";
+import { thisMachine } from "../../src/cli/platform.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 import { references } from "../../src/cli/objects.ts";
 import { httpClient } from "../../src/client/http.ts";
 import { loadKubeconfig, resolveConnection } from "../../src/client/kubeconfig.ts";
@@ -252,6 +254,50 @@ describe("elafros on a cluster", () => {
     const again = async () => (await machine.run(["revisions", "list", "--service", "mover"])).stdout;
     await expect.poll(again, { timeout: 20_000 }).toMatch(/100% +v1 /);
     await cluster.run(["services", "delete", "mover"]);
+  });
+
+  it("elafros status and doctor tell of a cluster", async () => {
+    await using cli = await runningCli(kubeconfigOf("east"), thisMachine);
+    await cli.run(["deploy", "--service", "shown", ...image, "--min-scale", "1"]);
+    await cli.run(["deploy", "--env", "FAIL=1"]);
+    const status = async () => {
+      const { stdout } = await cli.run(["status", "--region", "east"], { clock: systemClock });
+      return stdout.replaceAll(/ {2,}/g, "  ");
+    };
+    await expect.poll(status, { timeout: 20_000 }).toContain("elafros-gateway  2 of 2  localhost/elafros:");
+    const lines = (await status()).split("\n");
+    expect(lines.slice(0, 5)).toEqual([
+      "Region:  east",
+      "Kubernetes:  v1.26.5",
+      "Namespace:  elafros-system",
+      "Domain:  mydomain.com",
+      "Leader:  test",
+    ]);
+    expect(lines).toContainEqual(expect.stringMatching(/^shown-00001-\S+  default  shown-00001  ready  \d+s  0$/));
+    expect(lines).toContain(
+      '  Configuration "shown" in namespace "default" isn\'t ready: ExitCode1: Container failed with: boom',
+    );
+    const json = JSON.parse((await cli.run(["status", "--region", "east", "-o", "json"])).stdout) as object;
+    expect(json).toMatchObject({ region: "east", kubernetes: "v1.26.5", namespace: "elafros-system" });
+    expect((await cli.run(["doctor", "--kubeconfig", kubeconfigOf("east")])).stdout.split("\n")).toEqual([
+      "✓ kubernetes: v1.26.5",
+      "✓ rights: you may install",
+      "✓ nodes: 1 of 1 are ready",
+      "! dns: no Service kube-dns is seen in kube-system: gateways find the controllers by the cluster's DNS",
+      "    See that Pods can resolve names of Services",
+      "",
+    ]);
+    const empty = await cli.run(["status", "--kubeconfig", kubeconfigOf("west")]);
+    expect(empty).toMatchObject({ code: 1 });
+    expect(empty.stdout).toContain(
+      "Elafros isn't installed there, or you may not see it: install it with 'elafros install'",
+    );
+    const bench = await controlBench();
+    await writeKubeconfig("machine", bench);
+    const machine = await cli.run(["doctor", "--kubeconfig", kubeconfigOf("machine")]);
+    expect(machine).toMatchObject({ code: 2, stdout: "" });
+    expect(machine.stderr).toContain('Region "machine" is no cluster but a machine');
+    await cli.run(["services", "delete", "shown"]);
   });
 
   it("elafros --region chooses the cluster by its context", async () => {

@@ -62,6 +62,8 @@ export const noPlatform: Platform = {
   doctor: notHere,
   installOnCluster: notHere,
   uninstallFromCluster: notHere,
+  clusterStatus: notHere,
+  clusterDoctor: notHere,
   clusterManifests: notHere,
   copyImage: notHere,
   exactImage: notHere,

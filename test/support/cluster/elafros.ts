@@ -4,7 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigMap } from "../../../src/api/config-map.ts";
 import { type HttpClient, httpClient } from "../../../src/client/http.ts";
-import { defaultInstall, linkAudience, linkCertificate, nameOf } from "../../../src/kubernetes/manifests/names.ts";
+import {
+  defaultInstall,
+  leaderLease,
+  linkAudience,
+  linkCertificate,
+  nameOf,
+} from "../../../src/kubernetes/manifests/names.ts";
 import { silentLog } from "../../../src/lib/log.ts";
 import { type ClusterControl, startClusterControl } from "../../../src/platform/cluster/control.ts";
 import { type ClusterGateway, startClusterGateway } from "../../../src/platform/cluster/gateway.ts";
@@ -50,7 +56,7 @@ export function runControl(
       ...options,
       namespace,
       images: { image: "localhost/elafros:test", tools: "localhost/elafros-tools:test" },
-      lease: "elafros-controller",
+      lease: leaderLease,
       pod: { name: pod, address: "127.0.0.1" },
     },
     {

@@ -51,6 +51,8 @@ function recordingPlatform(given: { report?: StatusReport; findings?: Finding[] 
     makeStandIns: notHere,
     installOnCluster: notHere,
     uninstallFromCluster: notHere,
+    clusterStatus: notHere,
+    clusterDoctor: notHere,
     clusterManifests: notHere,
     copyImage: notHere,
     exactImage: notHere,
