@@ -106,6 +106,20 @@ describe("resolveConnection", () => {
     expect(await token?.()).toBe("second");
   });
 
+  it("resolveConnection() prefers a token file to a token", async () => {
+    await file("token", "from the file\n");
+    const { token } = await connection(await file("one", config("one", { user: "token: inline, tokenFile: token" })));
+    expect(await token?.()).toBe("from the file");
+  });
+
+  it("resolveConnection() finds an exec plugin from the kubeconfig's directory, and asks it again for a token that was refused", async () => {
+    const script = `#!/bin/sh\ncd "$(dirname "$0")"\necho x >> runs\nprintf '{"kind":"ExecCredential","status":{"token":"%s"}}' "t$(wc -l < runs)"\n`;
+    await chmod(await file("rotating", script), 0o755);
+    const { token } = await connection(await file("one", config("one", { user: "exec: {command: ./rotating}" })));
+    expect([await token?.(), await token?.()]).toEqual(["t1", "t1"]);
+    expect([await token?.("t1"), await token?.(), await token?.("t1")]).toEqual(["t2", "t2", "t2"]);
+  });
+
   it("resolveConnection() runs an exec plugin without a shell", async () => {
     const plugin = await file(
       "plugin",

@@ -174,7 +174,9 @@ function merge(parts: readonly { path: string; file: RawConfig }[]): Kubeconfig 
     const base = dirname(path);
     currentContext ??= file.currentContext;
     keepFirst(clusters, file.clusters, (cluster) => absolute(cluster, ["certificate-authority"], base));
-    keepFirst(users, file.users, (user) => absolute(user, ["client-certificate", "client-key", "tokenFile"], base));
+    keepFirst(users, file.users, (user) =>
+      absolutePlugin(absolute(user, ["client-certificate", "client-key", "tokenFile"], base), base),
+    );
     keepFirst(contexts, file.contexts, (context) => context);
   }
   return { source: parts.map((part) => part.path).join(", "), currentContext, clusters, users, contexts };
@@ -193,6 +195,13 @@ function absolute<T extends object>(value: T, fields: readonly (keyof T)[], base
     if (typeof path === "string" && path !== "") copy[field] = join(resolve(base, path)) as T[keyof T];
   }
   return copy;
+}
+
+/** A plugin that is named by a path is found from the kubeconfig, as with kubectl; one that is named alone, by PATH. */
+function absolutePlugin(user: User, base: string): User {
+  const { exec } = user;
+  if (exec?.command?.includes("/") !== true) return user;
+  return { ...user, exec: { ...exec, command: resolve(base, exec.command) } };
 }
 
 /**
@@ -265,11 +274,12 @@ async function addCredentials(connection: Connection, user: User, source: string
   if (cert !== undefined) connection.cert = cert;
   if (key !== undefined) connection.key = key;
   const { tokenFile } = user;
-  if (user.token !== undefined && user.token !== "") {
+  if (tokenFile !== undefined && tokenFile !== "") {
+    // It may have a newer one than the kubeconfig itself, as with kubectl.
+    connection.token = async () => (await readCredential(tokenFile, source)).trim();
+  } else if (user.token !== undefined && user.token !== "") {
     const token = user.token;
     connection.token = () => Promise.resolve(token);
-  } else if (tokenFile !== undefined) {
-    connection.token = async () => (await readCredential(tokenFile, source)).trim();
   } else if (user.username !== undefined) {
     connection.username = user.username;
     connection.password = user.password ?? "";
