@@ -7,7 +7,7 @@ import { ConfigMap } from "../../src/api/config-map.ts";
 import { Configuration } from "../../src/api/configuration.ts";
 import { allKinds } from "../../src/api/kinds.ts";
 import { isReason } from "../../src/api/meta/errors.ts";
-import type { KubeObject, WatchEvent } from "../../src/api/meta/types.ts";
+import type { KubeObject } from "../../src/api/meta/types.ts";
 import { Namespace } from "../../src/api/namespace.ts";
 import { createApiService } from "../../src/apiserver/service.ts";
 import type { Client } from "../../src/client/client.ts";
@@ -61,15 +61,18 @@ const sides: [string, () => Promise<Side>][] = [
   ["on Kubernetes", onKubernetes],
 ];
 
-const map = (name: string, data: Record<string, string>, more: object = {}): ConfigMap =>
-  ({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name, ...more }, data }) as ConfigMap;
-const configuration = (name: string): Configuration =>
-  ({
-    apiVersion: "elafros.dev/v1alpha1",
-    kind: "Configuration",
-    metadata: { namespace, name },
-    spec: { revisionTemplate: { spec: { container: { image: "registry.example/a:1" } } } },
-  }) as Configuration;
+const map = (name: string, data: Record<string, string>, more: object = {}): ConfigMap => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { namespace, name, ...more },
+  data,
+});
+const configuration = (name: string): Configuration => ({
+  apiVersion: "elafros.dev/v1alpha1",
+  kind: "Configuration",
+  metadata: { namespace, name },
+  spec: { revisionTemplate: { spec: { container: { image: "registry.example/a:1" } } } },
+});
 const reasonOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => "none",
@@ -83,7 +86,7 @@ describe.each(sides)("the client %s", (_, start) => {
   beforeAll(async () => {
     side = await start();
     client = side.client;
-    await client.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } } as Namespace);
+    await client.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   });
   afterAll(() => side?.stop());
 
@@ -104,9 +107,9 @@ describe.each(sides)("the client %s", (_, start) => {
 
   test("an update is of the version that was read, or a conflict", async () => {
     const first = await client.create(ConfigMap, map("updated", { a: "1" }));
-    const second = await client.update(ConfigMap, { ...first, data: { a: "2" } } as ConfigMap);
+    const second = await client.update(ConfigMap, { ...first, data: { a: "2" } });
     expect(second.metadata.resourceVersion).not.toBe(first.metadata.resourceVersion);
-    expect(await reasonOf(client.update(ConfigMap, { ...first, data: { a: "3" } } as ConfigMap))).toBe("Conflict");
+    expect(await reasonOf(client.update(ConfigMap, { ...first, data: { a: "3" } }))).toBe("Conflict");
     const stale = { metadata: { resourceVersion: first.metadata.resourceVersion }, data: { a: "4" } };
     const key = { namespace, name: "updated" };
     expect(await reasonOf(client.patch(ConfigMap, key, { type: "merge", body: stale }))).toBe("Conflict");
@@ -144,7 +147,7 @@ describe.each(sides)("the client %s", (_, start) => {
   test("a watch tells what happens from a version on, in order", async () => {
     const { metadata } = await client.list(ConfigMap, { namespace });
     const made = await client.create(ConfigMap, map("watched", { a: "1" }));
-    await client.update(ConfigMap, { ...made, data: { a: "2" } } as ConfigMap);
+    await client.update(ConfigMap, { ...made, data: { a: "2" } });
     await client.delete(ConfigMap, { namespace, name: "watched" });
     const abort = new AbortController();
     const { resourceVersion } = metadata;
@@ -152,9 +155,9 @@ describe.each(sides)("the client %s", (_, start) => {
     const events = client.watch(ConfigMap, {
       namespace,
       signal: abort.signal,
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      resourceVersion,
     });
-    for await (const { type, object } of events as AsyncIterable<WatchEvent<ConfigMap>>) {
+    for await (const { type, object } of events) {
       if (object.metadata.name === "watched") seen.push(`${type} ${object.data?.["a"] ?? ""}`);
       if (type === "DELETED") break;
     }
@@ -170,7 +173,7 @@ describe.each(sides)("the client %s", (_, start) => {
       await client.patch(ConfigMap, { namespace, name: "busy" }, patch);
     }
     const { signal } = new AbortController();
-    const { resourceVersion = "" } = metadata;
+    const { resourceVersion } = metadata;
     const read = async (): Promise<void> => {
       for await (const { type } of client.watch(ConfigMap, { namespace, resourceVersion, signal }))
         expect(type).toBe("never");

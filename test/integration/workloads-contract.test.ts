@@ -84,7 +84,7 @@ async function onKubernetes(): Promise<Side> {
     async prepare({ namespace, name }) {
       const container = { image: images["app:1"] };
       const object = { apiVersion: "elafros.dev/v1alpha1", kind: "Revision", metadata: { namespace, name } };
-      revisions.set(name, await client.create(Revision, { ...object, spec: { container } } as Revision));
+      revisions.set(name, await client.create(Revision, { ...object, spec: { container } }));
     },
     async stop() {
       await port.close();
