@@ -7,6 +7,7 @@ import {
   routeManifest,
   secretManifest,
   templateOf,
+  withImage,
 } from "./manifests.ts";
 import { needsOf } from "./needs.ts";
 
@@ -75,6 +76,19 @@ describe("manifests", () => {
         annotations: { "elafros.dev/git-commit": "abc" },
       },
       spec: { container: { image: "localhost/default/hello" } },
+    });
+  });
+
+  it.each([
+    ["localhost/default/hello", "Always", {}],
+    ["registry.example/hello:1", "IfNotPresent", {}],
+    ["registry.example/hello:1", "Always", { imagePullPolicy: "Always" }],
+    ["registry.example/hello:1", undefined, {}],
+  ] as const)("withImage() in the place of %s with the policy %s", (image, policy, kept) => {
+    const container = { image, ...(policy === undefined ? {} : { imagePullPolicy: policy }) };
+    expect(withImage({ spec: { container } }, "r.example/x@sha256:1").spec.container).toEqual({
+      image: "r.example/x@sha256:1",
+      ...kept,
     });
   });
 

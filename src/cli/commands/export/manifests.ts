@@ -2,6 +2,7 @@
  * Objects as manifests that `kubectl apply` takes anywhere: what a person has said of them, without what a server or this program has written. Pure. They
  * have no namespace: whoever applies them says it.
  */
+import { defaultPullPolicy } from "../../../api/image.ts";
 import { platformPrefix, templateAnnotations, templateLabels } from "../../../api/labels.ts";
 import { previousTrafficAnnotation } from "../../previous-traffic.ts";
 import type { ConfigMap, Configuration, Revision, Route, Secret, ServiceAccount, Template } from "../../objects.ts";
@@ -58,6 +59,14 @@ export function templateOf({ metadata, spec }: Revision): Template {
   const annotations = kept("annotations", metadata.annotations, (key) => mine(key, templateAnnotations));
   const all = { ...labels, ...annotations };
   return { ...(Object.keys(all).length === 0 ? {} : { metadata: all }), spec: rest };
+}
+
+/** The template with another image. A pull policy that a server has filled in for the one before goes: each server has its own for what is exact. */
+export function withImage(template: Template, image: string): Template {
+  const { imagePullPolicy: policy, ...container } = template.spec.container;
+  const isFilledIn = policy === undefined || policy === defaultPullPolicy(container.image);
+  const kept = isFilledIn ? {} : { imagePullPolicy: policy };
+  return { ...template, spec: { ...template.spec, container: { ...container, image, ...kept } } };
 }
 
 /** The Configuration with this template; `build` is how its image is made, where it is to be made there again. */

@@ -25,6 +25,7 @@ import {
   routeManifest,
   secretManifest,
   templateOf,
+  withImage,
 } from "./manifests.ts";
 import { type Needs, needsOf } from "./needs.ts";
 
@@ -120,8 +121,7 @@ async function templateToExport(
       `Note: image "${image}" is on this machine alone: copy it with 'elafros images copy --service ${service} --to REGISTRY/PREFIX', and export with --images-to REGISTRY/PREFIX`,
     );
   }
-  template.spec = { ...template.spec, container: { ...template.spec.container, image } };
-  return { template, build: undefined };
+  return { template: withImage(template, image), build: undefined };
 }
 
 /** The image where `images copy` has put it. */
