@@ -27,9 +27,15 @@ root=$work/root
 
 if [ $kind = elafros-tools ]; then
   suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-  debootstrap --variant=minbase --include=ca-certificates,git,openssh-client,buildah,skopeo \
-    "$suite" "$root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" > "$work/debootstrap.log" || {
-    tail -5 "$work/debootstrap.log" >&2
+  mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+  {
+    debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$mirror"
+    printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
+    chmod 755 "$root/usr/sbin/policy-rc.d"
+    DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq --no-install-recommends git openssh-client buildah skopeo
+    rm "$root/usr/sbin/policy-rc.d"
+  } > "$work/debian.log" 2>&1 || {
+    tail -20 "$work/debian.log" >&2
     exit 1
   }
   rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/var/log/* "$root"/dev/*
