@@ -32,7 +32,7 @@ if [ $kind = elafros-tools ]; then
     debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$mirror"
     printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
-    DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq --no-install-recommends git openssh-client buildah skopeo
+    DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq --no-install-recommends libatomic1 git openssh-client buildah skopeo
     rm "$root/usr/sbin/policy-rc.d"
   } > "$work/debian.log" 2>&1 || {
     tail -20 "$work/debian.log" >&2

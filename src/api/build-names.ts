@@ -16,3 +16,9 @@ export const entryPointParameter = "_ENTRY_POINT";
 export function templateName(written: string): string {
   return written.replaceAll("_", "-").toLowerCase();
 }
+
+/** ConfigMap in that namespace that says where a cluster's uploads go, as a path of its API server: key `path`. */
+export const uploadsConfig = "elafros-uploads";
+/** Whom the tokens are for that are shown there, and in which field. */
+export const uploadsAudience = "builds.elafros.dev";
+export const uploadsTokenField = "x-elafros-token";

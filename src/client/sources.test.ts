@@ -2,9 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { httpClient } from "./http.ts";
-import { hasSource, putSource, type Upload } from "./sources.ts";
+import { hasSource, putSource, sourcePlace, type Upload } from "./sources.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
+const place = { path: "/apis/build.dev/v1alpha1/namespaces/ns/sources", headers: {} };
 const path = `/apis/build.dev/v1alpha1/namespaces/ns/sources/${encodeURIComponent(digest)}`;
 
 async function server(answer: (request: IncomingMessage, response: ServerResponse) => void) {
@@ -26,6 +27,7 @@ function upload(pieces: number, more: Partial<Upload> = {}): Upload {
   return {
     namespace: "ns",
     digest,
+    place,
     bytes: pieces * piece.length,
     // oxlint-disable-next-line require-await -- a stream that is ready
     open: async function* () {
@@ -52,8 +54,50 @@ describe("hasSource", () => {
       asked.push(`${request.method ?? ""} ${request.url ?? ""}`);
       response.writeHead(code).end();
     });
-    expect(await hasSource(client, { namespace: "ns", digest, signal: new AbortController().signal })).toBe(there);
+    expect(await hasSource(client, { namespace: "ns", digest, place, signal: new AbortController().signal })).toBe(
+      there,
+    );
     expect(asked).toEqual([`HEAD ${path}`]);
+  });
+});
+
+describe("sourcePlace", () => {
+  const { signal } = new AbortController();
+  const proxied = "/api/v1/namespaces/elafros-system/services/https:elafros-controller:sources/proxy/sources";
+
+  it("sourcePlace() is the API server's own where nothing says otherwise", async () => {
+    const client = await server((_, response) => status(response, 404, "NotFound", "not found"));
+    expect(await sourcePlace(client, { namespace: "ns", signal })).toEqual(place);
+  });
+
+  it("sourcePlace() is where a cluster says, with a token of the namespace's ServiceAccount", async () => {
+    const asked: string[] = [];
+    const client = await server((request, response) => {
+      asked.push(`${request.method ?? ""} ${request.url ?? ""}`);
+      const token = request.method === "POST";
+      response.writeHead(token ? 201 : 200, { "content-type": "application/json" });
+      response.end(JSON.stringify(token ? { status: { token: "secret" } } : { data: { path: proxied } }));
+    });
+    expect(await sourcePlace(client, { namespace: "ns", signal })).toEqual({
+      path: `${proxied}/ns`,
+      headers: { "x-elafros-token": "secret" },
+    });
+    expect(asked).toEqual([
+      "GET /api/v1/namespaces/build-templates/configmaps/elafros-uploads",
+      "POST /api/v1/namespaces/ns/serviceaccounts/default/token",
+    ]);
+  });
+
+  it("sourcePlace() says what a user lacks who may not upload", async () => {
+    const client = await server((request, response) => {
+      if (request.method === "POST") return status(response, 403, "Forbidden", "forbidden: no");
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ data: { path: proxied } }));
+      return undefined;
+    });
+    await expect(sourcePlace(client, { namespace: "ns", signal })).rejects.toThrow(
+      'Cannot upload for namespace "ns": that takes a token of its ServiceAccount "default" (forbidden: no)',
+    );
   });
 });
 

@@ -1,7 +1,8 @@
 /**
- * Uploading source archives: the sources endpoint of the API server, where they are kept by digest
- * (`/apis/build.dev/v1alpha1/namespaces/NAMESPACE/sources/sha256:HEX`).
+ * Uploading source archives, which are kept by digest: to the sources endpoint of the API server (`/apis/build.dev/v1alpha1/namespaces/NAMESPACE/sources/sha256:HEX`), or on
+ * a cluster to its controllers, through the API server's proxy. What a user may there is shown by a token of a ServiceAccount of the namespace.
  */
+import { sharedTemplates, uploadsAudience, uploadsConfig, uploadsTokenField } from "../api/build-names.ts";
 import { ApiError } from "../api/meta/errors.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import { type HttpClient, isUnreachable } from "./http.ts";
@@ -13,7 +14,48 @@ export interface SourceKey {
   digest: string;
 }
 
+/** Where a namespace's archives go. */
+export interface SourcePlace {
+  /** The path before the digest. */
+  path: string;
+  headers: Readonly<Record<string, string>>;
+}
+
+/** Finds it out. @throws ApiError where the user may not upload for the namespace */
+export async function sourcePlace(
+  client: Pick<HttpClient, "request">,
+  { namespace, signal }: { namespace: string; signal: AbortSignal },
+): Promise<SourcePlace> {
+  const config = `/api/v1/namespaces/${sharedTemplates}/configmaps/${uploadsConfig}`;
+  const answer = await client.request({ method: "GET", path: config, signal });
+  const { data } = (answer.status === 200 ? parsed(answer.text) : {}) as { data?: { path?: string } };
+  const own = encodeURIComponent(namespace);
+  if (data?.path === undefined) return { path: `/apis/build.dev/v1alpha1/namespaces/${own}/sources`, headers: {} };
+  const asked = await client.request({
+    method: "POST",
+    path: `/api/v1/namespaces/${own}/serviceaccounts/default/token`,
+    body: {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      spec: { audiences: [uploadsAudience], expirationSeconds: tokenSeconds },
+    },
+    signal,
+  });
+  const body = parsed(asked.text);
+  if (asked.status >= 300) {
+    const error = ApiError.fromStatus(asked.status, body);
+    const why = `Cannot upload for namespace "${namespace}": that takes a token of its ServiceAccount "default" (${error.message})`;
+    throw new ApiError(error.reason, why, { cause: error });
+  }
+  const { status } = body as { status?: { token?: string } };
+  return { path: `${data.path}/${own}`, headers: { [uploadsTokenField]: status?.token ?? "" } };
+}
+
+/** An upload may take its time, and the token is looked at when it begins. */
+const tokenSeconds = 3600;
+
 export interface Upload extends SourceKey {
+  place: SourcePlace;
   bytes: number;
   /** Reads it from the start. */
   open(): AsyncIterable<Uint8Array>;
@@ -22,16 +64,17 @@ export interface Upload extends SourceKey {
   signal: AbortSignal;
 }
 
-function pathOf({ namespace, digest }: SourceKey): string {
-  return `/apis/build.dev/v1alpha1/namespaces/${encodeURIComponent(namespace)}/sources/${encodeURIComponent(digest)}`;
+function pathOf({ digest, place }: SourceKey & { place: SourcePlace }): string {
+  return `${place.path}/${encodeURIComponent(digest)}`;
 }
 
 /** Whether the server has the archive. False too where it doesn't say: the upload tells why. */
 export async function hasSource(
   client: Pick<HttpClient, "request">,
-  key: SourceKey & { signal: AbortSignal },
+  key: SourceKey & { place: SourcePlace; signal: AbortSignal },
 ): Promise<boolean> {
-  const answer = await client.request({ method: "HEAD", path: pathOf(key), signal: key.signal });
+  const { headers } = key.place;
+  const answer = await client.request({ method: "HEAD", path: pathOf(key), headers, signal: key.signal });
   return answer.status === 200;
 }
 
@@ -65,7 +108,7 @@ export async function putSource(client: Pick<HttpClient, "request">, upload: Upl
     answer = await client.request({
       method: "PUT",
       path: pathOf(upload),
-      headers: { "content-type": "application/octet-stream" },
+      headers: { ...upload.place.headers, "content-type": "application/octet-stream" },
       content: { bytes, open: counted },
       signal,
     });

@@ -1,11 +1,11 @@
 /** What a build's last container does on a cluster, on real registries: the image that the steps have left is pushed, by the build's credentials alone. */
-import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { takeImage } from "../../src/kubernetes/builds/result/take.ts";
 import { createClusterImages } from "../../src/kubernetes/images/port.ts";
+import { writeLayout } from "../support/layout.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { startTokenServer, type TokenServer } from "../support/token-server.ts";
 
@@ -31,37 +31,6 @@ afterAll(async () => {
   await Promise.all([open, basic, bearer, tokens].map((one) => one.close()));
   await rm(dir, { recursive: true });
 });
-
-/** An OCI layout as a step leaves it; gives the digest of its manifest. */
-async function writeLayout(layout: string): Promise<string> {
-  await mkdir(join(layout, "blobs/sha256"), { recursive: true });
-  const put = async (data: Buffer, mediaType: string) => {
-    const hex = createHash("sha256").update(data).digest("hex");
-    await writeFile(join(layout, "blobs/sha256", hex), data);
-    return { mediaType, digest: `sha256:${hex}`, size: data.length };
-  };
-  const layer = await put(Buffer.alloc(3 << 20, "layer"), "application/vnd.oci.image.layer.v1.tar");
-  const config = {
-    architecture: "amd64",
-    os: "linux",
-    config: {},
-    rootfs: { type: "layers", diff_ids: [layer.digest] },
-  };
-  const manifest = await put(
-    Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: "application/vnd.oci.image.manifest.v1+json",
-        config: await put(Buffer.from(JSON.stringify(config)), "application/vnd.oci.image.config.v1+json"),
-        layers: [layer],
-      }),
-    ),
-    "application/vnd.oci.image.manifest.v1+json",
-  );
-  await writeFile(join(layout, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
-  await writeFile(join(layout, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
-  return manifest.digest;
-}
 
 const places = () => ({ layout: join(dir, "image"), digest: join(dir, "image-digest") });
 const take = async (

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { hasSource, putSource } from "../../client/sources.ts";
+import { hasSource, putSource, sourcePlace } from "../../client/sources.ts";
 import { formatBytes } from "../../lib/bytes.ts";
 import type { Session } from "../factory.ts";
 import { bar, type Progress } from "../io.ts";
@@ -12,11 +12,13 @@ export async function uploadArchive(
   { progress, signal }: { progress: Progress; signal: AbortSignal },
 ): Promise<void> {
   const { digest, bytes, file } = archive;
-  if (await hasSource(client, { namespace, digest, signal })) return;
+  const place = await sourcePlace(client, { namespace, signal });
+  if (await hasSource(client, { namespace, digest, place, signal })) return;
   progress.start(`Uploading ${bar(0, bytes)}`);
   await putSource(client, {
     namespace,
     digest,
+    place,
     bytes,
     open: () => createReadStream(file, { highWaterMark: 256 * 1024 }),
     onProgress: (sent) =>

@@ -2,6 +2,8 @@
  * The Pod of a build: the steps are its init containers, which Kubernetes runs one after the other, and its one container takes the image that they leave. Pure: the same
  * spec makes the same Pod.
  */
+import { dirname } from "node:path";
+import { uploadsAudience } from "../../api/build-names.ts";
 import type { KubeObject } from "../../api/meta/types.ts";
 import { formatCpu, formatMemory } from "../../api/meta/quantity.ts";
 import { buildHome, homeVariables } from "../../runtime/build-home.ts";
@@ -97,7 +99,7 @@ export function makeBuildPod(key: BuildKey, spec: BuildSpec, made: BuildSecrets,
       serviceAccountName: facts.serviceAccountName,
       ...(made.pull === undefined ? {} : { imagePullSecrets: [{ name: made.pull }] }),
       initContainers: [
-        ...(credentials.length === 0 ? [] : [own.prepare]),
+        ...(credentials.length > 0 || made.door.upload ? [own.prepare] : []),
         ...(own.source === undefined ? [] : [own.source]),
         ...steps.containers,
       ],
@@ -109,11 +111,20 @@ export function makeBuildPod(key: BuildKey, spec: BuildSpec, made: BuildSecrets,
           emptyDir: { medium: "Memory", sizeLimit: formatMemory(credentialsBytes) },
         })),
         { name: "elafros-input", secret: { secretName: made.input, defaultMode: 0o444 } },
+        ...(made.door.upload || made.door.image ? [doorToken] : []),
         ...steps.volumes,
       ],
     },
   };
 }
+
+/** Only the platform's own containers have it. */
+const doorToken: Volume = {
+  name: "elafros-door",
+  projected: {
+    sources: [{ serviceAccountToken: { audience: uploadsAudience, expirationSeconds: 3600, path: "token" } }],
+  },
+};
 
 function credentialVolumes({ credentialDirectories }: BuildSecrets): VolumeMount[] {
   return credentialDirectories.map((path, index) => ({
@@ -131,6 +142,8 @@ function ownParts(
   const credentials = credentialVolumes(made);
   const input: VolumeMount = { name: "elafros-input", mountPath: ownPaths.input, readOnly: true };
   const tmp: VolumeMount = { name: "elafros-tmp", mountPath: "/tmp" };
+  const door: VolumeMount = { name: doorToken.name, mountPath: dirname(ownPaths.token), readOnly: true };
+  const fetched: VolumeMount = { name: "elafros-fetch", mountPath: ownPaths.fetch };
   const common = {
     imagePullPolicy: "IfNotPresent" as const,
     workingDir: "/",
@@ -146,7 +159,12 @@ function ownParts(
       name: ownContainers.prepare,
       image,
       command: [ownPrograms.prepare, `${ownPaths.input}/prepare.json`, buildHome],
-      volumeMounts: [...shared.filter(({ mountPath }) => mountPath === buildHome), ...credentials, input],
+      volumeMounts: [
+        ...shared.filter(({ mountPath }) => mountPath === buildHome),
+        ...credentials,
+        input,
+        ...(made.door.upload ? [door, fetched] : []),
+      ],
       securityContext: restricted(credentialsUser),
     },
     source: fetches
@@ -155,7 +173,7 @@ function ownParts(
           name: "source",
           image: tools,
           command: [fetchProgram, `${ownPaths.input}/source.json`, ownPaths.termination, "/workspace", ownPaths.fetch],
-          volumeMounts: [...shared, ...credentials, input, tmp, { name: "elafros-fetch", mountPath: ownPaths.fetch }],
+          volumeMounts: [...shared, ...credentials, input, tmp, fetched],
         }
       : undefined,
     image: {
@@ -163,7 +181,12 @@ function ownParts(
       name: ownContainers.image,
       image,
       command: [ownPrograms.image, `${ownPaths.input}/image.json`, ownPaths.termination],
-      volumeMounts: [...shared.filter(({ mountPath }) => mountPath.startsWith("/builder")), input, tmp],
+      volumeMounts: [
+        ...shared.filter(({ mountPath }) => mountPath.startsWith("/builder")),
+        input,
+        tmp,
+        ...(made.door.image ? [door] : []),
+      ],
     },
   };
 }

@@ -9,9 +9,12 @@ import type { Secret } from "../../api/secret.ts";
 import { homeFiles } from "../../runtime/build-home.ts";
 import type { BuildKey, BuildSpec, StepSpec } from "../../runtime/builds.ts";
 import type { FetchRequest } from "../../runtime/fetch/protocol.ts";
+import { uploadOf } from "../../lib/source/location.ts";
+import { parseReference } from "../../runtime/registry/reference.ts";
 import { makePullSecret, makeValueSecrets, type ValueSecrets } from "../workloads/make-secrets.ts";
-import { buildPodName } from "./names.ts";
-import type { ImageRequest, PrepareRequest } from "./programs.ts";
+import { buildPodName, ownPaths, uploadsPath } from "./names.ts";
+import type { DoorRepository, ImageRequest, PrepareRequest } from "./programs.ts";
+import { namespacedName, pathInNamespace } from "./registry.ts";
 
 export interface BuildSecrets {
   /** All of them. */
@@ -22,6 +25,20 @@ export interface BuildSecrets {
   values: ValueSecrets;
   /** Directories of `HOME` that credentials are in. */
   credentialDirectories: string[];
+  /** Whether an upload is to be fetched, and whether the image goes through the door. */
+  door: { upload: boolean; image: boolean };
+}
+
+/** The controllers' door to the installation's registry. */
+export interface DoorFacts extends Pick<DoorRepository, "host" | "ca" | "serverName"> {
+  /** The registry behind it, `HOST/PREFIX`. */
+  place: string;
+}
+
+/** Whether an image's name has a registry, and needs no door. */
+export function hasRegistry(image: string): boolean {
+  const { local, short } = parseReference(image);
+  return !local && !short;
 }
 
 /** The most that a source may hold in `/workspace`, as on one machine. */
@@ -47,7 +64,7 @@ export function buildOwner(key: BuildKey, uid: string): OwnerReference {
  * The Secrets of a spec.
  * @throws TypeError where a credential is none
  */
-export function makeBuildSecrets(key: BuildKey, spec: BuildSpec): BuildSecrets {
+export function makeBuildSecrets(key: BuildKey, spec: BuildSpec, door?: DoorFacts): BuildSecrets {
   const owner = buildOwner(key, spec.uid);
   const labels = { [buildNameLabel]: key.name };
   const hash = createHash("sha256").update(spec.uid).digest("hex").slice(0, 8);
@@ -57,7 +74,7 @@ export function makeBuildSecrets(key: BuildKey, spec: BuildSpec): BuildSecrets {
   const all = { env: steps.flatMap(({ env }) => env), mounts: steps.flatMap(({ mounts }) => mounts) };
   const values = makeValueSecrets(place, all, owner, labels);
   const pull = makePullSecret(place, spec.registryAuths, owner, labels);
-  const { data, credentialDirectories } = makeInput(spec);
+  const { data, ...rest } = makeInput(key, spec, door);
   const input: Secret = {
     apiVersion: "v1",
     kind: "Secret",
@@ -70,22 +87,35 @@ export function makeBuildSecrets(key: BuildKey, spec: BuildSpec): BuildSecrets {
     input: input.metadata.name,
     pull: pull?.metadata.name,
     values,
-    credentialDirectories,
+    ...rest,
   };
 }
 
-function makeInput(spec: BuildSpec): { data: Record<string, string>; credentialDirectories: string[] } {
+type Input = Pick<BuildSecrets, "credentialDirectories" | "door"> & { data: Record<string, string> };
+
+function makeInput(key: BuildKey, spec: BuildSpec, door: DoorFacts | undefined): Input {
   const encoded = (text: string) => Buffer.from(text, "utf8").toString("base64");
   const home = homeFiles(spec).map(({ path, data }, index) => ({ path, from: `home-${index}`, data }));
-  const prepare: PrepareRequest = { home: home.map(({ path, from }) => ({ path, from })) };
+  const upload = door && uploadIn(key, spec, door);
+  const prepare: PrepareRequest = {
+    home: home.map(({ path, from }) => ({ path, from })),
+    ...(upload === undefined ? {} : { upload }),
+  };
+  const through = door && imageThrough(key, spec, door);
   const image: ImageRequest = {
     ...(spec.image === undefined ? {} : { image: spec.image }),
     registryAuths: spec.registryAuths,
+    ...(through === undefined ? {} : { door: through }),
   };
   const fetch: FetchRequest | undefined =
     spec.source === undefined || spec.source.type === "custom"
       ? undefined
-      : { source: spec.source, limits: sourceLimits, fileSources: [] };
+      : {
+          source: spec.source,
+          limits: sourceLimits,
+          fileSources: [],
+          ...(upload === undefined ? {} : { upload: upload.to }),
+        };
   return {
     data: {
       "prepare.json": encoded(JSON.stringify(prepare)),
@@ -94,5 +124,22 @@ function makeInput(spec: BuildSpec): { data: Record<string, string>; credentialD
       ...Object.fromEntries(home.map(({ from, data }) => [from, encoded(data)])),
     },
     credentialDirectories: [...new Set(home.map(({ path }) => path.slice(0, path.lastIndexOf("/"))))],
+    door: { upload: upload !== undefined, image: through !== undefined },
   };
+}
+
+function repositoryOf(key: BuildKey, path: string, { host, ca, serverName }: DoorFacts): DoorRepository {
+  return { host, ca, serverName, path: `${key.namespace}/${path}`, tokenFile: ownPaths.token };
+}
+
+function uploadIn(key: BuildKey, { source }: BuildSpec, door: DoorFacts): PrepareRequest["upload"] {
+  const digest = source?.type === "archive" || source?.type === "manifest" ? uploadOf(source.location) : undefined;
+  if (digest === undefined) return undefined;
+  return { digest, to: `${ownPaths.fetch}/upload`, from: repositoryOf(key, uploadsPath, door) };
+}
+
+function imageThrough(key: BuildKey, { image }: BuildSpec, door: DoorFacts): ImageRequest["door"] {
+  if (image === undefined || hasRegistry(image)) return undefined;
+  const { path, tag } = pathInNamespace(image, key.namespace);
+  return { to: repositoryOf(key, path, door), name: namespacedName(door.place, key.namespace, path), tag };
 }

@@ -7,8 +7,10 @@ import { makeBuildSecrets } from "./make-secrets.ts";
 const key = { namespace: "n", name: "app-00001" };
 const facts = { serviceAccountName: "builder", image: "elafros:1", tools: "tools:1" };
 
-function make(spec: BuildSpec) {
-  const made = makeBuildSecrets(key, spec);
+const door = { host: "controller:7444", ca: "PEM", serverName: "s", place: "r.example/elafros" };
+
+function make(spec: BuildSpec, through?: typeof door) {
+  const made = makeBuildSecrets(key, spec, through);
   const pod = makeBuildPod(key, spec, made, facts);
   const all = [...pod.spec.initContainers, ...pod.spec.containers];
   const container = (name: string) => {
@@ -127,6 +129,29 @@ describe("makeBuildPod()", () => {
     expect(text("home-0")).toContain("r.example");
     expect(JSON.parse(text("image.json"))).toEqual({ image: "r.example/app", registryAuths: [auth] });
     expect(JSON.stringify(pod)).not.toContain("hunter2");
+  });
+
+  test("fetches an upload and pushes an image without a registry through the door, with a token that no step sees", () => {
+    const digest = `sha256:${"1".repeat(64)}`;
+    const source = { type: "archive" as const, location: `upload:${digest}` };
+    const { all, text } = make(plainBuild([plainStep("one")], { source, image: "localhost/n/app:2" }), door);
+    const to = (path: string) => ({
+      host: "controller:7444",
+      ca: "PEM",
+      serverName: "s",
+      path,
+      tokenFile: "/elafros/door/token",
+    });
+    const from = to("n/elafros-uploads");
+    expect(JSON.parse(text("prepare.json"))).toMatchObject({ upload: { digest, to: "/elafros/fetch/upload", from } });
+    expect(JSON.parse(text("source.json"))).toMatchObject({ upload: "/elafros/fetch/upload" });
+    expect(JSON.parse(text("image.json"))).toMatchObject({
+      door: { to: to("n/app"), name: "r.example/elafros/n/app", tag: "2" },
+    });
+    const mounts = (volume: string) =>
+      all.filter(({ volumeMounts }) => volumeMounts.some(({ name }) => name === volume));
+    expect(mounts("elafros-door").map(({ name }) => name)).toEqual(["elafros-prepare", "elafros-image"]);
+    expect(mounts("elafros-fetch").map(({ name }) => name)).toEqual(["elafros-prepare", "source"]);
   });
 
   test("asks for a tag each time, and escapes what Kubernetes would replace", () => {

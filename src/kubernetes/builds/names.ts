@@ -19,7 +19,14 @@ export const ownPaths = {
   /** Of the source step alone. */
   fetch: "/elafros/fetch",
   termination: "/dev/termination-log",
+  /** The Pod's token for the controllers' door. */
+  token: "/elafros/door/token",
 } as const;
 
 /** Annotation on a Pod that is ended before its time: why, as JSON. */
 export const endAnnotation = "build.dev/ended";
+
+/** The user's name beside the token, where a name is needed. */
+export const doorUser = "token";
+/** The repository of a namespace's uploads, below the namespace's own path. */
+export const uploadsPath = "elafros-uploads";

@@ -7,7 +7,7 @@ import type { BuildKey, BuildSpec } from "../../runtime/builds.ts";
 import { Pod } from "../kinds/pod.ts";
 import { ignoreGone } from "../workloads/reconcile.ts";
 import { makeBuildPod, type PodFacts } from "./make-pod.ts";
-import { makeBuildSecrets } from "./make-secrets.ts";
+import { type DoorFacts, makeBuildSecrets } from "./make-secrets.ts";
 import { buildPodName, endAnnotation } from "./names.ts";
 import { buildOf, type Ended } from "./state.ts";
 
@@ -25,9 +25,9 @@ export class OccupiedError extends Error {
 export async function createPod(
   client: ApplyingClient,
   key: BuildKey,
-  { spec, facts }: { spec: BuildSpec; facts: PodFacts },
+  { spec, facts, door }: { spec: BuildSpec; facts: PodFacts; door?: DoorFacts | undefined },
 ): Promise<Pod> {
-  const made = makeBuildSecrets(key, spec);
+  const made = makeBuildSecrets(key, spec, door);
   for (const secret of made.secrets) {
     await client.apply(Secret, secret, { fieldManager, force: true });
   }

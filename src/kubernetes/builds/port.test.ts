@@ -221,6 +221,17 @@ describe("createClusterBuilds", () => {
     expect(await calls()).toEqual([]);
   });
 
+  test("an upload needs a registry of the installation's", async () => {
+    const { port, calls } = await setUp();
+    const location = `upload:sha256:${"1".repeat(64)}`;
+    port.start(key, spec({ source: { type: "archive", location } }));
+    expect(port.get(key)?.failure).toEqual({
+      reason: "SourceMissing",
+      message: `Source "${location}" is not here: the installation has no registry for uploads; have its administrator name one with "elafros install --build-registry HOST/PREFIX", or build from a git repository or a URL`,
+    });
+    expect(await calls()).toEqual([]);
+  });
+
   test("another's Pod of that name is left alone, and is the build's failure", async () => {
     const { cluster, port, calls, pod } = await setUp();
     const theirs = { apiVersion: "v1", kind: "Pod", metadata: { name: "app-00001-build", namespace: "n" } };

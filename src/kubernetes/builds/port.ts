@@ -12,12 +12,13 @@ import { keyOf, startInformer } from "../../client/informer.ts";
 import { createQueue } from "../../controller/queue.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { uploadOf } from "../../lib/source/location.ts";
 import { cancelledFailure } from "../../runtime/build-words.ts";
 import type { BuildFailure, BuildKey, BuildSpec, BuildsPort, BuildState } from "../../runtime/builds.ts";
-import { parseReference } from "../../runtime/registry/reference.ts";
 import { Pod } from "../kinds/pod.ts";
 import { stepLog } from "./logs.ts";
 import type { PodFacts } from "./make-pod.ts";
+import { type DoorFacts, hasRegistry } from "./make-secrets.ts";
 import { buildPodName, endAnnotation, ownContainers } from "./names.ts";
 import { createPod, deletePod, deleteSecrets, endPod, OccupiedError } from "./pods.ts";
 import { buildOf, buildStateOf, hasBegun, hasEnded } from "./state.ts";
@@ -37,6 +38,8 @@ export interface ClusterBuildsOptions {
   build(key: BuildKey): Build | undefined;
   /** The images that the platform's own containers and its tools' steps run. */
   images: Pick<PodFacts, "image" | "tools">;
+  /** The way to the installation's registry; absent: it names none. */
+  door?: DoorFacts | undefined;
 }
 
 export interface ClusterBuilds extends BuildsPort {
@@ -129,7 +132,7 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
     }
     const serviceAccountName = build?.spec.serviceAccountName ?? defaultServiceAccount;
     const facts = { ...options.images, serviceAccountName };
-    pods.observed(await createPod(client, key, { spec, facts }));
+    pods.observed(await createPod(client, key, { spec, facts, door: options.door }));
     delete entry.refused;
   };
 
@@ -229,7 +232,7 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
       if (entry?.uid === spec.uid && entry.removed !== true) {
         entry.spec ??= spec;
       } else {
-        const refusal = specRefusal(spec);
+        const refusal = specRefusal(spec, options.door !== undefined);
         entries.set(idOf(key), {
           key,
           uid: spec.uid,
@@ -285,7 +288,7 @@ function withFailure(state: BuildState, entry: Entry | undefined): BuildState {
 }
 
 /** What can't be built here, known before anything runs. */
-function specRefusal({ steps, image }: BuildSpec): BuildFailure | undefined {
+function specRefusal({ steps, image, source }: BuildSpec, hasDoor: boolean): BuildFailure | undefined {
   const own: readonly string[] = Object.values(ownContainers);
   const taken = steps.find(({ name }) => own.includes(name));
   if (taken !== undefined) {
@@ -294,17 +297,19 @@ function specRefusal({ steps, image }: BuildSpec): BuildFailure | undefined {
       message: `Step "${taken.name}" has the name of one of the platform's own containers: give it another`,
     };
   }
+  if (hasDoor) return undefined;
+  if (source !== undefined && "location" in source && uploadOf(source.location) !== undefined) {
+    const message = `Source "${source.location}" is not here: the installation has no registry for uploads; ${noDoor}, or build from a git repository or a URL`;
+    return { reason: "SourceMissing", message };
+  }
   if (image === undefined || hasRegistry(image)) return undefined;
   return {
     reason: "PushFailed",
-    message: `Cannot push image "${image}": its name has no registry, and on a cluster it needs one that the nodes reach: name it HOST/PATH`,
+    message: `Cannot push image "${image}": its name has no registry, and the installation names none for builds; ${noDoor}, or give the image a name with a registry`,
   };
 }
 
-function hasRegistry(image: string): boolean {
-  const { local, short } = parseReference(image);
-  return !local && !short;
-}
+const noDoor = 'have its administrator name one with "elafros install --build-registry HOST/PREFIX"';
 
 function finalRefusal(error: unknown): BuildFailure | undefined {
   const reason = "BuildStepFailed";

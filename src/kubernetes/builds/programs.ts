@@ -2,10 +2,25 @@
 import type { BuildFailure } from "../../runtime/builds.ts";
 import type { RegistryAuth } from "../../runtime/workloads.ts";
 
+/** A repository behind the controllers' door. */
+export interface DoorRepository {
+  /** `HOST:PORT` of the controllers. */
+  host: string;
+  /** The repository there. */
+  path: string;
+  /** The authority of the controllers' certificate, PEM, and the name in it. */
+  ca: string;
+  serverName: string;
+  /** The file with the Pod's token for it. */
+  tokenFile: string;
+}
+
 /** For the program that makes the Pod ready: JSON in the file `prepare.json` of the input. */
 export interface PrepareRequest {
   /** Files of `HOME` and the keys of the input that they are copied from. */
   home: { path: string; from: string }[];
+  /** An upload that is to be fetched into the file `to`. */
+  upload?: { digest: string; to: string; from: DoorRepository };
 }
 
 /** For the program that takes the image: JSON in the file `image.json` of the input. */
@@ -13,6 +28,8 @@ export interface ImageRequest {
   /** The name that the image gets, as it is written; absent: the build makes none. */
   image?: string;
   registryAuths: RegistryAuth[];
+  /** Where the image goes whose name has no registry, and its name and tag there. */
+  door?: { to: DoorRepository; name: string; tag: string };
 }
 
 /** What it says at its end, as JSON in its termination message. */

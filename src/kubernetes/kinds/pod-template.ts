@@ -36,11 +36,15 @@ export interface EnvVar {
   valueFrom?: { secretKeyRef: { name: string; key: string } };
 }
 
+type ProjectedSource =
+  | { secret: { name: string; items: { key: string; path: string; mode: number }[] } }
+  | { serviceAccountToken: { audience: string; expirationSeconds: number; path: string } };
+
 export interface Volume {
   name: string;
   emptyDir?: { medium?: string; sizeLimit?: string };
   secret?: { secretName: string; defaultMode: number };
-  projected?: { sources: { secret: { name: string; items: { key: string; path: string; mode: number }[] } }[] };
+  projected?: { sources: ProjectedSource[] };
 }
 
 export interface VolumeMount {

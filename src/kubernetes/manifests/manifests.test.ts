@@ -215,3 +215,27 @@ test("the YAML says the same as the objects", () => {
   const read = parseAllDocuments(manifestsYaml(all)).map((document) => document.toJS() as unknown);
   expect(read).toEqual(JSON.parse(JSON.stringify(all)));
 });
+
+test("everybody may knock at the door to the registry where there is one, and do nothing else with Services", () => {
+  const found = manifests({ ...options, buildRegistry: "r.example/elafros", buildRegistrySecret: "login" });
+  const named = found.filter(({ metadata }) => metadata.name === "elafros-uploads");
+  expect(named.map(({ kind, metadata }) => `${kind} ${metadata.namespace}`).toSorted()).toEqual([
+    "ConfigMap build-templates",
+    "Role build-templates",
+    "Role own",
+    "RoleBinding build-templates",
+    "RoleBinding own",
+  ]);
+  const rules = named.flatMap(({ rules: all = [] }) => all as object[]);
+  expect(rules).toContainEqual({
+    apiGroups: [""],
+    resources: ["services/proxy"],
+    resourceNames: ["https:elafros-controller:sources"],
+    verbs: ["get", "update"],
+  });
+  const args = JSON.stringify(
+    found.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "elafros-controller"),
+  );
+  expect(args).toContain('"--build-registry","r.example/elafros","--build-registry-secret","login"');
+  expect(all.some(({ metadata }) => metadata.name === "elafros-uploads")).toBe(false);
+});

@@ -23,6 +23,10 @@ export interface InstallOptions {
   image: string;
   /** The image with git and buildah, which steps of builds run. */
   toolsImage: string;
+  /** The registry for what builds make and users upload, `HOST/PREFIX`. */
+  buildRegistry?: string;
+  /** The Secret with its credentials, in the namespace of the controllers. */
+  buildRegistrySecret?: string;
   /** Whether gateways serve HTTPS. */
   https?: boolean;
   /** Whether plain requests for hosts with a certificate are sent to HTTPS. */
@@ -100,3 +104,6 @@ export const acmeSecret = { name: "elafros-acme", ca: "ca.crt", eabKey: "eab-key
 export const acmeDirectory = "/var/run/elafros/acme";
 /** Whom a gateway's token is for: it opens the controllers' link and nothing of the API. */
 export const linkAudience = "controller.elafros.dev";
+
+/** The controllers' door to the registry, as the API server's proxy of Services names it. */
+export const doorService = `https:${nameOf("controller")}:sources`;

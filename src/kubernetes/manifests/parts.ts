@@ -1,6 +1,7 @@
 /** The controllers and the gateways: Deployments, Services, what may be disrupted, and who may connect to them. */
 import { controllerHttps, gatewayHttps } from "./https.ts";
 import {
+  doorService,
   drainsService,
   type InstallOptions,
   type Manifest,
@@ -10,9 +11,11 @@ import {
   linkCertificate,
   linkAudience,
   nameOf,
+  partOf,
   ports,
   selectorOf,
 } from "./names.ts";
+import { sharedTemplates, uploadsConfig } from "../../api/build-names.ts";
 import { deployment, disruptionBudget } from "./pods.ts";
 
 /** Seconds in which every node and load balancer hears that a gateway goes, while it serves on. */
@@ -30,7 +33,7 @@ function service(of: { part: Part; namespace: string; spec: object; name?: strin
 }
 
 function controller(options: InstallOptions): Manifest[] {
-  const { namespace, domain, image, toolsImage } = options;
+  const { namespace, domain, image, toolsImage, buildRegistry, buildRegistrySecret } = options;
   const https = controllerHttps(options);
   return [
     ...https.objects,
@@ -46,6 +49,8 @@ function controller(options: InstallOptions): Manifest[] {
         image,
         "--tools-image",
         toolsImage,
+        ...(buildRegistry === undefined ? [] : ["--build-registry", buildRegistry]),
+        ...(buildRegistrySecret === undefined ? [] : ["--build-registry-secret", buildRegistrySecret]),
         ...https.args,
       ],
       annotations: https.annotations,
@@ -177,7 +182,15 @@ function policies({ namespace }: InstallOptions): Manifest[] {
   ];
 }
 
+/** Where uploads go. */
+function uploads({ namespace, buildRegistry }: InstallOptions): Manifest[] {
+  if (buildRegistry === undefined) return [];
+  const path = `/api/v1/namespaces/${namespace}/services/${doorService}/proxy/sources`;
+  const metadata = { name: uploadsConfig, namespace: sharedTemplates, labels: partOf };
+  return [{ apiVersion: "v1", kind: "ConfigMap", metadata, data: { path } }];
+}
+
 /** Everything of the controllers and gateways but their rights. */
 export function parts(options: InstallOptions): Manifest[] {
-  return [...policies(options), ...controller(options), ...gateway(options)];
+  return [...uploads(options), ...policies(options), ...controller(options), ...gateway(options)];
 }

@@ -2,8 +2,8 @@
  * Who may do what. The controllers have what they need and not more; gateways have no right at all in the API. For users there are
  * roles that Kubernetes' own `admin`, `edit` and `view` take up by their labels: whoever has one of those in a namespace has Elafros' kinds there.
  */
-import { sharedTemplates } from "../../api/build-names.ts";
-import { type InstallOptions, type Manifest, labelsOf, leaderLease, nameOf, partOf } from "./names.ts";
+import { sharedTemplates, uploadsConfig } from "../../api/build-names.ts";
+import { type InstallOptions, type Manifest, doorService, labelsOf, leaderLease, nameOf, partOf } from "./names.ts";
 
 interface PolicyRule {
   apiGroups: string[];
@@ -113,8 +113,15 @@ function role(name: string, namespace: string, rules: readonly PolicyRule[]): Ma
   return { apiVersion, kind: "Role", metadata: { name, namespace, labels: partOf }, rules };
 }
 
+/** Everybody may knock at the controllers' door through the API server, and see where it is; what is let in is for it to say. */
+function uploads(namespace: string): Manifest[] {
+  const door = { ...rule("", ["services/proxy"], ["get", "update"]), resourceNames: [doorService] };
+  const place = { ...rule("", ["configmaps"], ["get"]), resourceNames: [uploadsConfig] };
+  return [role("elafros-uploads", namespace, [door]), role("elafros-uploads", sharedTemplates, [place])];
+}
+
 /** ServiceAccounts, and the roles of the installation's own parts with their bindings. */
-export function access({ namespace }: InstallOptions): Manifest[] {
+export function access({ namespace, buildRegistry }: InstallOptions): Manifest[] {
   const controller = nameOf("controller");
   const account = { kind: "ServiceAccount", name: controller, namespace };
   const everyone = { apiGroup: rbac, kind: "Group", name: "system:authenticated" };
@@ -124,6 +131,7 @@ export function access({ namespace }: InstallOptions): Manifest[] {
     [role(controller, sharedTemplates, templateRules), account],
     [role("elafros-templates", sharedTemplates, [rule("build.dev", ["buildtemplates"], read)]), everyone],
   ];
+  if (buildRegistry !== undefined) roles.push(...uploads(namespace).map((of): [Manifest, object] => [of, everyone]));
   return [
     ...(["controller", "gateway"] as const).map((part) => ({
       apiVersion: "v1",

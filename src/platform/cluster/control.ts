@@ -16,6 +16,7 @@ import type { Log } from "../../lib/log.ts";
 import { createDrainHook } from "./drain-hook.ts";
 import { lead, type Lead } from "./lead.ts";
 import { listen } from "./listen.ts";
+import { openDoor } from "./open-door.ts";
 import type { ClusterControlOptions } from "./options.ts";
 import { textServer } from "./text-server.ts";
 
@@ -27,13 +28,13 @@ const leaseLimits = { perSecond: 5, burst: 10 };
 const clockSkewMs = 60_000;
 
 /** Ports to listen on; tests have their own. */
-type Ports = Record<"drains" | "health" | "link" | "metrics", number>;
+type Ports = Record<"drains" | "health" | "link" | "metrics" | "sources", number>;
 
 export interface ClusterControl {
   /** Whether this process leads. */
   leads(): boolean;
   /** Where this process listens. */
-  ports: Omit<Ports, "link">;
+  ports: Omit<Ports, "link" | "sources">;
   /** Where gateways connect, once it leads. */
   linkPort(): number | undefined;
   /** Ends it, and lets another lead at once. */
@@ -71,11 +72,21 @@ export async function startClusterControl(
       at.metrics,
     ),
   ]);
+  const closing = new AbortController();
+  const { registry } = options;
+  if (registry !== undefined) {
+    openDoor({ client, clock, log, namespace, ...registry, port: at.sources }, closing.signal).catch(
+      (error: unknown) => {
+        log.error({ error }, "The door to the registry can't be opened");
+        deps.onLost();
+      },
+    );
+  }
   const begin = async (before: Lease | undefined): Promise<Lead> => {
     const cluster = await clusterFacts(client, namespace, log);
     const startVersion = versionAfter(before, clock.now());
     const { domain, https, images } = options;
-    const more = https === undefined ? {} : { https };
+    const more = { ...(https === undefined ? {} : { https }), ...(registry === undefined ? {} : { registry }) };
     return lead({ client, clock, log, namespace, domain, cluster, images, startVersion, linkPort: at.link, ...more });
   };
   const election = startElection({
@@ -104,6 +115,7 @@ export async function startClusterControl(
     ports: { drains: drains.port, health: health.port, metrics: metrics.port },
     linkPort: () => led?.linkPort,
     async stop() {
+      closing.abort();
       await (await leading?.catch(() => undefined))?.stop();
       await election.stop();
       await Promise.all([drains, health, metrics].map((one) => one.close()));

@@ -11,7 +11,10 @@ import { type HttpsTold, settleHttps } from "./https-options.ts";
 import { type Installed, optional, readInstalled } from "./installed.ts";
 
 /** What an installation is told; what is absent stays as it is installed, else it is the default. */
-export type ClusterOptions = Partial<Pick<InstallOptions, "namespace" | "domain" | "image">> & HttpsTold;
+export type ClusterOptions = Partial<
+  Pick<InstallOptions, "buildRegistry" | "buildRegistrySecret" | "domain" | "image" | "namespace" | "toolsImage">
+> &
+  HttpsTold;
 
 interface ClusterWork {
   client: HttpClient;
@@ -67,7 +70,26 @@ async function settle(client: HttpClient, options: ClusterOptions): Promise<Inst
 async function settled(options: ClusterOptions, before: Installed | undefined): Promise<InstallOptions> {
   const { namespace, image, toolsImage } = { ...defaultInstall, ...options };
   const domain = options.domain ?? before?.domain ?? defaultInstall.domain;
-  return { namespace, image, toolsImage, domain, ...(await settleHttps(options, before)) };
+  return {
+    namespace,
+    image,
+    toolsImage,
+    domain,
+    ...settleRegistry(options, before),
+    ...(await settleHttps(options, before)),
+  };
+}
+
+/** Another registry may want other credentials. */
+function settleRegistry(
+  options: ClusterOptions,
+  before: Installed | undefined,
+): Pick<InstallOptions, "buildRegistry" | "buildRegistrySecret"> {
+  const { buildRegistry, buildRegistrySecret } = options;
+  const kept = buildRegistry === undefined ? before?.buildRegistry : buildRegistry;
+  if (kept === undefined) return {};
+  const secret = buildRegistrySecret ?? (buildRegistry === undefined ? before?.buildRegistrySecret : undefined);
+  return { buildRegistry: kept, ...(secret === undefined ? {} : { buildRegistrySecret: secret }) };
 }
 
 /** What isn't said of an ACME server any more is of no use to anybody. */

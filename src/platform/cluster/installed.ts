@@ -13,7 +13,9 @@ import {
 } from "../../kubernetes/manifests/names.ts";
 
 /** What stays where nobody says otherwise: not the image, which is the command's own. */
-export type Installed = Partial<Pick<InstallOptions, "domain" | "https" | "httpsRedirect" | "acme">>;
+export type Installed = Partial<
+  Pick<InstallOptions, "buildRegistry" | "buildRegistrySecret" | "domain" | "https" | "httpsRedirect" | "acme">
+>;
 
 interface Deployment extends KubeObject {
   spec?: { template?: { spec?: { containers?: { args?: string[] }[] } } };
@@ -37,9 +39,21 @@ export async function readInstalled(client: Pick<Client, "get">, namespace: stri
   const server = valueOf(control, "--acme-server");
   return {
     ...(domain === undefined ? {} : { domain }),
+    ...registryOf(control),
     https: control.includes("--https"),
     httpsRedirect: gateway?.includes("--https-redirect") === true,
     ...(server === undefined ? {} : { acme: await acmeOf(client, { namespace, server, args: control }) }),
+  };
+}
+
+function registryOf(args: readonly string[]): Pick<Installed, "buildRegistry" | "buildRegistrySecret"> {
+  const [buildRegistry, buildRegistrySecret] = [
+    valueOf(args, "--build-registry"),
+    valueOf(args, "--build-registry-secret"),
+  ];
+  return {
+    ...(buildRegistry === undefined ? {} : { buildRegistry }),
+    ...(buildRegistrySecret === undefined ? {} : { buildRegistrySecret }),
   };
 }
 

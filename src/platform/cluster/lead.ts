@@ -21,7 +21,7 @@ import { connectWorkloads } from "../control/traffic.ts";
 import type { AcmeConfig } from "../acme/settings.ts";
 import { certificatesOfCluster } from "./certificates.ts";
 import { startTemplates } from "../templates/start.ts";
-import { openLinkCertificate } from "./link-certificate.ts";
+import { linkServerName, openLinkCertificate } from "./link-certificate.ts";
 import { createLinkFront } from "./link-front.ts";
 import { listen } from "./listen.ts";
 
@@ -39,6 +39,8 @@ export interface LeadOptions {
   cluster: ClusterFacts;
   /** What builds run. */
   images: { image: string; tools: string };
+  /** Their registry, behind the controllers' door. */
+  registry?: { place: string };
   /** Higher than any that a gateway has. */
   startVersion: number;
   /** Of the gateways' link. */
@@ -67,12 +69,20 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     cluster: options.cluster,
     drain: (_, instance) => publisher.drained(instance),
   });
+  const pair = await openLinkCertificate(client, namespace, clock);
+  const { registry } = options;
   const builds = createClusterBuilds({
     client,
     clock,
     log,
     build: (key) => controllers?.build(`${key.namespace}/${key.name}`),
     images: options.images,
+    door: registry && {
+      host: `${nameOf("controller")}.${namespace}.svc:${ports.sources}`,
+      ca: pair.cert,
+      serverName: linkServerName,
+      place: registry.place,
+    },
   });
   await Promise.all([workloads.synced, builds.synced]);
   const disconnect = connectWorkloads(workloads, publisher);
@@ -128,7 +138,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
   secure?.start();
   publisher.start();
   const front = createLinkFront({
-    pair: await openLinkCertificate(client, namespace, clock),
+    pair,
     client,
     audience: linkAudience,
     user: `system:serviceaccount:${namespace}:${nameOf("gateway")}`,

@@ -27,11 +27,7 @@ export async function openLinkCertificate(
   clock: Clock,
 ): Promise<KeyPair> {
   const place = { name: linkCertificate, namespace };
-  const secret = await client.get(Secret, place).catch((error: unknown) => {
-    if (isReason(error, "NotFound")) return undefined;
-    throw error;
-  });
-  const pair = good(secret, clock.now()) ?? (await make(clock));
+  const pair = (await readLinkCertificate(client, namespace, clock)) ?? (await make(clock));
   const encoded = (text: string) => Buffer.from(text, "utf8").toString("base64");
   const options = { fieldManager, force: true };
   const metadata = place;
@@ -45,6 +41,19 @@ export async function openLinkCertificate(
   const map = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { "ca.crt": pair.cert } };
   await client.apply(ConfigMap, map, options);
   return pair;
+}
+
+/** The pair that is there and good for a month at least; whoever doesn't lead waits for one. Rejects with ApiError. */
+export async function readLinkCertificate(
+  client: Pick<ApplyingClient, "get">,
+  namespace: string,
+  clock: Clock,
+): Promise<KeyPair | undefined> {
+  const secret = await client.get(Secret, { name: linkCertificate, namespace }).catch((error: unknown) => {
+    if (isReason(error, "NotFound")) return undefined;
+    throw error;
+  });
+  return good(secret, clock.now());
 }
 
 function good(secret: Secret | undefined, now: number): KeyPair | undefined {

@@ -4,24 +4,10 @@
  */
 import { connect } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import { foreignKind } from "../../api/meta/foreign-kind.ts";
-import type { KubeObject } from "../../api/meta/types.ts";
 import type { KeyPair } from "../../apiserver/pki.ts";
 import type { Client } from "../../client/client.ts";
 import type { Log } from "../../lib/log.ts";
-
-interface TokenReview extends KubeObject {
-  spec: { token: string; audiences: string[] };
-  status?: { authenticated?: boolean; user?: { username?: string }; audiences?: string[]; error?: string };
-}
-
-const TokenReview = foreignKind<TokenReview>({
-  group: "authentication.k8s.io",
-  version: "v1",
-  kind: "TokenReview",
-  plural: "tokenreviews",
-  namespaced: false,
-});
+import { longestToken, reviewToken } from "./token-review.ts";
 
 export interface LinkFrontOptions {
   pair: KeyPair;
@@ -35,8 +21,6 @@ export interface LinkFrontOptions {
   log: Log;
 }
 
-/** A token is some hundred bytes more than a kilobyte. */
-const longestToken = 16_384;
 const patienceMs = 10_000;
 
 /** The server; its owner has it listen. */
@@ -80,18 +64,9 @@ function firstLine(socket: TLSSocket): Promise<{ line: string; rest: Buffer }> {
 
 /** Why it may not connect; undefined where it may. */
 async function refusal(token: string, { client, audience, user }: LinkFrontOptions): Promise<string | undefined> {
-  const review = await client.create(TokenReview, {
-    apiVersion: "authentication.k8s.io/v1",
-    kind: "TokenReview",
-    metadata: {} as KubeObject["metadata"],
-    spec: { token, audiences: [audience] },
-  });
-  const { authenticated = false, audiences = [], error = "the token isn't valid" } = review.status ?? {};
-  if (!authenticated) return error;
-  // A server that knows no audiences says none, and would take any token.
-  if (!audiences.includes(audience)) return `the token isn't for "${audience}"`;
-  const who = review.status?.user?.username;
-  return who === user ? undefined : `"${who ?? ""}" is no gateway`;
+  const found = await reviewToken(client, { token, audience });
+  if ("why" in found) return found.why;
+  return found.user === user ? undefined : `"${found.user}" is no gateway`;
 }
 
 function join(socket: TLSSocket, rest: Buffer, path: string): void {

@@ -14,6 +14,8 @@ export interface ClusterControlOptions {
   https?: AcmeConfig;
   /** What builds run: the image of Elafros itself, and that with git and buildah. */
   images: { image: string; tools: string };
+  /** The registry of builds, `HOST/PREFIX`, and the Secret with its credentials; absent: images need names with a registry, and there are no uploads. */
+  registry?: { place: string; secret?: string };
   /** The Lease of the one that leads. */
   lease: string;
   /** Names this process among the controllers; the others reach it at `address`. */

@@ -23,11 +23,13 @@ export interface RepositoryOptions {
   mountFrom?: string | undefined;
   /** Authorities that servers' certificates may be signed by, PEM. Default: Node's. */
   ca?: readonly string[] | undefined;
+  /** The name in the registry's certificate, where it isn't the host's. */
+  serverName?: string | undefined;
   signal: AbortSignal;
 }
 
 interface RegistryRequest {
-  method: "GET" | "HEAD" | "POST" | "PUT";
+  method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
   /** Below `/v2/REPOSITORY/`, or a URL that the registry named. */
   at: string | URL;
   headers?: Readonly<Record<string, string>>;
@@ -64,7 +66,11 @@ export function openRepository(options: RepositoryOptions): Repository {
   const { reference, signal } = options;
   const { registry, path } = reference;
   const ca = options.ca === undefined ? {} : { ca: [...options.ca] };
-  const agents = { "https:": new HttpsAgent({ keepAlive: true, ...ca }), "http:": new HttpAgent({ keepAlive: true }) };
+  const servername = options.serverName === undefined ? {} : { servername: options.serverName };
+  const agents = {
+    "https:": new HttpsAgent({ keepAlive: true, ...ca, ...servername }),
+    "http:": new HttpAgent({ keepAlive: true }),
+  };
   // Docker's own has another name than its images say.
   const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
   let base = new URL(`https://${host}/v2/${path}/`);

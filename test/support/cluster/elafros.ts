@@ -64,7 +64,7 @@ export function runControl(
       onLost: () => {
         throw new Error("The controllers have lost their lease");
       },
-      ports: { drains: 0, health: 0, link: linkPort, metrics: 0 },
+      ports: { drains: 0, health: 0, link: linkPort, metrics: 0, sources: 0 },
     },
   );
 }

@@ -13,6 +13,8 @@ interface ClusterControlCommandOptions {
   lease: string;
   image: string;
   toolsImage: string;
+  buildRegistry?: string;
+  buildRegistrySecret?: string;
   namespace?: string;
   kubeconfig?: string;
   context?: string;
@@ -35,6 +37,8 @@ export function clusterControlCommand(
     .option("--acme-eab-key <file>", "a file with the key to it, in base64url")
     .requiredOption("--image <image>", "the image of Elafros, for containers of builds")
     .requiredOption("--tools-image <image>", "the image with git and buildah, for steps of builds")
+    .option("--build-registry <place>", "HOST/PREFIX of the registry for what builds make and users upload")
+    .option("--build-registry-secret <name>", "the Secret with its credentials")
     .option("--namespace <name>", "where the controllers run (default: the Pod's own)")
     .option("--kubeconfig <file>", "the cluster to work on, for a process outside of it (default: the Pod's own)")
     .option("--context <name>", "a context of that file")
@@ -46,9 +50,10 @@ async function runClusterControl(options: ClusterControlCommandOptions, { env }:
   const log = createLog("controller");
   const pod = { name: env["POD_NAME"] ?? `pid-${process.pid}`, address: addressOf(env["POD_IP"] ?? "127.0.0.1") };
   // Nothing half done may go on: another leads by now.
-  const { https, image, toolsImage: tools, ...told } = options;
+  const { https, image, toolsImage: tools, buildRegistry: place, buildRegistrySecret: secret, ...told } = options;
+  const registry = place === undefined ? {} : { registry: { place, ...(secret === undefined ? {} : { secret }) } };
   const control = await startClusterControl(
-    { ...told, ...(https ? { https: told } : {}), images: { image, tools }, pod },
+    { ...told, ...(https ? { https: told } : {}), images: { image, tools }, ...registry, pod },
     { log, onLost: () => process.exit(1) },
   );
   await new Promise<void>((resolve) => {

@@ -21,6 +21,8 @@ export interface InstallCommandOptions extends ClusterTarget, AcmeOptions {
   https?: boolean;
   httpsRedirect?: boolean;
   toolsImage?: string;
+  buildRegistry?: string;
+  buildRegistrySecret?: string;
   dryRun: boolean;
   output?: "yaml" | "json";
   wait: boolean;
@@ -50,6 +52,16 @@ export function installCommand(
       "--tools-image <image>",
       "the image with git and buildah, which steps of builds run (default: that of npm run image -- --tools)",
       imageName,
+    )
+    .option(
+      "--build-registry <place>",
+      "HOST/PREFIX of the registry that keeps what builds make and users upload (default: as installed)",
+      imageName,
+    )
+    .option(
+      "--build-registry-secret <name>",
+      "a Secret in the namespace of the controllers with credentials for it (kubernetes.io/dockerconfigjson; ca.crt: its authority)",
+      namespaceName,
     )
     .option("--https", "serve HTTPS at port 443 of the gateways' Service")
     .option("--no-https", "take that back, and what was said of an ACME server")
@@ -98,11 +110,25 @@ export async function onCluster(
 }
 
 async function runInstall(options: InstallCommandOptions, factory: Factory): Promise<void> {
-  const { namespace, domain, image, toolsImage, https, httpsRedirect, dryRun, output, wait } = options;
+  const {
+    namespace,
+    domain,
+    image,
+    toolsImage,
+    buildRegistry,
+    buildRegistrySecret,
+    https,
+    httpsRedirect,
+    dryRun,
+    output,
+    wait,
+  } = options;
   const told = {
     ...(namespace === undefined ? {} : { namespace }),
     ...(domain === undefined ? {} : { domain }),
     ...(image === undefined ? {} : { image }),
+    ...(buildRegistry === undefined ? {} : { buildRegistry }),
+    ...(buildRegistrySecret === undefined ? {} : { buildRegistrySecret }),
     ...(https === undefined ? {} : { https }),
     ...(httpsRedirect === undefined ? {} : { httpsRedirect }),
     ...acmeOptionsOf(options),

@@ -8,10 +8,11 @@ import { copyImage } from "../../../runtime/registry/copy.ts";
 import { hasLayout, type LayoutImage, readLayout } from "../../../runtime/registry/layout.ts";
 import { readManifest } from "../../../runtime/registry/manifest.ts";
 import { type ImageReference, parseReference } from "../../../runtime/registry/reference.ts";
-import { openRepository } from "../../../runtime/registry/repository.ts";
+import { openRepository, type Repository } from "../../../runtime/registry/repository.ts";
 import type { ImageSource } from "../../../runtime/registry/source.ts";
 import type { RegistryAuth } from "../../../runtime/workloads.ts";
 import { createClusterImages } from "../../images/port.ts";
+import { openDoor } from "../door.ts";
 import type { ImageRequest, ImageResult } from "../programs.ts";
 
 interface Places {
@@ -23,7 +24,7 @@ interface Places {
 
 /** @param say is told what goes on */
 export async function takeImage(
-  { image: name, registryAuths }: ImageRequest,
+  { image: name, registryAuths, door }: ImageRequest,
   { layout, digest }: Places,
   say: (line: string) => void,
 ): Promise<ImageResult> {
@@ -38,9 +39,13 @@ export async function takeImage(
     return { failure: { reason: "ImageMissing", message: wordsOf(error) } };
   }
   try {
-    const { tag = "latest" } = reference;
-    const pushed = await push(image, { reference, auths: registryAuths, tag, say });
-    return { image: `${reference.name}@${pushed}` };
+    const { signal } = new AbortController();
+    const target =
+      door === undefined
+        ? openRepository({ reference, auths: registryAuths, write: true, signal })
+        : await openDoor(door.to, { write: true, signal });
+    const to = door ?? { name: reference.name, tag: reference.tag ?? "latest" };
+    return { image: `${to.name}@${await push(image, target, { ...to, say })}` };
   } catch (error) {
     return { failure: pushFailure(name, wordsOf(error)) };
   }
@@ -57,17 +62,13 @@ function builtReference(written: string): ImageReference {
   return reference;
 }
 
-interface Push {
-  reference: ImageReference;
-  auths: readonly RegistryAuth[];
-  tag: string;
-  say: (line: string) => void;
-}
-
 /** Sends what was checked of a layout; gives the manifest's digest. */
-async function push({ manifest, blobs }: LayoutImage, { reference, auths, tag, say }: Push): Promise<string> {
+async function push(
+  { manifest, blobs }: LayoutImage,
+  target: Repository,
+  { name, tag, say }: { name: string; tag: string; say: (line: string) => void },
+): Promise<string> {
   const { signal } = new AbortController();
-  const target = openRepository({ reference, auths, write: true, signal });
   const paths = new Map(blobs.map(({ hex, path }) => [`sha256:${hex}`, path]));
   const pathOf = (digest: string) => paths.get(digest) ?? "";
   const source: ImageSource = {
@@ -81,7 +82,7 @@ async function push({ manifest, blobs }: LayoutImage, { reference, auths, tag, s
   };
   try {
     const { digest, sent, present, bytes } = await copyImage({ source, reference: tag, target, tag, signal });
-    say(`Pushed ${reference.name}:${tag}: ${sent} parts of ${formatBytes(bytes)} were sent, ${present} were there`);
+    say(`Pushed ${name}:${tag}: ${sent} parts of ${formatBytes(bytes)} were sent, ${present} were there`);
     return digest;
   } finally {
     target.close();
