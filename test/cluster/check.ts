@@ -2,9 +2,9 @@
  * `npm run check:cluster -- --kubeconfig FILE`: whether Elafros fits a real cluster. It installs, checks and uninstalls, so the cluster must have no Elafros; docs/cluster.md
  * says what it does. Nothing here is part of `npm test`.
  */
-import { parseArgs } from "node:util";
 import { Configuration } from "../../src/api/configuration.ts";
 import type { KubeObject } from "../../src/api/meta/types.ts";
+import { Route } from "../../src/api/route.ts";
 import { type HttpClient, httpClient } from "../../src/client/http.ts";
 import { loadKubeconfig, resolveConnection } from "../../src/client/kubeconfig.ts";
 import { applyOne, install } from "../../src/kubernetes/install/install.ts";
@@ -14,18 +14,15 @@ import { type State, find, rolloutState, until } from "../../src/kubernetes/inst
 import { manifests } from "../../src/kubernetes/manifests/manifests.ts";
 import { defaultInstall } from "../../src/kubernetes/manifests/names.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { appImages, pushApps } from "./apps.ts";
+import { readFlags } from "./flags.ts";
+import { directAccess, forwardedAccess } from "./gateway-access.ts";
 import { judgeBad, judgeGood } from "./objects.ts";
 import { Report } from "./report.ts";
 import { judgeRights } from "./rights.ts";
+import { drainNode, playScenarios, upgrade } from "./running.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    kubeconfig: { type: "string" },
-    context: { type: "string" },
-    /** Of Elafros, where the cluster's nodes can have it: then controllers and gateways must run. */
-    image: { type: "string" },
-  },
-});
+const flags = readFlags();
 const quiet = { start: () => {}, done: () => {} };
 const options = { ...defaultInstall, ...(flags.image === undefined ? {} : { image: flags.image }) };
 const all = manifests(options);
@@ -78,7 +75,10 @@ async function check(client: HttpClient): Promise<boolean> {
       () => install(waiting, options, { steps: quiet, rollout: flags.image !== undefined }),
     );
     // Without the kinds, every other step would only tell that they aren't there.
-    if (installed) await checkInstalled(client, report, scratch);
+    if (installed) {
+      await checkInstalled(client, report, scratch);
+      await checkRunning(client, report);
+    }
     await report.step("uninstalls, the service with it", async () => {
       await uninstall(waiting, options, { steps: quiet, deleteServices: true });
       const left = await Promise.all(all.map((manifest) => find(client, manifest)));
@@ -88,6 +88,36 @@ async function check(client: HttpClient): Promise<boolean> {
     await client.delete(kindOf({ kind: "Namespace" }), { name: scratch });
   }
   return report.end();
+}
+
+/** The steps that need what runs, as far as the flags ask for them. */
+async function checkRunning(client: HttpClient, report: Report): Promise<void> {
+  const { apps, gateway, drain, upgradeImage } = flags;
+  if (apps === undefined) return;
+  if (apps.push) {
+    const pushed = await report.step(`the app's images are made and pushed to ${apps.prefix}`, () => pushApps(apps.prefix));
+    if (!pushed) return;
+  }
+  const kubectl = [
+    ...(flags.kubeconfig === undefined ? [] : ["--kubeconfig", flags.kubeconfig]),
+    ...(flags.context === undefined ? [] : ["--context", flags.context]),
+  ];
+  const access = gateway === undefined ? forwardedAccess(kubectl, options.namespace) : directAccess(gateway);
+  const namespace = await makeNamespace(client, "-run");
+  const running = { client, access, options, namespace, images: appImages(apps.prefix), report };
+  try {
+    await playScenarios(running);
+    if (drain !== undefined) await drainNode(running, drain.node);
+    await upgrade(running, upgradeImage);
+  } finally {
+    access.close();
+    for (const kind of [Route, Configuration]) {
+      for (const { metadata } of (await client.list<KubeObject>(kind, { namespace })).items) {
+        await client.delete<KubeObject>(kind, metadata);
+      }
+    }
+    await client.delete(kindOf({ kind: "Namespace" }), { name: namespace });
+  }
 }
 
 /** The steps that look at an installation. They leave one service behind. */
@@ -129,8 +159,8 @@ async function versions(): Promise<Map<string, number | undefined>> {
   );
 }
 
-async function makeNamespace(client: HttpClient): Promise<string> {
-  const object = { apiVersion: "v1", kind: "Namespace", metadata: { name: `elafros-check-${process.pid}` } };
+async function makeNamespace(client: HttpClient, suffix = ""): Promise<string> {
+  const object = { apiVersion: "v1", kind: "Namespace", metadata: { name: `elafros-check-${process.pid}${suffix}` } };
   const made = await client.create(kindOf(object), object);
   return made.metadata.name;
 }

@@ -20,7 +20,8 @@ export class Report {
     try {
       faults = (await work()) ?? [];
     } catch (error) {
-      faults = [(error as Error).message];
+      const { message, cause } = error as Error;
+      faults = [message, ...(cause instanceof Error ? [cause.message] : [])];
     }
     const took = `${((Date.now() - begin) / 1000).toFixed(1)} s`;
     if (faults.length === 0) {

@@ -12,12 +12,16 @@ import { Revision } from "../../api/revision.ts";
 import { Route } from "../../api/route.ts";
 import type { ApplyingClient } from "../../client/client.ts";
 import { manifests } from "../manifests/manifests.ts";
-import type { InstallOptions, Manifest } from "../manifests/names.ts";
+import { Pod } from "../kinds/pod.ts";
+import { type InstallOptions, type Manifest, partOf } from "../manifests/names.ts";
 import { type Steps, isOurs } from "./install.ts";
 import { kindOf } from "./kinds.ts";
 import { InstallError, type Waiting, find, goneState, until } from "./wait.ts";
 
 const goneMs = 120_000;
+/** From the request to end until a Pod of an installation that goes is killed. */
+const podSeconds = 5;
+const pollMs = 250;
 /** As many as a refusal names. */
 const shown = 5;
 
@@ -63,6 +67,34 @@ async function remove(client: ApplyingClient, kind: Kind, { metadata }: KubeObje
   await ignoringGone(client.delete(kind, metadata, { ...preconditions, propagationPolicy: "Background" }));
 }
 
+/**
+ * Ends the installation's Pods, whose Deployments are gone, and waits for that. Nobody is served any more, so a gateway needn't wait for anything; and a
+ * namespace with Pods that may take ten minutes is looked at again by Kubernetes only after half of that.
+ */
+async function endPods({ client, clock }: Waiting, namespace: string): Promise<void> {
+  const labelSelector = Object.entries(partOf)
+    .map(([key, value]) => `${key}=${value}`)
+    .join();
+  const told = new Set<string | undefined>();
+  const limit = clock.now() + goneMs;
+  for (;;) {
+    const { items } = await client.list(Pod, { namespace, labelSelector });
+    if (items.length === 0) return;
+    if (clock.now() >= limit) {
+      const names = items.map(({ metadata }) => metadata.name).join(", ");
+      throw new InstallError(
+        `Pods of ${namespace} don't end (${names}): their nodes may be gone; see kubectl -n ${namespace} get pods -o wide, and uninstall again`,
+      );
+    }
+    for (const { metadata } of items) {
+      if (told.has(metadata.uid)) continue;
+      told.add(metadata.uid);
+      await ignoringGone(client.delete(Pod, metadata, { gracePeriodSeconds: podSeconds }));
+    }
+    await new Promise<void>((resolve) => clock.after(pollMs, resolve));
+  }
+}
+
 async function ignoringGone(work: Promise<unknown>): Promise<void> {
   try {
     await work;
@@ -93,6 +125,10 @@ export async function uninstall(
   how.steps.start("Removing Elafros");
   const removed: { manifest: Manifest; uid: string | undefined }[] = [];
   for (const manifest of all.toReversed()) {
+    // Deployments went before.
+    if (manifest.kind === "Namespace" && manifest.metadata.name === options.namespace) {
+      await endPods({ client, clock }, options.namespace);
+    }
     const stored = await find(client, manifest);
     if (stored === undefined || !isOurs(stored)) continue;
     await remove(client, kindOf(manifest), stored);

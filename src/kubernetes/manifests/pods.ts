@@ -31,6 +31,8 @@ function spread(part: Part): object[] {
     maxSkew: 1,
     whenUnsatisfiable: "ScheduleAnyway",
     labelSelector: { matchLabels: selectorOf(part) },
+    // Not with those that a rollout replaces: two new ones would share a node. Kubernetes 1.26 drops this.
+    matchLabelKeys: ["pod-template-hash"],
   }));
 }
 
