@@ -95,7 +95,9 @@ async function checkRunning(client: HttpClient, report: Report): Promise<void> {
   const { apps, gateway, drain, upgradeImage } = flags;
   if (apps === undefined) return;
   if (apps.push) {
-    const pushed = await report.step(`the app's images are made and pushed to ${apps.prefix}`, () => pushApps(apps.prefix));
+    const pushed = await report.step(`the app's images are made and pushed to ${apps.prefix}`, () =>
+      pushApps(apps.prefix),
+    );
     if (!pushed) return;
   }
   const kubectl = [

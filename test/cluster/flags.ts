@@ -36,7 +36,9 @@ export function readFlags(): CheckFlags {
   const node = values["drain-node"];
   const upgradeImage = values["upgrade-image"];
   if (registry !== undefined && values["image-prefix"] !== undefined)
-    throw new Error("--registry pushes the apps' images there, and --image-prefix names where they are: say one of them");
+    throw new Error(
+      "--registry pushes the apps' images there, and --image-prefix names where they are: say one of them",
+    );
   const needing = { "--image-prefix or --registry": prefix, "--drain or --drain-node": node ?? (drain || undefined) };
   for (const [flag, value] of Object.entries({ ...needing, "--upgrade-image": upgradeImage })) {
     if (value !== undefined && image === undefined)

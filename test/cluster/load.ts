@@ -50,10 +50,7 @@ export async function underLoad(options: LoadOptions, work: () => Promise<void>)
   }
 }
 
-async function lastCount(
-  client: HttpClient,
-  key: { namespace: string; name: string },
-): Promise<LoadCount | undefined> {
+async function lastCount(client: HttpClient, key: { namespace: string; name: string }): Promise<LoadCount | undefined> {
   let last: string | undefined;
   for await (const line of client.podLog(key, { tailLines: 1 })) last = line;
   return last === undefined ? undefined : (JSON.parse(last) as LoadCount);

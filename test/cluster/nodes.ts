@@ -26,9 +26,11 @@ export async function schedulableNodes(client: HttpClient): Promise<string[]> {
 /** Pods of these namespaces that are on the node and haven't ended. */
 export async function podsOn(client: HttpClient, node: string, namespaces: readonly string[]): Promise<Pod[]> {
   const lists = await Promise.all(namespaces.map((namespace) => client.list(Pod, { namespace })));
-  return lists.flatMap(({ items }) => items).filter(
-    ({ spec, status }) => spec?.nodeName === node && status?.phase !== "Succeeded" && status?.phase !== "Failed",
-  );
+  return lists
+    .flatMap(({ items }) => items)
+    .filter(
+      ({ spec, status }) => spec?.nodeName === node && status?.phase !== "Succeeded" && status?.phase !== "Failed",
+    );
 }
 
 /** Lets no more Pods onto a node, or some again. */

@@ -9,7 +9,14 @@ import { Pod } from "../../src/kubernetes/kinds/pod.ts";
 import { manifests } from "../../src/kubernetes/manifests/manifests.ts";
 import { type InstallOptions, nameOf } from "../../src/kubernetes/manifests/names.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { playFirst, playOrders, playSecond, playShift, playThird, type Stage } from "../conformance/normative/player.ts";
+import {
+  playFirst,
+  playOrders,
+  playSecond,
+  playShift,
+  playThird,
+  type Stage,
+} from "../conformance/normative/player.ts";
 import { eventually } from "../support/platform.ts";
 import type { GatewayAccess } from "./gateway-access.ts";
 import { type LoadOptions, underLoad } from "./load.ts";
@@ -53,7 +60,8 @@ export async function drainNode(running: Running, wanted: string | undefined): P
     if (nodes.length < 2)
       return [`there are ${nodes.length} nodes that Pods may be put on, and draining one needs another: add a node`];
     const node = wanted ?? nodes.at(-1) ?? "";
-    if (!nodes.includes(node)) return [`node "${node}" isn't one of those that Pods may be put on: ${nodes.join(", ")}`];
+    if (!nodes.includes(node))
+      return [`node "${node}" isn't one of those that Pods may be put on: ${nodes.join(", ")}`];
     await deployLoad(running);
     const ours = [namespace, options.namespace];
     await spreadOnto(running, node);
@@ -162,7 +170,9 @@ async function allReady({ client, namespace, options }: Running): Promise<void> 
   await eventually(
     "what was replaced has gone",
     async () => {
-      const lists = await Promise.all([namespace, options.namespace].map((one) => client.list(Pod, { namespace: one })));
+      const lists = await Promise.all(
+        [namespace, options.namespace].map((one) => client.list(Pod, { namespace: one })),
+      );
       return lists.every(({ items }) => items.every(({ metadata }) => metadata.deletionTimestamp === undefined));
     },
     { timeoutMs: 900_000, everyMs: 1_000 },
