@@ -27,7 +27,7 @@ export interface LoadOptions {
 /** Runs `work` under load, from when requests are answered until some were after it. Gives what failed, as faults. */
 export async function underLoad(options: LoadOptions, work: () => Promise<void>): Promise<string[]> {
   const { client, namespace } = options;
-  const pod = await client.create(Pod, loadPod(options));
+  const pod = await client.create<KubeObject>(Pod, loadPod(options));
   const key = { namespace, name: pod.metadata.name };
   const answered = async (more: number): Promise<LoadCount> =>
     eventually(
@@ -57,7 +57,7 @@ async function lastCount(client: HttpClient, key: { namespace: string; name: str
 }
 
 /** At the level restricted; it needs no right. */
-function loadPod({ namespace, image, target, host, notOn }: LoadOptions): Pod {
+function loadPod({ namespace, image, target, host, notOn }: LoadOptions): KubeObject {
   const program = readFileSync(join(import.meta.dirname, "load-pod.mjs"), "utf8");
   const elsewhere = { key: "metadata.name", operator: "NotIn", values: [notOn] };
   const terms = { nodeSelectorTerms: [{ matchFields: [elsewhere] }] };
@@ -85,5 +85,5 @@ function loadPod({ namespace, image, target, host, notOn }: LoadOptions): Pod {
         },
       ],
     },
-  } as KubeObject as Pod;
+  } as KubeObject;
 }

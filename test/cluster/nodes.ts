@@ -1,5 +1,5 @@
 /** Nodes of a cluster, and emptying one of what is Elafros' there, as `kubectl drain` does: by evictions that disruption budgets may put off. */
-import { ApiError, isReason } from "../../src/api/meta/errors.ts";
+import { ApiError } from "../../src/api/meta/errors.ts";
 import { foreignKind } from "../../src/api/meta/foreign-kind.ts";
 import type { KubeObject } from "../../src/api/meta/types.ts";
 import type { HttpClient } from "../../src/client/http.ts";
@@ -64,6 +64,6 @@ async function evict(client: HttpClient, { metadata }: Pod): Promise<boolean> {
   const answer = await client.request({ method: "POST", path, body, headers: { "content-type": "application/json" } });
   if (answer.status < 300 || answer.status === 404) return true;
   const error = ApiError.fromStatus(answer.status, JSON.parse(answer.text));
-  if (isReason(error, "TooManyRequests")) return false;
+  if (error.reason === "TooManyRequests") return false;
   throw error;
 }

@@ -24,7 +24,7 @@ export function clusterStage(of: {
     async watch(path) {
       const kind = clusterKinds.find(({ kind: { plural } }) => path.endsWith(`/${plural}`))?.kind;
       if (kind === undefined) throw new Error(`Nothing is known of ${path}`);
-      const { resourceVersion = "" } = (await client.list(kind, { namespace })).metadata;
+      const { resourceVersion } = (await client.list(kind, { namespace })).metadata;
       const seen: unknown[] = [];
       const stopping = new AbortController();
       const follow = async () => {
