@@ -6,6 +6,7 @@
 import type { ScalingPort } from "../autoscaler/port.ts";
 import type { Build } from "../api/build.ts";
 import type { Revision } from "../api/revision.ts";
+import type { Secret } from "../api/secret.ts";
 import type { Client } from "../client/client.ts";
 import { createEventRecorder, keyOf } from "../controller/index.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -25,6 +26,9 @@ import { startInformers } from "./informers.ts";
 import { startRevisionController } from "./revision/controller.ts";
 import { startRouteController } from "./route/controller.ts";
 import { createLedger } from "./route/ledger.ts";
+
+/** How long the end waits for Events that are still to be told, in milliseconds. */
+const eventsPatienceMs = 2_000;
 
 export interface ControllersOptions {
   client: Client;
@@ -63,6 +67,8 @@ export interface Controllers {
   revision(key: string): Revision | undefined;
   /** A Build, likewise. */
   build(key: string): Build | undefined;
+  /** A Secret by `namespace/name`, as it was seen last. */
+  secret(key: string): Secret | undefined;
   stop(): Promise<void>;
 }
 
@@ -122,12 +128,17 @@ export function startControllers(options: ControllersOptions): Controllers {
     synced,
     revision: (key) => informers.revisions.get(key),
     build: (key) => informers.builds.get(key),
+    secret: (key) => informers.secrets.get(key),
     async stop() {
       stopped = true;
       await Promise.all(running.map((controller) => controller.stop()));
       ledger.stop();
       await Promise.all(Object.values(informers).map((informer) => informer.stop()));
-      await events.flush();
+      // Events are told where there is time for it: a server that is slow must not keep another control from its turn.
+      const patience = Promise.withResolvers<void>();
+      const cancel = clock.after(eventsPatienceMs, patience.resolve);
+      await Promise.race([events.flush(), patience.promise]);
+      cancel();
     },
   };
 }

@@ -74,6 +74,7 @@ async function onKubernetes(): Promise<Side> {
     clock: systemClock,
     log: silentLog,
     revision: ({ name }) => revisions.get(name),
+    secret: () => undefined,
     cluster: { drainHook: undefined },
     drain: async (_, id) => void drained.push(id),
   });

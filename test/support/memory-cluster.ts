@@ -144,7 +144,8 @@ export function memoryCluster(): MemoryCluster {
       if (refusal >= 0) throw refusals.splice(refusal, 1)[0]?.error ?? new Error();
       const before = objects.get(idOf(kind, object.metadata.namespace, object.metadata.name));
       if (before !== undefined && !before.managers.has(fieldManager) && force !== true) {
-        throw new ApiError("Conflict", "Apply failed with 1 conflict");
+        const cause = { reason: "FieldManagerConflict", message: 'conflict with "other"', field: ".spec" };
+        throw new ApiError("Conflict", "Apply failed with 1 conflict", { details: { causes: [cause] } });
       }
       if (before !== undefined && JSON.stringify(merge(before.object, object)) === JSON.stringify(before.object)) {
         return structuredClone(before.object);

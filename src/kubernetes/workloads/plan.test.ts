@@ -32,6 +32,7 @@ test.each<Row>([
   ["another went instead", 1, 1, "D", { replicas: 1, keep: ["0"] }],
   ["a rollout's surge", 2, 2, "rrr", { replicas: 2 }],
   ["fewer during a rollout: the new one that isn't ready", 1, 2, "rr-", { replicas: 1 }],
+  ["none, once all are drained: there is nothing to choose", 0, 2, "DD", { replicas: 0 }],
   ["none, while Pods are still to be made", 0, 3, "r", { replicas: 1, drain: ["0"] }],
   ["none, and none is there", 0, 3, "", { replicas: 0 }],
 ])("planScale() of %s", (...row) => {

@@ -37,11 +37,13 @@ export function planScale(count: number, replicas: number | undefined, pods: rea
   const victims = told > count ? ranked.slice(0, surplus) : leaving;
   const free = victims.filter((pod) => !pod.ready || pod.drained);
   const staying = ranked.filter((pod) => !victims.includes(pod));
+  const next = told > count ? Math.max(count, Math.min(told, pods.length) - free.length) : count;
   return {
-    replicas: told > count ? Math.max(count, Math.min(told, pods.length) - free.length) : count,
+    replicas: next,
     drain: victims.filter((pod) => pod.ready && !pod.draining).map(({ name }) => name),
     keep: staying.filter((pod) => pod.draining).map(({ name }) => name),
-    expend: victims.filter((pod) => pod.ready && pod.drained).map(({ name }) => name),
+    // Where all go there is nothing to choose.
+    expend: next === 0 ? [] : victims.filter((pod) => pod.ready && pod.drained).map(({ name }) => name),
   };
 }
 

@@ -32,6 +32,7 @@ async function setUp(cluster = memoryCluster()) {
     clock,
     log: silentLog,
     revision: ({ name }) => (name === "hello" ? revision : undefined),
+    secret: (id) => cluster.get(Secret, id.slice(id.indexOf("/") + 1)),
     cluster: { drainHook: undefined },
     drain: (_, id) => new Promise((resolve) => draining.set(id, resolve)),
   });
@@ -216,7 +217,7 @@ describe("createClusterWorkloads", () => {
     port.remove(key);
     expect(await calls()).toEqual([]);
     draining.get("a")?.();
-    expect(await calls()).toEqual(["patch pods n/a", "delete deployments n/hello"]);
+    expect(await calls()).toEqual(["delete deployments n/hello"]);
     expect(port.list()).toHaveLength(1);
     cluster.remove(Pod, "a");
     await calls();
@@ -225,8 +226,9 @@ describe("createClusterWorkloads", () => {
   });
 
   test("after a restart what is there is known before anybody declares it, and nothing is written for it", async () => {
+    const wanted = spec({ pullSecrets: [{ registry: "r", username: "u", password: "p" }] });
     const first = await setUp();
-    first.port.scale(key, spec(), 2);
+    first.port.scale(key, wanted, 2);
     await first.calls();
     for (const name of ["a", "b"]) first.cluster.put(Pod, pod(name, true));
     await first.port.close();
@@ -234,7 +236,7 @@ describe("createClusterWorkloads", () => {
     expect(second.port.get(key)?.desired).toBe(2);
     expect(second.phases()).toEqual(["a ready", "b ready"]);
     expect(await second.calls()).toEqual([]);
-    second.port.scale(key, spec(), 2);
+    second.port.scale(key, wanted, 2);
     expect(await second.calls()).toEqual([]);
   });
 
@@ -247,6 +249,17 @@ describe("createClusterWorkloads", () => {
     port.remove(key);
     expect(await calls()).toEqual(["delete deployments n/hello"]);
     expect(port.list()).toEqual([]);
+  });
+
+  test("a writer at the same moment is no other owner: it is tried again", async () => {
+    const { cluster, port, calls, clock, told } = await setUp();
+    cluster.refuse(Deployment, new ApiError("Conflict", "Operation cannot be fulfilled: it has been modified"));
+    port.scale(key, spec(), 1);
+    expect(await calls()).toEqual(["apply deployments n/hello"]);
+    expect(port.get(key)?.problem).toBeUndefined();
+    await clock.advance(1_000);
+    expect(await calls()).toEqual(["apply deployments n/hello", "apply services n/hello"]);
+    expect(told.length).toBeGreaterThan(0);
   });
 
   test("another's Deployment of that name is left alone, and is the workload's problem", async () => {

@@ -9,6 +9,7 @@
 import { ApiError, isReason } from "../../api/meta/errors.ts";
 import { Pod } from "../kinds/pod.ts";
 import type { Revision } from "../../api/revision.ts";
+import type { Secret } from "../../api/secret.ts";
 import type { HttpClient } from "../../client/http.ts";
 import { createQueue } from "../../controller/queue.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -42,6 +43,8 @@ export interface ClusterWorkloadsOptions {
   log: Log;
   /** The Revision of a workload, as far as it is known. */
   revision(key: WorkloadKey): Revision | undefined;
+  /** A Secret by `namespace/name`, as far as it is known. */
+  secret(key: string): Secret | undefined;
   cluster: ClusterFacts;
   drain: Drain;
 }
@@ -127,7 +130,7 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
       problem?.message.startsWith("CreateContainerConfigError: secret") === true && problem.at !== entry.restoredFor;
     if (secretsLost) entry.restoredFor = problem.at;
     const wanted = { key, spec, replicas, revision: factsOf(revision), cluster, secretsLost };
-    await applyWorkload(client, objects, { wanted, written: entry.written });
+    await applyWorkload(client, { ...objects, secret: (id) => options.secret(id) }, { wanted, written: entry.written });
   };
 
   /** Drains what is too many, and says how many replicas there may be by now. */

@@ -2,7 +2,7 @@
  * Brings the objects of one workload to what is wanted. Level-triggered: it looks at what is there, writes what differs, and writes nothing where
  * nothing does. All writes are server-side applies in one field manager's name, so what others add stays.
  */
-import { ApiError, isReason } from "../../api/meta/errors.ts";
+import { ApiError } from "../../api/meta/errors.ts";
 import type { KubeObject } from "../../api/meta/types.ts";
 import { Secret } from "../../api/secret.ts";
 import type { ApplyingClient } from "../../client/client.ts";
@@ -57,7 +57,7 @@ export class OccupiedError extends Error {
 /** Applies what differs. Rejects with ApiError, or OccupiedError. */
 export async function applyWorkload(
   client: ApplyingClient,
-  objects: Pick<WorkloadObjects, "deployments" | "services">,
+  objects: Pick<WorkloadObjects, "deployments" | "services"> & { secret(key: string): Secret | undefined },
   { wanted, written }: { wanted: Wanted; written: Written },
 ): Promise<void> {
   const { key, spec, revision, cluster, replicas } = wanted;
@@ -73,7 +73,10 @@ export async function applyWorkload(
   const pull = makePullSecret(key, spec.pullSecrets, revision.owner);
   const pullText = JSON.stringify(pull);
   if (pull !== undefined && pullText !== written.pull) {
-    await apply(client, Secret, { object: pull, own: true });
+    // What this process has written itself may not be seen yet: only what an earlier one left is looked at.
+    const isThere =
+      written.pull === undefined && covers(objects.secret(`${key.namespace}/${pull.metadata.name}`), pull);
+    if (!isThere) await apply(client, Secret, { object: pull, own: true });
     written.pull = pullText;
   }
   const text = JSON.stringify(deployment);
@@ -110,13 +113,19 @@ async function apply<T extends KubeObject>(
     // What isn't this workload's isn't taken from whoever made it.
     return await client.apply(kind, object, { fieldManager, ...(own ? { force: true } : {}) });
   } catch (error) {
-    if (own || !isReason(error, "Conflict")) throw error;
+    if (own || !isOfOthers(error)) throw error;
     const { name, namespace = "" } = object.metadata;
     throw new OccupiedError(
       `${kind.kind} "${name}" in namespace "${namespace}" is there already and isn't of this Revision: delete it, or deploy under another name`,
       { cause: error },
     );
   }
+}
+
+/** Whether fields are another manager's, rather than that somebody wrote at the same moment. */
+function isOfOthers(error: unknown): boolean {
+  if (!(error instanceof ApiError) || error.reason !== "Conflict") return false;
+  return error.details?.causes?.some(({ reason }) => reason === "FieldManagerConflict") === true;
 }
 
 /** No Pod of an earlier template is left. */

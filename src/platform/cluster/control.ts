@@ -20,8 +20,11 @@ import { openDoor } from "./open-door.ts";
 import type { ClusterControlOptions } from "./options.ts";
 import { textServer } from "./text-server.ts";
 
-/** Requests to the API server in the long run, and at once: a restart lists everything, a rollout of hundreds of Revisions may take its time. */
-const limits = { perSecond: 50, burst: 200 };
+/**
+ * Requests to the API server in the long run, and at once: a restart lists everything, and a thousand services that come at once take twenty thousand.
+ * A server that has less to give says 429, and is obeyed.
+ */
+const limits = { perSecond: 200, burst: 400 };
 /** The lease's own, so that it never waits behind others. */
 const leaseLimits = { perSecond: 5, burst: 10 };
 /** Versions of tables grow by less than one a millisecond, and clocks of nodes differ. */

@@ -66,6 +66,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     clock,
     log,
     revision: (key) => controllers?.revision(`${key.namespace}/${key.name}`),
+    secret: (key) => controllers?.secret(key),
     cluster: options.cluster,
     drain: (_, instance) => publisher.drained(instance),
   });

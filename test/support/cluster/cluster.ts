@@ -7,6 +7,7 @@
  * built-in kinds), `controllers/`. `test/conformance/kubernetes/simulated*.test.ts` hold it to what was recorded, and list what is left.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Kind } from "../../../src/api/meta/kind.ts";
@@ -63,6 +64,8 @@ export interface ClusterOptions {
   secondMs?: number;
   /** The first two parts of Pods' addresses: on 127 a test can answer in place of what Pods would run. Default: "10.244". */
   podNetwork?: string;
+  /** Told of each request over HTTP before it is looked at. */
+  onRequest?: (request: IncomingMessage) => void;
 }
 
 export interface Cluster {
@@ -119,7 +122,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const serving = new Serving({ store, service, system, kinds, authorizer, tokens, tls, clock, owners, logs });
   await serving.start();
   await authorizer.start(service);
-  const faults = new FaultPlan();
+  const faults = new FaultPlan(options.onRequest);
   const own = { host, tls, clock, tokens, authorizer, service, untracked, owners, faults, kinds: () => kinds };
   const { server, port } = await startFront({ ...own, server: () => serving.server });
   const endDefinitions = followDefinitions({

@@ -22,6 +22,8 @@ export interface ApiFaults {
   broken(where?: Where): void;
   /** Holds requests up for that long before they are looked at. */
   slow(ms: number, where?: Where): void;
+  /** Does what is asked, and ends the connection before the answer: whoever asked can't know. */
+  loseAnswer(where?: Where): void;
   /** Ends the connections of running watches; gives how many. */
   dropWatches(): number;
   /** Lets running watches stand still for ever: their connections live, nothing comes. Gives how many. */
@@ -35,12 +37,18 @@ interface Planned {
   left: number;
   error?: ApiError;
   delayMs?: number;
+  loses?: boolean;
 }
 
 /** The faults, and the server's side of them. */
 export class FaultPlan implements ApiFaults {
   #planned: Planned[] = [];
   readonly #watches = new Set<ServerResponse>();
+  readonly #onRequest: (request: IncomingMessage) => void;
+
+  constructor(onRequest: (request: IncomingMessage) => void = () => {}) {
+    this.#onRequest = onRequest;
+  }
 
   conflict(where: Where = {}): void {
     const words = "the object has been modified; please apply your changes to the latest version and try again";
@@ -65,6 +73,10 @@ export class FaultPlan implements ApiFaults {
     this.#plan(where, { delayMs: ms });
   }
 
+  loseAnswer(where: Where = {}): void {
+    this.#plan(where, { loses: true });
+  }
+
   dropWatches(): number {
     for (const response of this.#watches) response.socket?.destroy();
     return this.#watches.size;
@@ -84,12 +96,13 @@ export class FaultPlan implements ApiFaults {
     this.#planned = [];
   }
 
-  #plan(where: Where, fault: Pick<Planned, "error" | "delayMs">): void {
+  #plan(where: Where, fault: Omit<Planned, "where" | "left">): void {
     this.#planned.push({ where, left: where.times ?? 1, ...fault });
   }
 
   /** Applies to a request what is planned for it. Rejects with the error to answer. */
   async meet(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#onRequest(request);
     if (/[?&]watch=(?:true|1)/.test(request.url ?? "")) {
       this.#watches.add(response);
       response.once("close", () => this.#watches.delete(response));
@@ -98,7 +111,13 @@ export class FaultPlan implements ApiFaults {
     if (planned === undefined) return;
     planned.left -= 1;
     if (planned.left <= 0) this.#planned = this.#planned.filter((one) => one !== planned);
-    const { delayMs, error } = planned;
+    const { delayMs, error, loses } = planned;
+    if (loses === true) {
+      response.end = () => {
+        response.socket?.destroy();
+        return response;
+      };
+    }
     if (delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, delayMs));
     if (error !== undefined) throw error;
   }

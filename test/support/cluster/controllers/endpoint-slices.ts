@@ -10,6 +10,7 @@ import { isReady, type PodObject } from "./types.ts";
 
 interface ServiceObject extends KubeObject {
   spec: {
+    clusterIP?: string;
     selector?: Record<string, string>;
     ports?: { name?: string; port: number; targetPort: number | string; protocol: string }[];
   };
@@ -60,7 +61,12 @@ async function reconcile(parts: ControllerParts, key: string): Promise<void> {
         kind: "EndpointSlice",
         metadata: {
           generateName: `${name}-`,
-          labels: { "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io", [nameLabel]: name },
+          labels: {
+            ...service.metadata.labels,
+            "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+            [nameLabel]: name,
+            ...(service.spec.clusterIP === "None" ? { "service.kubernetes.io/headless": "" } : {}),
+          },
           ownerReferences: [ownerReference(Service, service)],
         },
         addressType: "IPv4",

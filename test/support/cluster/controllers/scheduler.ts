@@ -56,10 +56,10 @@ async function schedule(parts: ControllerParts, key: string): Promise<void> {
   if (pod === undefined || !isWaiting(pod)) return;
   const { namespace = "", name } = pod.metadata;
   const nodes = all<NodeObject>(parts, Node);
-  const pods = all<PodObject>(parts, Pod);
+  const pods = Map.groupBy(all<PodObject>(parts, Pod), ({ spec }) => spec.nodeName);
   const reasons = new Map<string, number>();
   const fitting = nodes.flatMap((node) => {
-    const here = pods.filter(({ spec }) => spec.nodeName === node.metadata.name);
+    const here = pods.get(node.metadata.name) ?? [];
     const reason = unfit(node, pod, here);
     if (reason === undefined) return [{ node, load: here.length }];
     reasons.set(reason, (reasons.get(reason) ?? 0) + 1);

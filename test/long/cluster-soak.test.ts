@@ -1,0 +1,50 @@
+/**
+ * Ten minutes of trouble on a simulated cluster of 20 nodes with 1,000 services and 5,000 Pods: users, nodes and the API server give the controllers no
+ * rest. The seed of what happens is printed; ELAFROS_SOAK_SEED plays one again. Numbers: bench/RESULTS.md.
+ */
+import { randomInt } from "node:crypto";
+import { expect, test } from "vitest";
+import { soak } from "../support/soak/run.ts";
+
+/** Watches end by themselves now and then, and are asked for again. */
+const watchesMeanwhile = 5;
+const lastEndMs = 240_000;
+const settlingMs = 60_000;
+
+test("1,000 services come about again after ten minutes of trouble, with few calls, flat memory and nothing left", async () => {
+  const seed = Number(process.env["ELAFROS_SOAK_SEED"] ?? randomInt(2 ** 31));
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  say(`seed ${seed}`);
+  const figures = await soak({
+    seed,
+    nodes: 20,
+    services: 1_000,
+    namespaces: 50,
+    troubleMs: 600_000,
+    changeMs: 250,
+    faultMs: 2_000,
+    ends: [
+      { atMs: 60_000, signal: "SIGTERM" },
+      { atMs: 120_000, signal: "SIGKILL" },
+      { atMs: 180_000, signal: "SIGTERM" },
+      { atMs: lastEndMs, signal: "SIGKILL" },
+    ],
+    drainsAtMs: [90_000, 200_000, 330_000, 450_000],
+    silentAtMs: 280_000,
+    idleMs: 30_000,
+    calmMs: 3_000,
+    counted: 5,
+    patienceMs: 1_200_000,
+    say,
+  });
+  say(JSON.stringify(figures));
+  expect(figures.left).toEqual([]);
+  expect(figures.idle.total).toBeLessThanOrEqual(watchesMeanwhile);
+  expect(figures.idleAfter.total).toBeLessThanOrEqual(watchesMeanwhile);
+  // The certificate of the gateways' link.
+  expect(figures.restart.writes).toEqual({ "PATCH secrets": 1, "PATCH configmaps": 1 });
+  const heaps = figures.memory.filter(({ atMs }) => atMs > lastEndMs + settlingMs).map(({ heap }) => heap);
+  const third = Math.floor(heaps.length / 3);
+  expect(third).toBeGreaterThan(3);
+  expect(Math.min(...heaps.slice(-third)) / Math.min(...heaps.slice(0, third))).toBeLessThan(1.1);
+});

@@ -1,0 +1,101 @@
+/** Two processes of controllers, one of which leads; each that ends is started again, as a kubelet would. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { ControlMessage, ControlSettings } from "./control-child.ts";
+
+const program = join(import.meta.dirname, "control-child.ts");
+/** What a kubelet takes at least. */
+const restartMs = 1_000;
+const patienceMs = 180_000;
+
+export interface Memory {
+  /** Bytes after a collection. */
+  heap: number;
+  resident: number;
+}
+
+export class Controllers {
+  readonly #settings: Omit<ControlSettings, "pod">;
+  readonly #running = new Set<ChildProcess>();
+  #leader: ChildProcess | undefined;
+  #started = 0;
+  #stopping = false;
+  /** How often one began to lead. */
+  led = 0;
+
+  constructor(settings: Omit<ControlSettings, "pod">) {
+    this.#settings = settings;
+  }
+
+  start(count: number): void {
+    for (let number = 0; number < count; number += 1) this.#spawn();
+  }
+
+  #spawn(): void {
+    if (this.#stopping) return;
+    this.#started += 1;
+    const pod = { name: `controller-${this.#started}`, address: "127.0.0.1" };
+    const child = fork(program, [JSON.stringify({ ...this.#settings, pod })], {
+      execArgv: ["--expose-gc"],
+      env: { ...process.env, ELAFROS_LOG: process.env["ELAFROS_LOG"] ?? "error" },
+    });
+    this.#running.add(child);
+    child.on("message", (message: ControlMessage) => {
+      if (message.is !== "leads") return;
+      this.#leader = child;
+      this.led += 1;
+    });
+    child.once("exit", () => {
+      this.#running.delete(child);
+      if (this.#leader === child) this.#leader = undefined;
+      setTimeout(() => this.#spawn(), restartMs);
+    });
+  }
+
+  /** Resolves once one leads. */
+  async leading(): Promise<ChildProcess> {
+    const end = Date.now() + patienceMs;
+    while (this.#leader === undefined) {
+      if (Date.now() > end) throw new Error("No controller leads");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return this.#leader;
+  }
+
+  /** Ends the one that leads, and gives how long it took until another did, in milliseconds. */
+  async replace(signal: "SIGTERM" | "SIGKILL"): Promise<number> {
+    const leader = await this.leading();
+    const began = performance.now();
+    leader.kill(signal);
+    await once(leader, "exit");
+    await this.leading();
+    return performance.now() - began;
+  }
+
+  /** What the one that leads holds. */
+  async memory(): Promise<Memory> {
+    const leader = await this.leading();
+    return new Promise((resolve, reject) => {
+      const done = (message: ControlMessage) => {
+        if (message.is !== "memory") return;
+        leader.off("message", done);
+        resolve({ heap: message.heap, resident: message.resident });
+      };
+      leader.on("message", done);
+      leader.once("exit", () => reject(new Error("The controller has ended")));
+      leader.send("memory");
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(
+      [...this.#running].map(async (child) => {
+        const ended = once(child, "exit");
+        child.kill("SIGTERM");
+        await ended;
+      }),
+    );
+  }
+}
