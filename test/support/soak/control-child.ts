@@ -17,7 +17,7 @@ const say = (message: ControlMessage) => process.send?.(message);
 const control = await startClusterControl(options, {
   log: createLog("controller"),
   onLost: () => process.exit(1),
-  ports: { drains: 0, health: 0, link: linkPort, metrics: 0 },
+  ports: { drains: 0, health: 0, link: linkPort, metrics: 0, sources: 0 },
 });
 const began = performance.now();
 const look = setInterval(() => {
