@@ -12,4 +12,4 @@ fi
 shift
 npm run --silent build
 # With control's own flags: some of its parts are measured in the benchmark's process.
-as_root env ELAFROS_COMPILED=1 node --disable-warning=ExperimentalWarning --max-semi-space-size=1 "bench/$name.ts" "$@"
+as_root env ELAFROS_COMPILED=1 node --disable-warning=ExperimentalWarning --max-semi-space-size=1 --heap-growing-percent=30 "bench/$name.ts" "$@"

@@ -256,3 +256,30 @@ describe("createAutoscaler()", () => {
     expect(b.count()).toBe(0);
   });
 });
+
+it("looks at hundreds of Revisions in several turns of the loop, and at each of them", async () => {
+  const clock = manualClock();
+  const workloads = playWorkloads(clock);
+  const autoscaler = createAutoscaler({ workloads, clock, log: silentLog, mostInstances: 20 });
+  const names = Array.from({ length: 300 }, (_, i) => `app-${i}`);
+  const input = { wasReady: true, routed: true, settings: autoscalingDefaults, concurrency: 0 };
+  for (const wasReady of [false, true])
+    for (const name of names) autoscaler.declare(`default/${name}`, { ...input, wasReady }, spec);
+  const running = (): number =>
+    names.filter((name) => workloads.get({ namespace: "default", name })?.desired === 1).length;
+  expect(running()).toBe(names.length);
+  const report = async (): Promise<number> => {
+    await clock.advance(1_000);
+    autoscaler.report({ ms: 1_000, revisions: [] });
+    return running();
+  };
+  let left = await report();
+  for (let second = 0; left === names.length && second < 600; second += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    left = await report();
+  }
+  // A part in the turn of the report, the rest without another word.
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThan(names.length);
+  await expect.poll(running).toBe(0);
+});

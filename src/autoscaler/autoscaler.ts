@@ -42,6 +42,8 @@ const blindMs = 3_500;
 /** An instance that is started for a request may take so long, whoever still waits. */
 const wakePatienceMs = 120_000;
 const keptSteps = 10;
+/** Revisions that are looked at in one turn of the loop: about half a millisecond. */
+const settledAtOnce = 64;
 /** Of Revisions that nobody has declared yet. */
 const keptDemands = 10_000;
 
@@ -110,25 +112,31 @@ export function createAutoscaler({ workloads, clock, log, mostInstances }: Autos
     const decision = consider(entry, now);
     entry.memory = decision.memory;
     const count = entry.holds ? Math.min(entry.count, decision.count) : decision.count;
-    const changed = count !== entry.count;
-    if (changed) note(entry, decision, { now, count });
+    const before = entry.count;
     entry.count = count;
     if (count === 0 && !isAwake(entry, now)) entry.load = undefined;
     else entry.load ??= new LoadWindow(entry.scale.windowMs, now);
+    // Said before it is written down: a request may wait for it.
     tell(entry);
-    if (changed) for (const listener of listeners) listener(entry.revision);
+    if (count === before) return;
+    note(entry, decision, { now, count, before });
+    for (const listener of listeners) listener(entry.revision);
   };
 
-  const note = (entry: Entry, decision: Decision, { now, count }: { now: number; count: number }): void => {
+  const note = (
+    entry: Entry,
+    decision: Decision,
+    { now, count, before }: Record<"now" | "count" | "before", number>,
+  ): void => {
     // A new Revision's first instances are no news.
-    if (decision.rule === "initial-scale" && entry.count === 0) return;
+    if (decision.rule === "initial-scale" && before === 0) return;
     const step: ScalingStep = {
       at: Math.max(now, (entry.steps.at(-1)?.at ?? 0) + 1),
-      from: entry.count,
+      from: before,
       to: count,
       why: explain(decision),
       gist: gist(decision),
-      limited: decision.rule === "max-scale" && count > entry.count,
+      limited: decision.rule === "max-scale" && count > before,
     };
     entry.steps = [...entry.steps, step].slice(-keptSteps);
     log.info({ revision: entry.revision, from: step.from, to: step.to, rule: decision.rule, why: step.why }, "Scaling");
@@ -140,7 +148,11 @@ export function createAutoscaler({ workloads, clock, log, mostInstances }: Autos
     if (spec === undefined) return;
     const standby = standbyOf(entry.input);
     const same = told !== undefined && told.count === count && told.standby === standby;
-    if (same && (told.spec === spec || isDeepStrictEqual(told.spec, spec))) return;
+    if (same && (told.spec === spec || isDeepStrictEqual(told.spec, spec))) {
+      // Compared once, and not each second.
+      told.spec = spec;
+      return;
+    }
     entry.told = { spec, count, standby };
     // A Revision that never ran here and shall not run is nothing to the port.
     const key = keyOf(entry.revision);
@@ -150,6 +162,25 @@ export function createAutoscaler({ workloads, clock, log, mostInstances }: Autos
   const wake = (entry: Entry, now: number, ms: number): void => {
     entry.waking = readyOf(entry.revision) === 0;
     entry.wokenUntil = now + (entry.waking ? Math.max(ms, wakePatienceMs) : ms);
+  };
+
+  /** What is left to look at, while that is under way. */
+  let looking: Iterator<Entry> | undefined;
+
+  /** Settles what may change with time alone: a part in each turn of the loop, since there may be thousands. */
+  const look = (left: Iterator<Entry>): void => {
+    const now = clock.now();
+    for (let settled = 0; settled < settledAtOnce;) {
+      const next = left.next();
+      if (next.done === true) {
+        looking = undefined;
+        return;
+      }
+      if (!isAwake(next.value, now)) continue;
+      settle(next.value, now);
+      settled += 1;
+    }
+    setImmediate(() => look(left));
   };
 
   const newEntry = (revision: string, input: ScaleInput): Entry => ({
@@ -240,7 +271,9 @@ export function createAutoscaler({ workloads, clock, log, mostInstances }: Autos
         entry.load.record(now - ms, now, value);
         if (waiting > 0 && entry.count === 0) wake(entry, now, entry.scale.windowMs);
       }
-      for (const entry of entries.values()) if (isAwake(entry, now)) settle(entry, now);
+      if (looking !== undefined) return;
+      looking = entries.values();
+      look(looking);
     },
     wake(revision) {
       const now = clock.now();

@@ -7,9 +7,14 @@ export interface Logged<V extends object> extends Change<V> {
   readonly previousCreated: number;
 }
 
-/** The first index of `list`, ordered by `at`, whose element isn't before `wanted`. */
-function lowerBound<T, K extends string | number>(list: readonly T[], wanted: K, at: (element: T) => K): number {
-  let low = 0;
+/** The first index of `list`, ordered by `at`, from `first` on whose element isn't before `wanted`. */
+function lowerBound<T, K extends string | number>(
+  list: readonly T[],
+  wanted: K,
+  at: (element: T) => K,
+  first = 0,
+): number {
+  let low = first;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
@@ -93,9 +98,9 @@ export class Collection<V extends object> implements CollectionView<V> {
 
   changesAfter(revision: number, limit: number): readonly Logged<V>[] | undefined {
     if (revision < this.#forgotten) return undefined;
-    const live = this.#start === 0 ? this.#log : this.#log.slice(this.#start);
-    const first = lowerBound(live, revision + 1, revisionOf);
-    return live.slice(first, Math.min(live.length, first + limit));
+    // Asked by each watch with each change: what is read must be what is new, and not what is kept.
+    const first = lowerBound(this.#log, revision + 1, revisionOf, this.#start);
+    return this.#log.slice(first, Math.min(this.#log.length, first + limit));
   }
 
   subscribe(listener: () => void): () => void {
@@ -114,7 +119,7 @@ export class Collection<V extends object> implements CollectionView<V> {
       const created = before?.created ?? change.revision;
       const entry = { key: change.key, value: change.value, revision: change.revision, created };
       this.#entries.set(change.key, entry);
-      this.#ordered.splice(index, before === undefined ? 0 : 1, entry);
+      this.#place(index, entry, before === undefined);
     }
     const logged = {
       ...change,
@@ -141,8 +146,15 @@ export class Collection<V extends object> implements CollectionView<V> {
     }
     const entry = { key: version.key, value: version.value, revision: version.revision, created };
     this.#entries.set(version.key, entry);
-    this.#ordered.splice(index, before === undefined ? 0 : 1, entry);
+    this.#place(index, entry, before === undefined);
     return needless;
+  }
+
+  /** Puts an entry where it stands in order: in place of its last version, unless it is `fresh`. */
+  #place(index: number, entry: Entry<V>, fresh: boolean): void {
+    if (!fresh) this.#ordered[index] = entry;
+    else if (index === this.#ordered.length) this.#ordered.push(entry);
+    else this.#ordered.splice(index, 0, entry);
   }
 
   /** Forgets the oldest change. */
