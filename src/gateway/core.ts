@@ -46,6 +46,8 @@ export interface CoreOptions {
   hung(revision: string, instance: string): void;
   /** The instance takes no new request: its idle connections can go. */
   gone(instance: Instance): void;
+  /** A first request of this thread waits for a limited Revision; only where limits are shared with other gateways. */
+  short?(revision: string): void;
   /** While asking: a slot of the Revision is wanted from the next gateway; one that it gave is free again. */
   ask(revision: string): void;
   returned(instance: string): void;
@@ -145,6 +147,7 @@ export class Core {
     this.#queued.add(revision);
     if (place === 0) this.#publishHead(revision);
     if (waiters.length === 1 && revision.instances.length === 0) this.#options.demand(revision.name, waiter.trace);
+    if (waiters.length === 1 && revision.entry.concurrency > 0) this.#options.short?.(revision.name);
     this.#keepLooking();
     if (this.#asksFor(revision)) this.#askForAll(revision);
     // A slot may have become free since `take`. If another thread's request is first, whoever freed the slot has woken that thread.
@@ -262,6 +265,43 @@ export class Core {
     return undefined;
   }
 
+  /** Takes slots away from all threads, whether they are free or not: other gateways have them. What is too much ends with its requests. */
+  setAside({ index }: Instance, slots: number): void {
+    this.#counters.occupy(index, slots);
+  }
+
+  /** Gives slots back that were set aside: to who waits first. */
+  handOut({ index, revision }: Instance, slots: number): void {
+    this.#counters.release(index, slots);
+    if (this.#counters.waiting(revision.index) > 0) this.#dispatch(revision, false);
+  }
+
+  /**
+   * Sets the Revision's next slot aside that is or becomes free, before all requests that wait. `dismissed` is called where it gets none any more.
+   * @returns the function that ends it
+   */
+  claim(revision: RevisionState, done: { granted(instance: Instance): void; dismissed(): void }): () => void {
+    const waiter: Waiter = {
+      ticket: this.#counters.earlyTicket(),
+      bytes: 0,
+      granted: (instance) => {
+        // It is nobody's request.
+        instance.mine -= 1;
+        this.#leave(revision);
+        done.granted(instance);
+      },
+      dismissed: () => done.dismissed(),
+    };
+    this.#counters.startWaiting(revision.index);
+    this.#enter(revision);
+    revision.waiters.push(waiter);
+    this.#queued.add(revision);
+    this.#publishHead(revision);
+    this.#keepLooking();
+    this.#dispatch(revision, false);
+    return () => this.giveUp(revision, waiter);
+  }
+
   /** The Revision of that name, for a request that came without a host. */
   revision(name: string): RevisionState | undefined {
     return this.#table.revisions.get(name);
@@ -285,6 +325,14 @@ export class Core {
     const revisions = [...this.#table.revisions.values()];
     return revisions
       .filter(({ index, instances }) => instances.length === 0 && this.#counters.waiting(index) > 0)
+      .map(({ name }) => name);
+  }
+
+  /** Limited Revisions for which requests wait, in whichever thread. */
+  short(): string[] {
+    const revisions = [...this.#table.revisions.values()];
+    return revisions
+      .filter(({ index, entry }) => entry.concurrency > 0 && this.#counters.waiting(index) > 0)
       .map(({ name }) => name);
   }
 

@@ -27,6 +27,8 @@ export interface HubOptions {
   toControl(message: GatewayMessage): void;
   /** What changes in the table, also for the hub's own core; called before the threads have it. */
   change(version: number, changes: NumberedChanges): void;
+  /** All threads have the table that was put in force last; before what has left it is let go of. */
+  settling?(): void;
   /** Revisions without instances for which requests wait. */
   unserved(): string[];
   /**
@@ -128,7 +130,7 @@ export class Hub {
   }
 
   /** Throws an Error where control says a change of what this gateway doesn't have: the connection must end, since hello brings the whole. */
-  fromControl(message: Exclude<ControlMessage, { type: "certificates" | "alive" }>): void {
+  fromControl(message: Exclude<ControlMessage, { type: "certificates" | "shares" | "alive" }>): void {
     if (message.type === "shed") {
       this.#tellAll({ type: "shed", maxAgeMs: message.maxConnectionAgeMs });
       return;
@@ -183,7 +185,8 @@ export class Hub {
       case "asking":
       case "want":
       case "returned":
-        // About load: reports.ts. About spans and the log: run.ts. About certificates: certificate-hub.ts. About slots: handover.ts.
+      case "short":
+        // About load: reports.ts. About spans and the log: run.ts. About certificates: certificate-hub.ts. About slots: handover.ts, slots.ts.
         break;
       case "empty":
         this.#full -= 1;
@@ -240,6 +243,7 @@ export class Hub {
     if (this.#pending.missing > 0) return;
     this.#pending = undefined;
     this.#version = version;
+    this.#options.settling?.();
     const idle = this.#indices.settled();
     this.#options.toControl({ type: "ack", version, draining: [...this.#indices.leaving] });
     for (const instance of idle) this.#options.toControl({ type: "drained", instance });

@@ -8,6 +8,7 @@ import type { Log } from "../lib/log.ts";
 import { type ControlMessage, type GatewayMessage, leaseRenewMs, reconnectMs } from "../routing/link.ts";
 import { checkCertificates } from "./check-certificates.ts";
 import { checkChange, checkTable } from "./check-table.ts";
+import { checkShares } from "./check-shares.ts";
 import { readLines, writeLine } from "./lines.ts";
 
 const firstDelayMs = 20;
@@ -113,6 +114,10 @@ export class LinkClient {
     }
     if (message?.["type"] === "certificates") {
       this.#options.received({ type: "certificates", update: checkCertificates(message["update"]) });
+      return;
+    }
+    if (message?.["type"] === "shares") {
+      this.#options.received(checkShares(message));
       return;
     }
     if (message?.["type"] === "later") {

@@ -15,6 +15,9 @@ export const capacity = { instances, splits, revisions } as const;
 /** Positions count to here and start again; a multiple of 100, so the split goes on without a seam. */
 const turn = 1_000_000_000;
 
+/** More tickets than are drawn while one request waits, and less than half of how far two may be apart. */
+const headStart = 2 ** 29;
+
 export interface SharedMemory {
   readonly buffer: SharedArrayBuffer;
   readonly threads: number;
@@ -113,6 +116,11 @@ export class Counters {
     return false;
   }
 
+  /** Takes a place among those who wait, however many do. */
+  startWaiting(revision: number): void {
+    Atomics.add(this.#waiting, revision, 1);
+  }
+
   stopWaiting(revision: number): void {
     Atomics.sub(this.#waiting, revision, 1);
   }
@@ -120,6 +128,11 @@ export class Counters {
   /** A number for a request's place in the order of arrival over all threads; never 0. Compare with `isEarlier`. */
   ticket(): number {
     return (Atomics.add(this.#ticket, 0, 1) + 1) | 0 || this.ticket();
+  }
+
+  /** A ticket before those of all requests that wait now; never 0. */
+  earlyTicket(): number {
+    return (Atomics.load(this.#ticket, 0) - headStart) | 0 || -1;
   }
 
   /** Publishes the ticket of the first request that waits in `thread`; 0 when none does. */

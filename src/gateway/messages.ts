@@ -78,6 +78,8 @@ export type FromThread =
   | { type: "hung"; revision: string; instance: string }
   /** A request waits for a Revision without instances; `trace` is its span. */
   | { type: "demand"; revision: string; trace?: string }
+  /** A first request waits for a limited Revision; only where limits are shared with other gateways (slots.ts). */
+  | { type: "short"; revision: string }
   /** In answer to `report`; of the access log's lines, how many were dropped. */
   | { type: "load"; revisions: RevisionLoad[]; outcomes: Outcome[]; linesDropped: number }
   /** Spans of requests that have ended, and how many more were dropped. */

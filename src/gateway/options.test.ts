@@ -16,6 +16,7 @@ test.each([
   [{ listeners: [] }, "at least one listener"],
   [{ table: "relative" }, 'option "table" must be an absolute path'],
   [{ id: "" }, 'option "id" must be a text'],
+  [{ shares: {} }, 'option "shares.place" must be a text'],
   [{ limits: { nothing: 1 } }, 'option "limits.nothing" must be one of'],
   [{ limits: { queueMs: 0 } }, 'option "limits.queueMs"'],
 ])("parseGatewayOptions() refuses %j", (change, sentence) => {

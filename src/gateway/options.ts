@@ -36,6 +36,11 @@ export interface GatewayOptions {
   link: string;
   /** Absolute path of the socket by which gateways that follow each other on this machine share limits; absent: they don't. */
   handover?: string;
+  /**
+   * There are gateways elsewhere, and limits hold over all of them: this one uses only the slots that control gives it (slots.ts). `place` names where it
+   * runs; no two run there at a time. Absent: the limits are this gateway's own, and its handover's.
+   */
+  shares?: { place: string };
   /** Where the next supervisor gets all listening sockets of the installation, should this one be killed, and their descriptors by name. */
   sockets?: { path: string; fds: Record<string, number> };
   /** A file that is made where this gateway should be replaced soon, since it lost a thread; absent: it ends then. */
@@ -148,6 +153,9 @@ export function parseGatewayOptions(argument: string | undefined): FullGatewayOp
       ? {}
       : { redirectPort: asInteger(o["redirectPort"], "redirectPort", [1, 65_535]) }),
     ...(handover === undefined ? {} : { handover: asPath(handover, "handover") }),
+    ...(o["shares"] === undefined
+      ? {}
+      : { shares: { place: asText(asRecord(o["shares"], "shares")["place"], "shares.place") } }),
     ...(o["replace"] === undefined ? {} : { replace: asPath(o["replace"], "replace") }),
     ...(o["sockets"] === undefined ? {} : { sockets: asSockets(o["sockets"]) }),
     ...(o["accessLog"] === undefined ? {} : { accessLog: asAccessLog(o["accessLog"]) }),

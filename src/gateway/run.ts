@@ -14,6 +14,7 @@ import { Counters, type SharedMemory } from "./memory.ts";
 import type { ToThread } from "./messages.ts";
 import type { FullGatewayOptions, ReadyLine } from "./options.ts";
 import { LoadReports } from "./reports.ts";
+import { SlotShares } from "./slots.ts";
 import { readTableFile, removeLeftovers, TableFile } from "./table-file.ts";
 import { Threads } from "./threads.ts";
 import type { Workers } from "./workers.ts";
@@ -47,6 +48,7 @@ async function serve(options: FullGatewayOptions, memory: SharedMemory, workers:
       if (message.type === "certified") certificates.fromThread(message.version);
       if (message.type === "load") reports.fromThread(message);
       if (message.type === "log") log[message.level](JSON.parse(message.fields) as object, message.message);
+      if (message.type === "short") shares?.waits(message.revision);
       if (message.type === "spans") exporter?.add(message.spans, message.dropped);
       handover?.fromThread(thread, message);
       hub.fromThread(message);
@@ -71,16 +73,34 @@ async function serve(options: FullGatewayOptions, memory: SharedMemory, workers:
   const { handover: path } = options;
   const handover =
     path === undefined ? undefined : new Handover(core, { path, threads, clock: systemClock, log, toThread });
+  const shares =
+    options.shares === undefined
+      ? undefined
+      : new SlotShares({
+          core,
+          counters,
+          clock: systemClock,
+          toControl: (message) => link.send(message),
+          version: () => hub.version,
+        });
   const hub = new Hub({
     id,
     threads,
     counters,
     log,
     needsControl: options.waitForTable && keptTable(options.table).version === 0,
-    change: (version, changes) => core.change(version, changes),
+    change: (version, changes) => {
+      shares?.changing(changes);
+      core.change(version, changes);
+      shares?.changed(changes);
+    },
     unserved: () => core.unserved(),
+    settling: () => shares?.settling(),
     toThread,
-    toControl: (message) => link.send(message),
+    toControl: (message) => {
+      link.send(message);
+      if (message.type === "drained") shares?.drained(message.instance);
+    },
     save: (change, table) => file.save(change, table),
     loaded: () => loaded.resolve(),
     serving: () => {
@@ -117,11 +137,18 @@ async function serve(options: FullGatewayOptions, memory: SharedMemory, workers:
     path: options.link,
     clock: systemClock,
     log,
-    hello: () => hub.hello(),
-    connected: () => hub.connected(),
+    hello: () => ({
+      ...hub.hello(),
+      ...(options.shares === undefined ? {} : { shares: { ...options.shares, slots: shares?.hello() ?? [] } }),
+    }),
+    connected: () => {
+      hub.connected();
+      shares?.connected();
+    },
     away: () => hub.away(),
     received: (message) => {
       if (message.type === "certificates") certificates.fromControl(message.update);
+      else if (message.type === "shares") shares?.fromControl(message);
       else hub.fromControl(message);
     },
   });

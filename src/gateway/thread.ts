@@ -29,6 +29,7 @@ function run(hub: MessagePort, data: ThreadData): void {
     wake: (other) => (other === options.threads ? say({ type: "look" }) : ports[other]?.postMessage(0)),
     ask: (revision) => say({ type: "want", revision }),
     returned: (instance) => say({ type: "returned", instance }),
+    ...(options.shares === undefined ? {} : { short: (revision: string) => say({ type: "short", revision }) }),
     demand: (revision, trace) => say({ type: "demand", revision, ...(trace === undefined ? {} : { trace }) }),
     idle: (instance) => say({ type: "idle", instance }),
     hung: (revision, instance) => say({ type: "hung", revision, instance }),

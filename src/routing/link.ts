@@ -15,9 +15,17 @@ export const reconnectMs = 1_000;
 export type GatewayMessage =
   /**
    * First on each connection. `serving` is the version that all its threads serve (0 before any table). `changes`: it takes them; a gateway of
-   * an earlier version doesn't say so.
+   * an earlier version doesn't say so. `shares`: it uses only slots of limited instances that it was given (shares.ts), and has these.
    */
-  | { type: "hello"; gateway: string; pid: number; serving: number; draining: string[]; changes?: boolean }
+  | {
+      type: "hello";
+      gateway: string;
+      pid: number;
+      serving: number;
+      draining: string[];
+      changes?: boolean;
+      shares?: HeldShares;
+    }
   /** All threads serve this version. `draining`: instances that left the table and still have requests. */
   | { type: "ack"; version: number; draining: string[] }
   /** All threads have the certificates of this version. */
@@ -35,12 +43,25 @@ export type GatewayMessage =
    * span, as `traceparent` writes it, where it is traced.
    */
   | { type: "demand"; revision: string; trace?: string }
+  /** Slots that it has no more: requests that it was asked to give them up for have ended, or their instance has left its table. */
+  | { type: "gave"; slots: InstanceSlots[] }
+  /** Where requests wait for limited Revisions, how many do and how many are under way: said at once, as it changes, and when none waits any more. */
+  | { type: "wants"; revisions: [revision: string, waiting: number, busy: number][] }
   /** Each second: what each Revision had to do in the `ms` before, over all threads. Those without a request are left out. */
   | { type: "load"; ms: number; revisions: RevisionLoad[] }
   /** What became of the requests that ended since the last such message, and what is under way; not said where there is neither. */
   | { type: "outcomes"; outcomes: Outcome[] }
   /** Of the access log and of traces, since the last such message; not said where nothing was lost or sent. */
   | { type: "seen"; linesDropped: number; spansSent: number; spansDropped: number };
+
+/** Slots of an instance. */
+export type InstanceSlots = [instance: string, slots: number];
+
+export interface HeldShares {
+  /** Names where it runs. No two gateways run there at a time: who says hello from there has taken the place of who was there before. */
+  place: string;
+  slots: InstanceSlots[];
+}
 
 /** Requests of a Route that go to a Revision; empty names where none was found. */
 export interface Outcome {
@@ -77,9 +98,23 @@ export interface TableChange {
   revisions: [name: string, entry: RevisionEntry | null][];
 }
 
+/**
+ * `more`: slots that the gateway may use besides those that it has, of instances of the table's `version` and perhaps not of later ones. `keep`: by
+ * Revision how many of its slots it should keep, the others are to be given up as requests end; null: all. What was said before stays in force for
+ * Revisions that aren't named, until the connection ends.
+ */
+export interface SharesMessage {
+  type: "shares";
+  version: number;
+  more: InstanceSlots[];
+  keep: [revision: string, most: number | null][];
+}
+
 export type ControlMessage =
   | { type: "table"; table: RouteTable }
   | TableChange
+  /** Only to gateways that said `shares`. */
+  | SharesMessage
   /** In answer to hello: control has just started and has no table yet. Until it has, it gives up no instance: serve what you have. */
   | { type: "later" }
   /** In answer to the same, to gateways elsewhere. */

@@ -77,6 +77,8 @@ export interface Bench {
     tracing?: { endpoint: string; sampling: number };
     redirectPort?: number;
     waitForTable?: boolean;
+    link?: string;
+    shares?: { place: string };
   }): Promise<RunningGateway>;
   /** Starts control's end of the link. */
   control(): Promise<FakeControl>;

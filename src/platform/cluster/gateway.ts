@@ -19,6 +19,8 @@ export interface ClusterGatewayOptions {
   controllers: { host: string; port: number };
   /** Names this gateway to control. */
   id: string;
+  /** The Pod that it runs in. */
+  pod: string;
   /** The address to serve on. */
   address: string;
   /** Where the last table is kept: over a restart of this process. */
@@ -89,6 +91,7 @@ export async function startClusterGateway(
     table: join(options.stateDir, "table.json"),
     link,
     waitForTable: true,
+    shares: { place: options.pod },
   };
   const fds = sockets.flatMap(({ socket }) => Array.from({ length: threads }, () => socket.fd));
   const child = spawn(process.execPath, [gatewayProgram, JSON.stringify(gateway)], {

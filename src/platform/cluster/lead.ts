@@ -14,12 +14,14 @@ import type { Log } from "../../lib/log.ts";
 import { type Controllers, startControllers } from "../../reconcilers/start.ts";
 import { createGuardCounts } from "../../routing/guard-counts.ts";
 import { createPublisher } from "../../routing/publisher.ts";
+import { createShareKeeper } from "../../routing/share-keeper.ts";
 import type { WorkloadKey } from "../../runtime/workloads.ts";
 import { createLinkServer } from "../control/link-server.ts";
 import { createMetrics } from "../control/metrics.ts";
 import { connectWorkloads } from "../control/traffic.ts";
 import type { AcmeConfig } from "../acme/settings.ts";
 import { certificatesOfCluster } from "./certificates.ts";
+import { gatewayPlaces } from "./gateway-places.ts";
 import { startTemplates } from "../templates/start.ts";
 import { linkServerName, openLinkCertificate } from "./link-certificate.ts";
 import { createLinkFront } from "./link-front.ts";
@@ -86,6 +88,14 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     },
   });
   await Promise.all([workloads.synced, builds.synced]);
+  const shares = createShareKeeper({
+    clock,
+    log,
+    publisher,
+    before: new Set(workloads.list().flatMap(({ instances }) => instances.map(({ id }) => id))),
+    places: () => gatewayPlaces(client, namespace),
+    onStuck: (instance) => workloads.replace(instance, "gateways that aren't heard have all of its slots"),
+  });
   const disconnect = connectWorkloads(workloads, publisher);
   const autoscaler = createAutoscaler({ workloads, clock, log, mostInstances });
   const guardCounts = createGuardCounts(clock);
@@ -103,6 +113,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     elsewhere: true,
     publisher,
     ...(secure === undefined ? {} : { certificates: secure.feed }),
+    shares,
     clock,
     log,
     onHung: ({ instance }) => workloads.replace(instance, "it did not end work that nobody waits for any more"),
@@ -110,6 +121,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     onLoad: (report, gateway) => {
       autoscaler.report(report);
       metrics.load(gateway, report.revisions);
+      shares.load(gateway, report.revisions);
     },
     onOutcomes: (outcomes, gateway) => {
       metrics.add(outcomes, gateway);
@@ -156,6 +168,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
       await Promise.all([started.stop(), templates.stop()]);
       await link.close();
       secure?.stop();
+      shares.stop();
       disconnect();
       await Promise.all([workloads.close(), builds.close()]);
       await rm(directory, { recursive: true, force: true });

@@ -1,5 +1,12 @@
 /** Takes a gateway's messages apart; nothing that comes over the socket is believed to have its type. */
-import { type GatewayMessage, latencySteps, type Outcome, type RevisionLoad } from "../../routing/link.ts";
+import {
+  type GatewayMessage,
+  type HeldShares,
+  type InstanceSlots,
+  latencySteps,
+  type Outcome,
+  type RevisionLoad,
+} from "../../routing/link.ts";
 
 /** The message of one line; undefined for a type that a newer gateway may know. Throws an Error that names the member at fault. */
 export function parseGatewayMessage(line: string): GatewayMessage | undefined {
@@ -15,6 +22,7 @@ export function parseGatewayMessage(line: string): GatewayMessage | undefined {
         serving: count(m, "serving"),
         draining: texts(m, "draining"),
         changes: m["changes"] === true,
+        ...(m["shares"] === undefined ? {} : { shares: shares(m) }),
       };
     case "ack":
       return { type: "ack", version: count(m, "version"), draining: texts(m, "draining") };
@@ -34,6 +42,10 @@ export function parseGatewayMessage(line: string): GatewayMessage | undefined {
         revision: text(m, "revision"),
         ...(m["trace"] === undefined ? {} : { trace: text(m, "trace") }),
       };
+    case "gave":
+      return { type: "gave", slots: instanceSlots(m) };
+    case "wants":
+      return { type: "wants", revisions: wants(m) };
     case "load":
       return { type: "load", ms: amount(m["ms"], "ms"), revisions: loads(m) };
     case "outcomes":
@@ -77,6 +89,41 @@ const mostAmount = 1e9;
 function amount(value: unknown, name: string): number {
   if (typeof value !== "number" || !(value >= 0 && value <= mostAmount)) throw wrong(name, "a number from 0 on");
   return value;
+}
+
+function shares(from: Record<string, unknown>): HeldShares {
+  const value = from["shares"];
+  if (typeof value !== "object" || value === null) throw wrong("shares", "an object");
+  const held = value as Record<string, unknown>;
+  return { place: text(held, "place"), slots: instanceSlots(held) };
+}
+
+function instanceSlots(from: Record<string, unknown>): InstanceSlots[] {
+  const value = from["slots"];
+  if (!Array.isArray(value)) throw wrong("slots", "a list");
+  const seen = new Set<string>();
+  return value.map((item: unknown) => {
+    const [instance, slots] = Array.isArray(item) ? (item as unknown[]) : [];
+    const isCount = typeof slots === "number" && Number.isSafeInteger(slots) && slots > 0;
+    if (typeof instance !== "string" || !isCount || seen.has(instance)) {
+      throw wrong("slots", "a list of an instance, once, and a whole number from 1 on each");
+    }
+    seen.add(instance);
+    return [instance, slots];
+  });
+}
+
+function wants(from: Record<string, unknown>): [string, number, number][] {
+  const value = from["revisions"];
+  if (!Array.isArray(value)) throw wrong("revisions", "a list");
+  return value.map((item: unknown) => {
+    const [revision, ...amounts] = Array.isArray(item) ? (item as unknown[]) : [];
+    const [waiting, busy] = amounts.map((one) => amount(one, "revisions"));
+    if (typeof revision !== "string" || waiting === undefined || busy === undefined) {
+      throw wrong("revisions", "a list of a name and two numbers each");
+    }
+    return [revision, waiting, busy];
+  });
 }
 
 function loads(from: Record<string, unknown>): RevisionLoad[] {

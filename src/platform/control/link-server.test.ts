@@ -7,6 +7,7 @@ import { manualClock, type ManualClock } from "../../../test/support/manual-cloc
 import { readLines, writeLine } from "../../gateway/lines.ts";
 import { silentLog } from "../../lib/log.ts";
 import type { Changes } from "../../routing/changes.ts";
+import type { SharesMessage } from "../../routing/link.ts";
 import { emptyTable, mapsOf, type RouteTable } from "../../routing/table.ts";
 import { createLinkServer, type LinkServer, type LinkServerOptions } from "./link-server.ts";
 
@@ -17,6 +18,7 @@ let server: LinkServer;
 let said: string[];
 let started: boolean;
 let send: Map<string, (table: RouteTable, changes?: Changes) => void>;
+let shares: Map<string, (message: SharesMessage) => void>;
 const sockets: Socket[] = [];
 
 beforeEach(async () => {
@@ -26,6 +28,7 @@ beforeEach(async () => {
   said = [];
   started = true;
   send = new Map();
+  shares = new Map();
   server = await createLinkServer(options());
 });
 
@@ -39,6 +42,16 @@ function options(): LinkServerOptions {
     onOutcomes: (outcomes) => said.push(`outcomes ${JSON.stringify(outcomes)}`),
     onSeen: (counts) => said.push(`seen ${JSON.stringify(counts)}`),
     onLoad: ({ ms, revisions }) => said.push(`load ${ms} ${JSON.stringify(revisions)}`),
+    shares: {
+      join(id, { place, slots }, tell) {
+        said.push(`join ${id} ${place} ${JSON.stringify(slots)}`);
+        shares.set(id, tell);
+      },
+      lost: (id) => said.push(`lost ${id}`),
+      ended: (id) => said.push(`ended ${id}`),
+      gave: (id, slots) => said.push(`gave ${id} ${JSON.stringify(slots)}`),
+      wants: (id, revisions) => said.push(`wants ${id} ${JSON.stringify(revisions)}`),
+    },
     publisher: {
       started: () => started,
       addMember(member, { serving, draining }) {
@@ -108,6 +121,24 @@ test("a gateway that says hello is a member, gets tables, and what it says is pa
   expect((await stat(path)).mode & 0o777).toBe(0o600);
 });
 
+test("a gateway that shares limits joins before it is a member, is told its slots, and what it says of them is passed on", async () => {
+  const { socket, got } = await connect();
+  writeLine(socket, { ...hello("g1"), shares: { place: "pod-1", slots: [["i", 2]] } });
+  writeLine(socket, { type: "gave", slots: [["i", 1]] });
+  writeLine(socket, { type: "wants", revisions: [["x/a", 3, 1.5]] });
+  await see('join g1 pod-1 [["i",2]]', "add g1 3 i", 'gave g1 [["i",1]]', 'wants g1 [["x/a",3,1.5]]');
+  const message: SharesMessage = { type: "shares", version: 5, more: [["j", 1]], keep: [["x/a", null]] };
+  shares.get("g1")?.(message);
+  await expect.poll(() => got).toEqual([message]);
+  said.length = 0;
+  // A new connection takes the place of the first, whose end is no loss.
+  const fresh = await connect();
+  writeLine(fresh.socket, { ...hello("g1"), shares: { place: "pod-1", slots: [] } });
+  await see("join g1 pod-1 []", "add g1 3 i");
+  fresh.socket.destroy();
+  await see("join g1 pod-1 []", "add g1 3 i", "lost g1");
+});
+
 test("a gateway is told that its table comes later where control has none yet", async () => {
   started = false;
   const { socket, got } = await connect();
@@ -121,10 +152,10 @@ test("a gateway that says that it has ended is no member from then on", async ()
   const { socket } = await connect();
   writeLine(socket, hello("g1"));
   writeLine(socket, { type: "ended" });
-  await see("add g1 3 i", "remove g1");
+  await see("add g1 3 i", "remove g1", "ended g1");
   socket.end();
   await clock.advance(20_000);
-  expect(said).toHaveLength(2);
+  expect(said).toHaveLength(3);
 });
 
 test("a gateway on another machine is answered that control lives", async () => {
@@ -153,9 +184,9 @@ test("a member without connection stays until its lease is over; each message re
   await clock.advance(9_000);
   socket.destroy();
   await expect.poll(() => server.gateways()[0]?.connected).toBe(false);
-  expect(said).toHaveLength(2);
+  expect(said).toEqual(["add g1 3 i", "ack g1 4 ", "lost g1"]);
   await clock.advance(1_000);
-  await see("add g1 3 i", "ack g1 4 ", "expired g1");
+  await see("add g1 3 i", "ack g1 4 ", "lost g1", "expired g1", "lost g1");
   expect(server.gateways()).toEqual([]);
 });
 
@@ -165,7 +196,7 @@ test("a gateway that doesn't say anything any more is cut off with its lease", a
   await see("add g1 3 i");
   await clock.advance(10_000);
   await expect.poll(ended).toBe(true);
-  expect(said).toEqual(["add g1 3 i", "expired g1"]);
+  expect(said).toEqual(["add g1 3 i", "expired g1", "lost g1"]);
 });
 
 test("a gateway whose process has ended is removed at once", async () => {
@@ -174,7 +205,7 @@ test("a gateway whose process has ended is removed at once", async () => {
   writeLine(socket, hello("g1", 2 ** 30));
   await see("add g1 3 i");
   socket.destroy();
-  await see("add g1 3 i", "remove g1");
+  await see("add g1 3 i", "lost g1", "remove g1", "ended g1");
 });
 
 test("a gateway that comes back on a new connection takes its place again", async () => {
@@ -202,10 +233,31 @@ test.each([
     "a load below none",
     [hello("g"), { type: "load", ms: 1, revisions: [["x/a", -1, 2, 0]] }].map((m) => JSON.stringify(m)).join("\n"),
   ],
+  ["a hello with slots of nowhere", JSON.stringify({ ...hello("g"), shares: { slots: [] } })],
+  ["a hello with half a slot", JSON.stringify({ ...hello("g"), shares: { place: "p", slots: [["i", 0.5]] } })],
+  [
+    "slots twice",
+    [
+      hello("g"),
+      {
+        type: "gave",
+        slots: [
+          ["i", 1],
+          ["i", 1],
+        ],
+      },
+    ]
+      .map((m) => JSON.stringify(m))
+      .join("\n"),
+  ],
+  [
+    "wants without numbers",
+    [hello("g"), { type: "wants", revisions: [["x/a"]] }].map((m) => JSON.stringify(m)).join("\n"),
+  ],
   ["a hello with bad instances", JSON.stringify({ ...hello("g"), draining: [1] })],
 ])("a connection that says %s is ended", async (_what, line) => {
   const { socket, ended } = await connect();
   socket.write(`${line}\n`);
   await expect.poll(ended).toBe(true);
-  expect(said.filter((line) => !line.startsWith("add g"))).toEqual([]);
+  expect(said.filter((line) => !/^(add|lost) g/u.test(line))).toEqual([]);
 });

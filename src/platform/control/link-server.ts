@@ -10,6 +10,7 @@ import type { Log } from "../../lib/log.ts";
 import { type GatewayMessage, leaseMs, type Outcome } from "../../routing/link.ts";
 import type { CertificateUpdate } from "../../routing/certificates.ts";
 import type { Publisher } from "../../routing/publisher.ts";
+import type { ShareKeeper } from "../../routing/share-keeper.ts";
 import { parseGatewayMessage } from "./gateway-message.ts";
 import { TableSender } from "./table-sender.ts";
 
@@ -30,6 +31,8 @@ export interface LinkServerOptions {
     certified(gateway: string, version: number): void;
     leave(gateway: string): void;
   };
+  /** Absent: each gateway has whole limits, and nothing is told of slots. */
+  shares?: Pick<ShareKeeper, "join" | "lost" | "ended" | "gave" | "wants">;
   clock: Clock;
   log: Log;
   /** An instance holds a slot for work that nobody waits for, for longer than allowed: replace it. May be called again for the same. */
@@ -76,6 +79,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       gateways.delete(gateway.id);
       gateway.socket?.destroy();
       publisher.leaseExpired(gateway.id);
+      options.shares?.lost(gateway.id);
       options.certificates?.leave(gateway.id);
     });
   };
@@ -83,6 +87,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
     gateway.cancelLease();
     gateways.delete(gateway.id);
     publisher.removeMember(gateway.id);
+    options.shares?.ended(gateway.id);
     options.certificates?.leave(gateway.id);
     log.info({ gateway: gateway.id }, "Gateway ended");
   };
@@ -121,6 +126,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
         const { id, sender } = gateway;
         // First, so that a host is in no table before its certificate, where there is one.
         options.certificates?.join(id, (update) => sender.say({ type: "certificates", update }));
+        if (message.shares !== undefined) options.shares?.join(id, message.shares, (shares) => sender.say(shares));
         publisher.addMember({ id, send: (table, changes) => sender.send(table, changes) }, message);
         if (!publisher.started()) sender.say({ type: "later" });
         return;
@@ -139,6 +145,8 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
         options.onHung({ gateway: gateway.id, revision: message.revision, instance: message.instance });
       } else if (message.type === "demand") options.onDemand(message);
       else if (message.type === "load") options.onLoad(message, gateway.id);
+      else if (message.type === "gave") options.shares?.gave(gateway.id, message.slots);
+      else if (message.type === "wants") options.shares?.wants(gateway.id, message.revisions);
       else if (message.type === "outcomes") options.onOutcomes(message.outcomes, gateway.id);
       else if (message.type === "seen") options.onSeen(message);
     });
@@ -147,6 +155,7 @@ export async function createLinkServer(options: LinkServerOptions): Promise<Link
       sockets.delete(socket);
       if (gateway?.socket !== socket) return;
       gateway.socket = undefined;
+      if (gateways.get(gateway.id) === gateway) options.shares?.lost(gateway.id);
       watchEnd(gateway);
     });
   });

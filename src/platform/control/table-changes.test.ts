@@ -91,7 +91,7 @@ function startGateway(path: string, file: string, takesChanges: boolean) {
     connected: () => hub.connected(),
     away: nothing,
     received: (message) => {
-      if (message.type !== "certificates") hub.fromControl(message);
+      if (message.type !== "certificates" && message.type !== "shares") hub.fromControl(message);
     },
   });
   link.start();

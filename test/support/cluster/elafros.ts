@@ -102,6 +102,7 @@ export async function runGateway(client: HttpClient, of: GatewayPlace): Promise<
     {
       controllers: { host: "127.0.0.1", port: of.linkPort },
       id: of.id,
+      pod: of.id,
       address: "127.0.0.1",
       stateDir: place("state"),
       tokenDir: place("token"),

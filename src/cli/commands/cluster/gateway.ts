@@ -43,6 +43,7 @@ async function runClusterGateway(options: ClusterGatewayCommandOptions, { env }:
       ...(https ? { https: { keyDir, redirect: httpsRedirect } } : {}),
       controllers: parseHostPort(options.controllers),
       id: `${env["POD_NAME"] ?? "gateway"}-${process.pid}-${Date.now().toString(36)}`,
+      pod: env["POD_NAME"] ?? "gateway",
       address: env["POD_IP"]?.includes(":") === true ? "::" : "0.0.0.0",
     },
     { log: createLog("gateway") },
