@@ -37,6 +37,25 @@ function controller(options: InstallOptions): Manifest[] {
   const https = controllerHttps(options);
   return [
     ...https.objects,
+    // Without an address of its own: a gateway looks for the one that leads among all.
+    service({
+      part: "controller",
+      namespace,
+      spec: {
+        clusterIP: "None",
+        ports: [
+          { name: "link", port: ports.link, targetPort: "link" },
+          { name: "sources", port: ports.sources, targetPort: "sources" },
+        ],
+      },
+    }),
+    // With an address, as kubelets don't know the names of Services. The controllers look for it when one begins to lead, so it comes before them.
+    service({
+      part: "controller",
+      namespace,
+      name: drainsService,
+      spec: { ports: [{ name: "drains", port: ports.drains, targetPort: "drains" }] },
+    }),
     deployment(options, {
       part: "controller",
       args: [
@@ -63,25 +82,6 @@ function controller(options: InstallOptions): Manifest[] {
       memory: "1Gi",
       volumes: https.volumes,
       grace: 30,
-    }),
-    // Without an address of its own: a gateway looks for the one that leads among all.
-    service({
-      part: "controller",
-      namespace,
-      spec: {
-        clusterIP: "None",
-        ports: [
-          { name: "link", port: ports.link, targetPort: "link" },
-          { name: "sources", port: ports.sources, targetPort: "sources" },
-        ],
-      },
-    }),
-    // With an address, as kubelets don't know the names of Services.
-    service({
-      part: "controller",
-      namespace,
-      name: drainsService,
-      spec: { ports: [{ name: "drains", port: ports.drains, targetPort: "drains" }] },
     }),
     disruptionBudget(options, "controller"),
   ];
