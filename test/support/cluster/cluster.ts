@@ -77,7 +77,7 @@ export interface Cluster {
   service: ApiService;
   faults: ApiFaults;
   /** Writes a kubeconfig to `file`, 0600. Default: the administrator's. */
-  kubeconfig(file: string, who?: { user: string; groups: readonly string[] }): Promise<void>;
+  kubeconfig(file: string, who?: { user: string; groups: readonly string[]; region?: string }): Promise<void>;
   /** A connection for `httpClient`: the administrator's. */
   connection: Connection;
   /** Kills the program of a Pod, where it is a program of this machine; it is started again. */
