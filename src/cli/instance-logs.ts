@@ -35,13 +35,14 @@ export interface InstanceLogs {
 /** Prints the lines of one instance. An instance that is gone, or hasn't started, has none. */
 export async function copyLines(
   { session, options, factory }: Pick<InstanceLogs, "session" | "options" | "factory">,
-  { pod, prefix, signal }: { pod: string; prefix: string; signal: AbortSignal },
+  { pod, prefix, signal }: { pod: Pod; prefix: string; signal: AbortSignal },
 ): Promise<void> {
   const { follow, previous, timestamps, tail, since } = options;
   const lines = session.client.podLog(
-    { namespace: session.namespace, name: pod },
+    { namespace: session.namespace, name: pod.metadata.name },
     {
       signal,
+      ...containerOf(pod),
       ...(follow ? { follow } : {}),
       ...(previous ? { previous } : {}),
       ...(timestamps ? { timestamps } : {}),
@@ -61,6 +62,21 @@ export async function copyLines(
   }
 }
 
+/** It was never started: it has written nothing, and a cluster refuses to tell its output until then. */
+function isNew({ status }: Pod): boolean {
+  const { phase, containerStatuses = [] } = status ?? {};
+  return (
+    phase === "Pending" &&
+    containerStatuses.every((one) => one.restartCount === 0 && one.lastState?.terminated === undefined)
+  );
+}
+
+/** The instance's own container, where a cluster has put others into its Pod; the server then wants it named. */
+function containerOf({ spec }: Pod): { container?: string } {
+  const [first, ...others] = spec?.containers ?? [];
+  return first === undefined || others.length === 0 ? {} : { container: first.name };
+}
+
 /** Follows all instances, those that come later too, until interrupted. Each line begins with its instance. */
 export async function followAll(run: InstanceLogs): Promise<void> {
   const { session, factory, labelSelector, what } = run;
@@ -72,14 +88,11 @@ export async function followAll(run: InstanceLogs): Promise<void> {
   const both = AbortSignal.any([signal, stop.signal]);
   const start = (pod: Pod) => {
     const { name } = pod.metadata;
-    if (open.has(name)) return;
+    if (open.has(name) || isNew(pod)) return;
     // One that was followed before goes on where it was: only new lines.
     const options = seen.has(name) ? { ...run.options, tail: 0 } : run.options;
     seen.add(name);
-    const copying = copyLines(
-      { ...run, options },
-      { pod: name, prefix: run.bare === true ? "" : `[${name}] `, signal: both },
-    )
+    const copying = copyLines({ ...run, options }, { pod, prefix: run.bare === true ? "" : `[${name}] `, signal: both })
       .catch((error: unknown) => {
         failure ??= error;
         stop.abort();

@@ -197,12 +197,17 @@ describe("elafros on a cluster", () => {
     expect((await cli.run(["templates", "list", "-o", "name"])).stdout).toContain(
       "buildtemplate.build.dev/nodejs-24\n",
     );
+    const frozen = await cli.run(["deploy", "--annotation", "autoscaling.elafros.dev/idle=freeze"]);
+    expect(frozen.stderr).toBe(
+      'Warning: autoscaling.elafros.dev/idle "freeze" means "stop" on a Kubernetes, where nothing can be frozen\n',
+    );
+    expect((await cli.run(["revisions", "describe", "v2"])).stdout).toMatch(/Warning +FreezeUnsupported/);
     const refused = await cli.run(["deploy", "--annotation", "scheduling.elafros.dev/tolerations=spot:Never"]);
     expect(refused.stderr).toContain("scheduling.elafros.dev/tolerations must be taints such as");
     east.faults.conflict({ method: "PATCH", path: /routes\/contended$/, times: 2 });
     const changed = await cli.run(["rollout", "strategy", "manual"]);
     expect(changed).toMatchObject({ code: 0, stderr: "" });
-    expect(changed.stdout).toContain("contended-00001");
+    expect(changed.stdout).toContain("contended-00002");
     await cli.run(["services", "delete", "contended"]);
   });
 

@@ -30,6 +30,20 @@ async function startBuilding(...played: Parameters<typeof playBuilds> extends [u
 }
 
 describe("deploy from source", () => {
+  it("deploy wants a registry's name for what a cluster builds, before it sends anything", async () => {
+    const { cli } = await startBuilding();
+    await using _ = cli;
+    cli.api.intercept(({ url }) => (url === "/version" ? { status: 200, body: { gitVersion: "v1.31.2" } } : undefined));
+    await put(cli.cwd, { "package.json": app });
+    expect(await cli.run(["deploy", "--service", "my-service"])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr:
+        'Error: Image "localhost/default/my-service" can\'t be built on a cluster: it has no machine that would keep it, and its nodes pull from registries; name one with --image REGISTRY/NAME\n',
+    });
+    expect(cli.api.requests.filter(({ method }) => method !== "GET")).toEqual([]);
+  });
+
   it("deploy builds the directory and prints each phase as the examples do", async () => {
     const { cli, sources } = await startBuilding();
     await using _ = cli;

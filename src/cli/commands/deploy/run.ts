@@ -2,12 +2,14 @@
  * What `deploy` does: sends the source where there is one, writes the Configuration (and Route, the first time), then follows the new
  * Revision until the traffic has moved to it. A service is a Route and a Configuration of one name.
  */
+import { autoscalingPrefix } from "../../../api/autoscaling.ts";
 import { UsageError } from "../../errors.ts";
 import type { Factory, Session } from "../../factory.ts";
 import { aside, createProgress, type Io, type Progress } from "../../io.ts";
 import { remember, requireService } from "../../memory.ts";
 import { Configuration, Route } from "../../objects.ts";
 import { optional } from "../../optional.ts";
+import { isKubernetes } from "../../server-kind.ts";
 import { uploadArchive } from "../../source/upload.ts";
 import { isManual, nextName, pinned } from "../../traffic.ts";
 import { collectChanges } from "./changes.ts";
@@ -47,6 +49,7 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
   if (route === undefined && !options.traffic) {
     throw new UsageError(`--no-traffic needs a service that has traffic: service "${service}" doesn't exist yet`);
   }
+  await noteFreeze({ service, session, options, factory });
   const content = await prepareContent({ service, session, options, factory }, configuration);
   const before = pinned(route?.status?.traffic ?? []);
   let generation: number;
@@ -74,6 +77,15 @@ async function deployTo({ service, session, options, factory }: Deployment): Pro
       target: options.name ?? nextName,
       builds: content.source !== undefined,
     },
+  );
+}
+
+/** What a cluster understands by `idle: freeze`. */
+async function noteFreeze({ session, options, factory }: Deployment): Promise<void> {
+  const asked = options.annotation?.findLast(({ key }) => key === `${autoscalingPrefix}idle`)?.value;
+  if (asked !== "freeze" || !(await isKubernetes(session.client))) return;
+  factory.io.note(
+    `Warning: ${autoscalingPrefix}idle "freeze" means "stop" on a Kubernetes, where nothing can be frozen`,
   );
 }
 

@@ -3,7 +3,7 @@ import { corePath, parseOptions, startCli, type CliHarness } from "../../../../t
 import { CancelledError } from "../../errors.ts";
 import { logsCommand, type LogsOptions } from "./logs.ts";
 
-function addPod(cli: CliHarness, name: string): void {
+function addPod(cli: CliHarness, name: string, more: { spec?: object; status?: object } = {}): void {
   cli.api.put(`${corePath}/pods`, {
     apiVersion: "v1",
     kind: "Pod",
@@ -11,6 +11,7 @@ function addPod(cli: CliHarness, name: string): void {
       name,
       labels: { "elafros.dev/configuration": "my-service", "elafros.dev/revision": "my-service-00001" },
     },
+    ...more,
   });
 }
 
@@ -47,6 +48,29 @@ describe("logs", () => {
     answerLogs(cli);
     const { stdout } = await cli.run(["logs", "--revision", "my-service-00001"]);
     expect(stdout).toBe("[a] hello from a\n[b] hello from b\n");
+  });
+
+  it("logs names the instance's container where a cluster has put others beside it", async () => {
+    await using cli = await startCli();
+    addPod(cli, "a", { spec: { containers: [{ name: "user-container" }, { name: "proxy" }] } });
+    answerLogs(cli);
+    expect((await cli.run(["logs", "--service", "my-service"])).code).toBe(0);
+    expect(cli.api.requests.at(-1)?.url).toBe(`${corePath}/pods/a/log?container=user-container`);
+  });
+
+  it("logs -f waits for an instance to start, and then has all that it wrote", async () => {
+    await using cli = await startCli();
+    const stop = new AbortController();
+    addPod(cli, "a", { status: { phase: "Pending" } });
+    cli.api.intercept((request) => {
+      if (request.url.includes("watch=true")) addPod(cli, "a", { status: { phase: "Running" } });
+      if (request.url.includes("/pods/a/log")) setTimeout(() => stop.abort(new CancelledError("Cancelled")), 100);
+      return undefined;
+    });
+    answerLogs(cli);
+    await cli.run(["logs", "-f", "--service", "my-service"], { signal: stop.signal });
+    const asked = cli.api.requests.filter(({ url }) => url.includes("/log")).map(({ url }) => url);
+    expect(asked[0]).toBe(`${corePath}/pods/a/log?follow=true`);
   });
 
   it("logs says where to look where no instance runs", async () => {

@@ -35,6 +35,6 @@ async function printAll({ session, options, factory, labelSelector, what }: Inst
   }
   for (const pod of pods.items) {
     const prefix = pods.items.length > 1 ? `[${pod.metadata.name}] ` : "";
-    await copyLines({ session, options, factory }, { pod: pod.metadata.name, prefix, signal: factory.signal });
+    await copyLines({ session, options, factory }, { pod, prefix, signal: factory.signal });
   }
 }

@@ -13,6 +13,7 @@ import { createProgress } from "../../io.ts";
 import type { SourceMemory } from "../../memory.ts";
 import { Configuration, Route } from "../../objects.ts";
 import type { KeyValue } from "../../options.ts";
+import { requireRegistry } from "../../server-kind.ts";
 import { makeBuild } from "../../source/make-build.ts";
 import type { PreparedSource } from "../../source/prepare.ts";
 import { changeTemplate } from "../../template.ts";
@@ -46,6 +47,11 @@ export async function temporaryService(session: Session, options: TemporaryOptio
   const { client, namespace } = session;
   const { factory } = options;
   const name = await freeName(session, resolve(factory.cwd, options.how.source));
+  await requireRegistry(
+    client,
+    imageOf({ namespace, name }),
+    "deploy it with 'elafros deploy --image REGISTRY/NAME', or run it on a machine",
+  );
   const key = { namespace, name };
   let stopRenewing = () => {};
   let created = false;
@@ -115,7 +121,7 @@ function makeConfiguration(
   { namespace, name }: { namespace: string; name: string },
   { how, env, port, factory, source }: TemporaryOptions & { source: PreparedSource },
 ): Configuration {
-  const image = `localhost/${namespace}/${name}`;
+  const image = imageOf({ namespace, name });
   return {
     apiVersion: "elafros.dev/v1alpha1",
     kind: "Configuration",
@@ -135,6 +141,10 @@ function makeConfiguration(
       }),
     },
   };
+}
+
+function imageOf({ namespace, name }: { namespace: string; name: string }): string {
+  return `localhost/${namespace}/${name}`;
 }
 
 function expiry({ clock }: Factory): string {
