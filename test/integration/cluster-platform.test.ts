@@ -24,12 +24,17 @@ afterAll(async () => {
 const elafros = "/apis/elafros.dev/v1alpha1/namespaces/default";
 const host = (service: string) => `${service}.default.${platform.domain}`;
 
-async function deploy(service: string, image: SampleImage, annotations: Record<string, string> = {}): Promise<void> {
+async function deploy(
+  service: string,
+  image: SampleImage,
+  annotations: Record<string, string> = {},
+  more: object = {},
+): Promise<void> {
   const container = { image: images[image] };
   const specs = {
     configurations: {
       kind: "Configuration",
-      spec: { revisionTemplate: { metadata: { annotations }, spec: { container } } },
+      spec: { revisionTemplate: { metadata: { annotations }, spec: { container, ...more } } },
     },
     routes: { kind: "Route", spec: { rollout: { traffic: [{ configurationName: service, percent: 100 }] } } },
   };
@@ -54,11 +59,17 @@ async function answers(service: string): Promise<string[]> {
 }
 
 /** Load on each gateway. */
-async function load(service: string): Promise<Load[]> {
+async function load(service: string, path = "/"): Promise<Load[]> {
   const gateways = await platform.pods("gateway");
   return gateways.map(({ address }) =>
-    startLoad({ address, port: ports.http, host: host(service), perSecond: 20, connections: 4 }),
+    startLoad({ address, port: ports.http, host: host(service), path, perSecond: 20, connections: 4 }),
   );
+}
+
+/** The most requests that the service's only instance ever had at once, as it counts them. */
+async function mostAtOnce(service: string): Promise<number> {
+  const { text } = await platform.ask(host(service), "/concurrency");
+  return (JSON.parse(text) as { most: number }).most;
 }
 
 async function end(loads: readonly Load[]): Promise<LoadReport[]> {
@@ -98,6 +109,16 @@ describe("a service on a cluster", () => {
     for (const { answers: got } of reports) expect(got.at(-1)?.version).toBe("2");
   });
 
+  it("has no more requests at once in an instance than it takes, from all gateways together", async () => {
+    const one = { "autoscaling.elafros.dev/min-scale": "1", "autoscaling.elafros.dev/max-scale": "1" };
+    await deploy("single", "app:1", one, { concurrencyModel: "SingleThreaded" });
+    await routeReady("single");
+    const loads = await load("single", "/?ms=10");
+    await eventually("each gateway has answers", () => Promise.resolve(loads.every((one) => one.answered() >= 40)));
+    await end(loads);
+    expect(await mostAtOnce("single")).toBe(1);
+  });
+
   it("goes to zero, and comes from zero with the next request", async () => {
     const soon = { "autoscaling.elafros.dev/window": "6s", "autoscaling.elafros.dev/scale-to-zero-retention": "0s" };
     await deploy("sleepy", "app:1", soon);
@@ -123,8 +144,8 @@ describe("when a Pod goes", () => {
     await end(loads);
   });
 
-  it("another controller takes over from the one that led, without a lost request", async () => {
-    const loads = await load("steady");
+  it("another controller takes over from the one that led, without a lost request or one too many at once", async () => {
+    const loads = [...(await load("steady")), ...(await load("single", "/?ms=10"))];
     const before = await platform.leader();
     await platform.lose(before);
     await eventually("another one leads", async () => (await platform.leader()) !== before, { timeoutMs: 60_000 });
@@ -133,6 +154,7 @@ describe("when a Pod goes", () => {
       (await answers("steady")).every((answer) => answer === "200 Hello World from 3"),
     );
     await end(loads);
+    expect(await mostAtOnce("single")).toBe(1);
   });
 
   it("a gateway that is killed comes again with what it served; the other one serves on", async () => {
