@@ -2,14 +2,16 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Configuration } from "../../src/api/configuration.ts";
 import { routedFinalizer } from "../../src/api/labels.ts";
+import type { KubeObject } from "../../src/api/meta/types.ts";
 import { Revision } from "../../src/api/revision.ts";
 import { type HttpClient, httpClient } from "../../src/client/http.ts";
 import { install, isOurs } from "../../src/kubernetes/install/install.ts";
 import { kindOf } from "../../src/kubernetes/install/kinds.ts";
 import { uninstall } from "../../src/kubernetes/install/uninstall.ts";
 import { find } from "../../src/kubernetes/install/wait.ts";
+import { Pod } from "../../src/kubernetes/kinds/pod.ts";
 import { manifests } from "../../src/kubernetes/manifests/manifests.ts";
-import { defaultInstall } from "../../src/kubernetes/manifests/names.ts";
+import { defaultInstall, partOf } from "../../src/kubernetes/manifests/names.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { judgeGood } from "../cluster/objects.ts";
 import { type Cluster, startCluster } from "../support/cluster/cluster.ts";
@@ -101,6 +103,30 @@ describe("uninstalling", () => {
     await expect(uninstalled(false)).rejects.toThrow("Cannot uninstall: 1 service is there (default/app)");
     expect(await present()).toHaveLength(all.length);
     await uninstalled(true);
+    expect(await present()).toEqual([]);
+  });
+
+  it("ends its Pods soon, and before their namespace, which Kubernetes else looks at again only after minutes", async () => {
+    await installed();
+    const { namespace } = defaultInstall;
+    await client.create<KubeObject>(Pod, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "gateway-1", namespace, labels: partOf },
+      // As a gateway's: whoever deletes it without another word waits so long.
+      spec: { terminationGracePeriodSeconds: 615, containers: [{ name: "gateway", image: container.image }] },
+    } as KubeObject);
+    const deleted: string[] = [];
+    const watched: HttpClient = {
+      ...client,
+      delete(kind, key, options) {
+        if (kind.kind === "Pod") deleted.push(`Pod ${key.name}, ${options?.gracePeriodSeconds} s`);
+        else if (kind.kind === "Namespace") deleted.push(`Namespace ${key.name}`);
+        return client.delete(kind, key, options);
+      },
+    };
+    await uninstall({ client: watched, clock: systemClock }, defaultInstall, { steps, deleteServices: false });
+    expect(deleted).toEqual(["Namespace build-templates", "Pod gateway-1, 5 s", `Namespace ${namespace}`]);
     expect(await present()).toEqual([]);
   });
 
