@@ -8,6 +8,7 @@ import { memoryOf, revisionOf, simpleTable, startApp, until } from "../support/g
 import { answerOf, ask, connect, settled } from "../support/http2-client.ts";
 import { block, code, flag, frame, frameClient, FramePeer, preface, requestFields } from "../support/http2-frames.ts";
 import { settings, type, word } from "../support/http2-frames.ts";
+import { startRawApp } from "../support/raw-http.ts";
 
 const host = "app.default.localhost";
 const here = useGateway({
@@ -53,6 +54,35 @@ test("a request arrives whole, and its client is told of as over HTTP/1.1", asyn
   expect((JSON.parse(sized.body) as typeof seen)["headers"]).toMatchObject({ "content-length": "2" });
   const bare = JSON.parse((await ask(session, get)).body) as typeof seen;
   expect(bare["headers"]?.["transfer-encoding"]).toBeUndefined();
+  session.close();
+});
+
+test("a request that the app may have seen is only sent again if it can be repeated, and what is no answer is 502", async () => {
+  const seen: string[] = [];
+  const app = await startRawApp("raw", (socket, piece, count) => {
+    const [method = "", path = ""] = piece.split(" ");
+    seen.push(`${method} ${path} ${count}`);
+    if (path === "/none") socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok");
+    else if (path === "/part") socket.end("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok");
+    // The second request on a connection finds it closing.
+    else if (count === 0) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    else socket.destroy();
+  });
+  later(() => app.close());
+  await here.control.settle(simpleTable(host, [app]));
+  const session = connect(here.bench.port);
+  const outcomes: Record<string, Set<unknown>> = { GET: new Set(), POST: new Set() };
+  // Either of the gateway's two threads may have the connection.
+  for (let i = 0; i < 8; i++)
+    for (const method of ["GET", "POST"])
+      outcomes[method]?.add((await ask(session, { ...get, ":method": method })).status);
+  expect([...(outcomes["GET"] ?? [])]).toEqual([200]);
+  // On a new connection 200, on one that was used before 502, but never twice.
+  expect([...(outcomes["POST"] ?? [])].filter((status) => status !== 200)).toEqual([502]);
+  expect(seen.filter((one) => one.startsWith("POST")).length).toBe(8);
+  expect((await ask(session, { ...get, ":path": "/none" })).status).toBe(502);
+  // Reset, not ended: what came isn't the whole.
+  expect((await ask(session, { ...get, ":path": "/part" })).code).not.toBe(0);
   session.close();
 });
 
