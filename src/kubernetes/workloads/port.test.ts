@@ -10,6 +10,7 @@ import type { InstanceSpec, WorkloadKey } from "../../runtime/workloads.ts";
 import { Deployment } from "../kinds/deployment.ts";
 import { Pod } from "../kinds/pod.ts";
 import { Service } from "../kinds/service.ts";
+import type { ClusterFacts } from "./facts.ts";
 import { createClusterWorkloads } from "./port.ts";
 
 const key = { namespace: "n", name: "hello" };
@@ -27,13 +28,14 @@ async function setUp(cluster = memoryCluster()) {
   const clock = manualClock();
   const draining = new Map<string, () => void>();
   const told: string[] = [];
+  const facts: ClusterFacts = { drainHook: undefined };
   const port = createClusterWorkloads({
     client: cluster.client,
     clock,
     log: silentLog,
     revision: ({ name }) => (name === "hello" ? revision : undefined),
     secret: (id) => cluster.get(Secret, id.slice(id.indexOf("/") + 1)),
-    cluster: { drainHook: undefined },
+    cluster: facts,
     drain: (_, id) => new Promise((resolve) => draining.set(id, resolve)),
   });
   onTestFinished(() => port.close());
@@ -45,7 +47,7 @@ async function setUp(cluster = memoryCluster()) {
     await clock.advance(50);
     return cluster.calls.splice(0);
   };
-  return { cluster, port, clock, draining, told, phases, calls };
+  return { cluster, port, clock, draining, told, facts, phases, calls };
 }
 
 /** A Pod as the ReplicaSet controller and the kubelet would have made it. */
@@ -96,6 +98,18 @@ describe("createClusterWorkloads", () => {
     port.scale(key, wanted, 3);
     expect(await calls()).toEqual(["apply deployments n/hello"]);
     expect(replicasOf(cluster)).toBe(3);
+  });
+
+  test("again() gives every workload the kubelet's question once it is known where that goes", async () => {
+    const { cluster, port, calls, facts } = await setUp();
+    port.scale(key, spec(), 1);
+    await calls();
+    const hookOf = () => cluster.get(Deployment, "hello", "n")?.spec.template.spec.containers[0]?.lifecycle;
+    expect(hookOf()).toBeUndefined();
+    facts.drainHook = { host: "10.96.0.9", port: 7445 };
+    port.again();
+    expect(await calls()).toEqual(["apply deployments n/hello"]);
+    expect(hookOf()).toMatchObject({ preStop: { httpGet: { host: "10.96.0.9", path: "/drained/n/hello" } } });
   });
 
   test("scale() puts a drift right, and leaves what others add", async () => {

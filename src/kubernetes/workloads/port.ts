@@ -45,6 +45,7 @@ export interface ClusterWorkloadsOptions {
   revision(key: WorkloadKey): Revision | undefined;
   /** A Secret by `namespace/name`, as far as it is known. */
   secret(key: string): Secret | undefined;
+  /** Read at each use. */
   cluster: ClusterFacts;
   drain: Drain;
 }
@@ -56,6 +57,8 @@ export interface ClusterWorkloads extends WorkloadsPort {
   drained(key: WorkloadKey): Promise<void>;
   /** Puts a new instance in the place of one that hangs. */
   replace(instanceId: string, why: string): void;
+  /** Looks at every workload again: what it is told of the installation has changed. */
+  again(): void;
   /** Ends it, and leaves everything running. */
   close(): Promise<void>;
 }
@@ -242,6 +245,9 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
       ignoreGone(client.delete(Pod, { namespace, name }, preconditions)).catch((error: unknown) =>
         log.warn({ instance: instanceId, error }, "An instance can't be replaced"),
       );
+    },
+    again() {
+      for (const id of entries.keys()) queue.add(id);
     },
     async close() {
       queue.close();

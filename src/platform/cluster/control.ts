@@ -2,15 +2,12 @@
  * The controllers of a cluster. Several processes run, one of them leads by a Lease and does everything; the others wait, and answer that they live.
  * State is the cluster's: whoever leads next reads it, finds the workloads that run, and gateways say hello again.
  */
-import { isReason } from "../../api/meta/errors.ts";
-import { type HttpClient, httpClient } from "../../client/http.ts";
+import { httpClient } from "../../client/http.ts";
 import { inClusterConnection } from "../../client/in-cluster.ts";
 import { type Connection, loadKubeconfig, resolveConnection } from "../../client/kubeconfig.ts";
 import { startElection } from "../../client/lease.ts";
 import type { Lease } from "../../client/lease-decision.ts";
-import { Service } from "../../kubernetes/kinds/service.ts";
-import { drainsService, ports } from "../../kubernetes/manifests/names.ts";
-import type { ClusterFacts } from "../../kubernetes/workloads/facts.ts";
+import { ports } from "../../kubernetes/manifests/names.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { createDrainHook } from "./drain-hook.ts";
@@ -85,12 +82,11 @@ export async function startClusterControl(
       },
     );
   }
-  const begin = async (before: Lease | undefined): Promise<Lead> => {
-    const cluster = await clusterFacts(client, namespace, log);
+  const begin = (before: Lease | undefined): Promise<Lead> => {
     const startVersion = versionAfter(before, clock.now());
     const { domain, https, images } = options;
     const more = { ...(https === undefined ? {} : { https }), ...(registry === undefined ? {} : { registry }) };
-    return lead({ client, clock, log, namespace, domain, cluster, images, startVersion, linkPort: at.link, ...more });
+    return lead({ client, clock, log, namespace, domain, images, startVersion, linkPort: at.link, ...more });
   };
   const election = startElection({
     client: leaseClient,
@@ -132,21 +128,6 @@ async function connectionOf({ kubeconfig, context }: ClusterControlOptions): Pro
   if (kubeconfig === undefined) return inClusterConnection({ env: process.env });
   const file = await loadKubeconfig({ path: kubeconfig, env: {}, fallback: "", cwd: process.cwd() });
   return resolveConnection(file, context);
-}
-
-/** Where kubelets ask: the address of a Service, which stays when controllers come and go. */
-async function clusterFacts(client: HttpClient, namespace: string, log: Log): Promise<ClusterFacts> {
-  const service = await client.get(Service, { namespace, name: drainsService }).catch((error: unknown) => {
-    if (isReason(error, "NotFound")) return undefined;
-    throw error;
-  });
-  const host = service?.spec.clusterIP;
-  if (host !== undefined && host !== "" && host !== "None") return { drainHook: { host, port: ports.drains } };
-  log.warn(
-    { namespace, service: drainsService },
-    "There is no Service for kubelets to ask: instances that others delete end without being drained",
-  );
-  return { drainHook: undefined };
 }
 
 /** Gateways take no table with a lower version than they have: at least what whoever led before may have sent. */

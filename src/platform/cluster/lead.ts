@@ -7,7 +7,6 @@ import type { HttpClient } from "../../client/http.ts";
 import { createClusterBuilds } from "../../kubernetes/builds/port.ts";
 import { createClusterImages } from "../../kubernetes/images/port.ts";
 import { linkAudience, nameOf, ports } from "../../kubernetes/manifests/names.ts";
-import type { ClusterFacts } from "../../kubernetes/workloads/facts.ts";
 import { createClusterWorkloads } from "../../kubernetes/workloads/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
@@ -21,6 +20,7 @@ import { createMetrics } from "../control/metrics.ts";
 import { connectWorkloads } from "../control/traffic.ts";
 import type { AcmeConfig } from "../acme/settings.ts";
 import { certificatesOfCluster } from "./certificates.ts";
+import { followDrainAddress } from "./drain-address.ts";
 import { gatewayPlaces } from "./gateway-places.ts";
 import { startTemplates } from "../templates/start.ts";
 import { linkServerName, openLinkCertificate } from "./link-certificate.ts";
@@ -38,7 +38,6 @@ export interface LeadOptions {
   domain: string;
   /** Gateways serve HTTPS; from where their certificates come. */
   https?: AcmeConfig;
-  cluster: ClusterFacts;
   /** What builds run. */
   images: { image: string; tools: string };
   /** Their registry, behind the controllers' door. */
@@ -63,13 +62,14 @@ export async function lead(options: LeadOptions): Promise<Lead> {
   const secure = await certificatesOfCluster(options);
   const publisher = createPublisher({ clock, log, startVersion: options.startVersion });
   let controllers: Controllers | undefined;
+  const drains = await followDrainAddress({ client, clock, log, namespace, changed: () => workloads.again() });
   const workloads = createClusterWorkloads({
     client,
     clock,
     log,
     revision: (key) => controllers?.revision(`${key.namespace}/${key.name}`),
     secret: (key) => controllers?.secret(key),
-    cluster: options.cluster,
+    cluster: drains.facts,
     drain: (_, instance) => publisher.drained(instance),
   });
   const pair = await openLinkCertificate(client, namespace, clock);
@@ -170,7 +170,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
       secure?.stop();
       shares.stop();
       disconnect();
-      await Promise.all([workloads.close(), builds.close()]);
+      await Promise.all([workloads.close(), builds.close(), drains.stop()]);
       await rm(directory, { recursive: true, force: true });
     },
   };
