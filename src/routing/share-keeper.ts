@@ -15,9 +15,8 @@ import type { Log } from "../lib/log.ts";
 import { type HeldShares, type InstanceSlots, leaseMs, type RevisionLoad, type SharesMessage } from "./link.ts";
 import type { Publisher } from "./publisher.ts";
 import { type Party, planShares } from "./shares.ts";
+import { createWhereabouts } from "./whereabouts.ts";
 
-/** How often it is looked which gateways may still run, while one isn't heard. */
-const lookMs = 1_000;
 /** Revisions that are looked at without a pause. */
 const atOnce = 50;
 
@@ -78,13 +77,9 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
   const revisions = new Map<string, Limited>();
   const revisionOf = new Map<string, string>();
   const dirty = new Set<string>();
-  /** Where a gateway may run that hasn't said hello; undefined: it isn't known yet. */
-  let unheard: Set<string> | undefined;
   let version = 0;
   let scheduled = false;
   let stopped = false;
-  let looking = false;
-  let cancelLook: (() => void) | undefined;
 
   const touch = (revision: string | undefined): void => {
     if (revision === undefined || stopped || !revisions.has(revision)) return;
@@ -172,7 +167,7 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
 
   /** Slots of an instance that can't be given out whatever gateways say that are heard. */
   const outOfReach = (instance: string, limit: number): number => {
-    const blocked = before.has(instance) && (unheard === undefined || unheard.size > 0);
+    const blocked = before.has(instance) && !whereabouts.isComplete();
     let [reached, lost] = [0, 0];
     for (const { send, held } of gateways.values()) {
       if (send === undefined) lost += held.get(instance) ?? 0;
@@ -186,41 +181,15 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
     if (gateway.held.size > 0) log.info({ gateway: gateway.id, why }, "A gateway's slots are free");
     for (const instance of gateway.held.keys()) touch(revisionOf.get(instance));
   };
-  const heardFrom = (place: string): void => {
-    if (unheard?.delete(place) === true && unheard.size === 0) touchAll();
-  };
-
-  const isMissing = (): boolean =>
-    unheard === undefined || unheard.size > 0 || [...gateways.values()].some(({ send }) => send === undefined);
-  /** Asks where gateways run, again and again while one isn't heard. */
-  const look = (): void => {
-    if (stopped || looking || !isMissing()) return;
-    looking = true;
-    // Those that get lost later may have begun after what is answered now was true.
-    const missing = [...gateways.values()].filter(({ send }) => send === undefined);
-    options
-      .places()
-      .then(
-        (places) => {
-          if (stopped) return;
-          for (const gateway of missing) {
-            const isSame = gateways.get(gateway.id) === gateway && gateway.send === undefined;
-            if (isSame && !places.has(gateway.place)) remove(gateway, "it has ended");
-          }
-          const was = unheard;
-          const known = new Set([...gateways.values()].map(({ place }) => place));
-          const still = [...(was ?? places)].filter((place) => places.has(place) && !known.has(place));
-          unheard = new Set(still);
-          if (still.length === 0 && was?.size !== 0) touchAll();
-        },
-        (error: unknown) => log.warn({ error }, "Cannot find out which gateways run; trying again"),
-      )
-      .finally(() => {
-        looking = false;
-        cancelLook?.();
-        cancelLook = clock.after(lookMs, look);
-      });
-  };
+  const whereabouts = createWhereabouts({
+    clock,
+    log,
+    places: () => options.places(),
+    known: () => [...gateways.values()],
+    lost: () => [...gateways.values()].filter(({ send }) => send === undefined),
+    gone: (gateway) => remove(gateway, "it has ended"),
+    complete: touchAll,
+  });
 
   const unfollow = options.publisher.follow((changes, published) => {
     version = published;
@@ -241,7 +210,6 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
       touch(name);
     }
   });
-  look();
 
   return {
     join(id, { place, slots }, send) {
@@ -261,7 +229,7 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
         since: old?.since ?? new Map(),
         keep: new Map(),
       });
-      heardFrom(place);
+      whereabouts.heard();
       touchAll();
     },
     lost(id) {
@@ -269,7 +237,7 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
       if (gateway === undefined) return;
       gateway.send = undefined;
       for (const instance of gateway.held.keys()) touch(revisionOf.get(instance));
-      look();
+      whereabouts.look();
     },
     ended(id) {
       const gateway = gateways.get(id);
@@ -307,7 +275,7 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
     stop() {
       stopped = true;
       unfollow();
-      cancelLook?.();
+      whereabouts.stop();
       for (const { cancelAgain } of revisions.values()) cancelAgain?.();
     },
   };
