@@ -100,6 +100,9 @@ export function openRepository(options: RepositoryOptions): Repository {
   /** One exchange, redirects followed. */
   async function follow(request: RegistryRequest): Promise<RegistryAnswer> {
     const first = new URL(request.at, base);
+    if (base.protocol === "https:" && first.protocol !== "https:") {
+      throw new ImageError(`registry "${registry}" names ${first.href} for what is sent, which isn't encrypted`);
+    }
     let url = first;
     for (let followed = 0; ; followed += 1) {
       const answer = await reach(url, request);
