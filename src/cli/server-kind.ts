@@ -1,3 +1,4 @@
+import { sharedTemplates, uploadsConfig } from "../api/build-names.ts";
 import type { HttpClient } from "../client/http.ts";
 import { UsageError } from "./errors.ts";
 
@@ -16,10 +17,20 @@ export async function isKubernetes(client: Pick<HttpClient, "request">): Promise
   }
 }
 
-/** @throws UsageError where an image of this name would be built on a Kubernetes, where there is no machine to keep it on */
-export async function requireRegistry(client: Pick<HttpClient, "request">, image: string, how: string): Promise<void> {
+/**
+ * Whoever builds an image of a `localhost/…` name needs a place that keeps it: the machine, or on a Kubernetes the installation's registry.
+ * @throws UsageError where neither is there
+ */
+export async function requireImagePlace(
+  client: Pick<HttpClient, "request">,
+  image: string,
+  how: string,
+): Promise<void> {
   if (!image.startsWith("localhost/") || !(await isKubernetes(client))) return;
+  const config = `/api/v1/namespaces/${sharedTemplates}/configmaps/${uploadsConfig}`;
+  // Whoever may not see whether there is one is told by the build.
+  if ((await client.request({ method: "GET", path: config })).status !== 404) return;
   throw new UsageError(
-    `Image "${image}" can't be built on a cluster: it has no machine that would keep it, and its nodes pull from registries; ${how}`,
+    `Image "${image}" can't be built on that cluster, which has no registry for it: ${how}, or have an administrator run 'elafros install --build-registry'`,
   );
 }

@@ -10,7 +10,7 @@ import { readMemory, type SourceMemory } from "../../memory.ts";
 import type { Configuration } from "../../objects.ts";
 import type { ServiceType } from "../../options.ts";
 import { checkBuildArgs } from "../../source/build-args.ts";
-import { requireRegistry } from "../../server-kind.ts";
+import { requireImagePlace } from "../../server-kind.ts";
 import { chooseContent, type Content } from "../../source/choose.ts";
 import { type InlineBuild, makeBuild } from "../../source/make-build.ts";
 import type { PreparedSource } from "../../source/prepare.ts";
@@ -65,7 +65,7 @@ async function prepareToBuild(
   }
   if (how.template !== undefined) await findTemplate(session, how.template);
   const image = how.image ?? destinationOf(configuration) ?? `localhost/${session.namespace}/${service}`;
-  await requireRegistry(session.client, image, "name one with --image REGISTRY/NAME");
+  await requireImagePlace(session.client, image, "name one with --image REGISTRY/NAME");
   const { cwd, env, signal } = factory;
   // Archives and detection are loaded only where something is built: they cost more than a deploy of an image.
   const { prepareSource } = await import("../../source/prepare.ts");

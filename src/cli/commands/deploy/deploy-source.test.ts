@@ -39,9 +39,18 @@ describe("deploy from source", () => {
       code: 2,
       stdout: "",
       stderr:
-        'Error: Image "localhost/default/my-service" can\'t be built on a cluster: it has no machine that would keep it, and its nodes pull from registries; name one with --image REGISTRY/NAME\n',
+        "Error: Image \"localhost/default/my-service\" can't be built on that cluster, which has no registry for it: name one with --image REGISTRY/NAME, or have an administrator run 'elafros install --build-registry'\n",
     });
     expect(cli.api.requests.filter(({ method }) => method !== "GET")).toEqual([]);
+    // The installation's registry keeps it, where there is one.
+    const data = { other: "x" };
+    cli.api.put("/api/v1/namespaces/build-templates/configmaps", {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "elafros-uploads" },
+      data,
+    });
+    expect((await cli.run(["deploy", "--service", "my-service"])).code).toBe(0);
   });
 
   it("deploy builds the directory and prints each phase as the examples do", async () => {

@@ -13,7 +13,7 @@ import { createProgress } from "../../io.ts";
 import type { SourceMemory } from "../../memory.ts";
 import { Configuration, Route } from "../../objects.ts";
 import type { KeyValue } from "../../options.ts";
-import { requireRegistry } from "../../server-kind.ts";
+import { requireImagePlace } from "../../server-kind.ts";
 import { makeBuild } from "../../source/make-build.ts";
 import type { PreparedSource } from "../../source/prepare.ts";
 import { changeTemplate } from "../../template.ts";
@@ -47,10 +47,10 @@ export async function temporaryService(session: Session, options: TemporaryOptio
   const { client, namespace } = session;
   const { factory } = options;
   const name = await freeName(session, resolve(factory.cwd, options.how.source));
-  await requireRegistry(
+  await requireImagePlace(
     client,
     imageOf({ namespace, name }),
-    "deploy it with 'elafros deploy --image REGISTRY/NAME', or run it on a machine",
+    "deploy it with 'elafros deploy --image REGISTRY/NAME'",
   );
   const key = { namespace, name };
   let stopRenewing = () => {};
