@@ -47,13 +47,14 @@ afterAll(async () => {
 });
 
 describe("elafros install", () => {
-  const domainOf = async () => {
+  const argsOf = async () => {
     const key = { namespace: "elafros-system", name: "elafros-controller" };
     const { spec } = (await client.get(kindOf({ kind: "Deployment" }), key)) as unknown as {
       spec: { template: { spec: { containers: { args: string[] }[] } } };
     };
-    return spec.template.spec.containers[0]?.args[2];
+    return spec.template.spec.containers[0]?.args ?? [];
   };
+  const domainOf = async () => (await argsOf())[2];
 
   it("--dry-run prints what would be applied, and applies nothing", async () => {
     const { code, stdout } = await elafros("install", "--dry-run", "--domain", "apps.example.org");
@@ -66,7 +67,8 @@ describe("elafros install", () => {
   });
 
   it("keeps the domain that is installed, and elafros uninstall takes all away", async () => {
-    const first = await elafros("install", "--no-wait", "--domain", "apps.example.org");
+    const registry = ["--build-registry", "registry.example/builds", "--build-registry-secret", "login"];
+    const first = await elafros("install", "--no-wait", "--domain", "apps.example.org", ...registry);
     expect(first).toEqual({
       code: 0,
       stdout: "✓ Defining the kinds\n✓ Applying controllers and gateways\n",
@@ -75,6 +77,7 @@ describe("elafros install", () => {
     expect(await domainOf()).toBe("apps.example.org");
     expect((await elafros("install", "--no-wait", "--image", "registry.example/elafros:3")).code).toBe(0);
     expect(await domainOf()).toBe("apps.example.org");
+    expect(await argsOf()).toEqual(expect.arrayContaining(registry));
     await client.create(Configuration, {
       apiVersion: "elafros.dev/v1alpha1",
       kind: "Configuration",

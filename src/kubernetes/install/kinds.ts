@@ -10,6 +10,7 @@ const rows: readonly [group: string, kind: string, plural: string, namespaced?: 
   ["", "Namespace", "namespaces", false],
   ["", "ServiceAccount", "serviceaccounts"],
   ["", "Service", "services"],
+  ["", "ConfigMap", "configmaps"],
   ["", "Secret", "secrets"],
   [rbac, "ClusterRole", "clusterroles", false],
   [rbac, "ClusterRoleBinding", "clusterrolebindings", false],
