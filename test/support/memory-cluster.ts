@@ -24,7 +24,8 @@ export interface MemoryCluster {
   holdWatches(): () => void;
 }
 
-export function memoryCluster(): MemoryCluster {
+/** @param now when objects are made, RFC 3339; they are all of one time unless a test has a clock */
+export function memoryCluster(now: () => string = () => "2026-01-01T00:00:00Z"): MemoryCluster {
   const objects = new Map<string, { object: KubeObject; managers: Set<string> }>();
   const watchers = new Set<{ plural: string; send(event: WatchEvent<KubeObject>): void }>();
   const calls: string[] = [];
@@ -52,8 +53,7 @@ export function memoryCluster(): MemoryCluster {
     const metadata = {
       ...object.metadata,
       uid: before?.object.metadata.uid ?? object.metadata.uid ?? `uid-${version}`,
-      creationTimestamp:
-        before?.object.metadata.creationTimestamp ?? object.metadata.creationTimestamp ?? "2026-01-01T00:00:00Z",
+      creationTimestamp: before?.object.metadata.creationTimestamp ?? object.metadata.creationTimestamp ?? now(),
       generation: (before?.object.metadata.generation ?? 0) + (changed ? 1 : 0),
       resourceVersion: String(version),
     };
