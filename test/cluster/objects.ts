@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { ApiError } from "../../src/api/meta/errors.ts";
+import { ApiError, isReason } from "../../src/api/meta/errors.ts";
 import type { KubeObject } from "../../src/api/meta/types.ts";
 import type { ApplyingClient } from "../../src/client/client.ts";
 import { clusterKinds } from "../../src/kubernetes/manifests/crds.ts";
@@ -10,10 +10,28 @@ import { type BadObject, badObjects } from "../support/bad-objects.ts";
 import { covers } from "../support/crd.ts";
 import { admit } from "../support/faults.ts";
 
+const mostAttempts = 20;
 const strict = { dryRun: true, fieldValidation: "Strict" } as const;
 
 function placed(object: KubeObject, namespace: string): KubeObject {
   return { ...object, metadata: { ...object.metadata, namespace } };
+}
+
+/** Updates whatever is stored by then: controllers that run write its status meanwhile. */
+async function updateNewest(
+  client: ApplyingClient,
+  kind: BadObject["kind"],
+  { stored, object }: { stored: KubeObject; object: KubeObject },
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const { resourceVersion = "" } = (await client.get(kind, stored.metadata)).metadata;
+    try {
+      await client.update(kind, { ...object, metadata: { ...object.metadata, resourceVersion } }, strict);
+      return;
+    } catch (error) {
+      if (!isReason(error, "Conflict") || attempt === mostAttempts) throw error;
+    }
+  }
 }
 
 /** What the server says of a bad object: nothing where it accepts it. */
@@ -25,8 +43,7 @@ async function refusalOf(client: ApplyingClient, row: BadObject, namespace: stri
     else {
       const stored = await client.create(kind, placed(old, namespace));
       try {
-        const { resourceVersion = "" } = stored.metadata;
-        await client.update(kind, { ...object, metadata: { ...object.metadata, resourceVersion } }, strict);
+        await updateNewest(client, kind, { stored, object });
       } finally {
         await client.delete(kind, stored.metadata);
       }
