@@ -60,7 +60,14 @@ export function processRuntime(options: Options): PodRuntime {
         },
       });
       pods.set(idOf(key), made);
-      await made.start();
+      try {
+        await made.start();
+      } catch (error) {
+        // It is tried again.
+        pods.delete(idOf(key));
+        await options.network.release(pod.metadata.uid ?? "");
+        throw error;
+      }
     },
     exec: async (key, command, signal) => pods.get(idOf(key))?.exec(command, signal),
     crash: async (key, lost) => {
@@ -100,6 +107,7 @@ class ProcessPod {
   #child: ChildProcess | undefined;
   #stopping = false;
   #failures = 0;
+  #making: Promise<void> = Promise.resolve();
   #endProbing = (): void => {};
   #cancel = (): void => {};
 
@@ -117,11 +125,18 @@ class ProcessPod {
     return { ...this.#state };
   }
 
-  async start(): Promise<void> {
+  /** It is made to its end also where it is to be stopped meanwhile, and taken away then. */
+  start(): Promise<void> {
+    this.#making = this.#make();
+    return this.#making;
+  }
+
+  async #make(): Promise<void> {
     const { netns, address } = await this.#options.network.attach(this.#pod.metadata.uid ?? "");
     this.#netns = netns;
     this.#state.address = { host: address, port: specParts(this.#pod).port };
     await this.#refresh();
+    if (this.#stopping) return;
     this.#refreshLater();
     await this.#run();
   }
@@ -189,6 +204,7 @@ class ProcessPod {
     const { image, args = [] } = containerOf(this.#pod);
     const variables = variablesOf(this.#options.values, this.#pod, this.#state.address?.host);
     const log = await open(join(this.#dir, "log"), "a");
+    if (this.#stopping) return log.close();
     const child = this.#spawn([...(programs[image] ?? []), ...args.map((arg) => expand(arg, variables))], log.fd);
     this.#child = child;
     const startedAt = clock.now();
@@ -230,7 +246,9 @@ class ProcessPod {
     const lastExit = { code, oomKilled: false, message: "", at };
     if (this.#stopping) return this.#finish();
     this.#set({ phase: "waiting", lastExit, restarts: this.#state.restarts + 1, nextStartAt: at + delay });
-    this.#cancel = clock.after(at - startedAt > 10_000 ? 10 : delay, () => void this.#run());
+    this.#cancel = clock.after(at - startedAt > 10_000 ? 10 : delay, () => {
+      this.#making = this.#run();
+    });
   }
 
   async exec(command: readonly string[], signal: AbortSignal): Promise<void> {
@@ -267,8 +285,11 @@ class ProcessPod {
 
   async #finish(): Promise<void> {
     this.#cancel();
+    await this.#making.catch(() => {});
+    // It was started at the last moment: its end leads here again.
+    if (this.#child !== undefined) return killGroup(this.#child);
     await this.#options.network.release(this.#pod.metadata.uid ?? "");
-    await rm(this.#dir, { recursive: true, force: true });
+    await rm(this.#dir, { recursive: true, force: true, maxRetries: 3 });
     this.#events.gone();
     this.#ended.resolve();
   }
