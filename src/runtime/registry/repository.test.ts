@@ -104,3 +104,50 @@ it("readSome() reads no more than it is to", async () => {
   const { stream } = await repository(host).send({ method: "GET", at: "x" });
   await expect(readSome(stream, 999)).rejects.toThrow("the registry's answer has more than 999 bytes");
 });
+
+it("send() asks for no credentials where it is redirected to, whatever that wants to see", async () => {
+  const seen: unknown[] = [];
+  const store = await serve((request, response) => {
+    seen.push([request.url, request.headers.authorization]);
+    const realm = `http://${request.headers.host}/token`;
+    response.writeHead(401, { "www-authenticate": `Bearer realm="${realm}",service=s` }).end();
+  });
+  const host = await serve((request, response) => {
+    if (request.headers.authorization === undefined) {
+      response.writeHead(401, { "www-authenticate": "Basic realm=x" }).end();
+    } else response.writeHead(307, { location: `http://${store}/elsewhere` }).end();
+  });
+  const { status, stream } = await repository(host).send({ method: "GET", at: "blobs/x" });
+  stream.resume();
+  expect(status).toBe(401);
+  expect(seen).toEqual([["/elsewhere", undefined]]);
+});
+
+it("send() shows the same credentials again as a token ends, also for what is asked meanwhile", async () => {
+  const basic = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString("base64")}`;
+  const good = new Set<string>();
+  const meanwhile = Promise.withResolvers<number>();
+  let given = 0;
+  const host = await serve((request, response) => {
+    if (request.url?.startsWith("/token") === true) {
+      const isUser = request.headers.authorization === basic;
+      const token = isUser ? `t${(given += 1)}` : "nobody";
+      if (isUser) good.add(`Bearer ${token}`);
+      if (token === "t2") meanwhile.resolve(ask("meanwhile"));
+      response.end(JSON.stringify({ token }));
+      return;
+    }
+    const isGood = good.has(request.headers.authorization ?? "");
+    const challenge = { "www-authenticate": `Bearer realm="http://${host}/token",service=s` };
+    response.writeHead(isGood ? 200 : 401, challenge).end();
+  });
+  const target = repository(host);
+  const ask = async (name: string) => {
+    const answer = await target.send({ method: "HEAD", at: `blobs/${name}` });
+    answer.stream.resume();
+    return answer.status;
+  };
+  expect(await ask("first")).toBe(200);
+  good.clear();
+  expect(await Promise.all([ask("second"), ask("third"), meanwhile.promise])).toEqual([200, 200, 200]);
+});

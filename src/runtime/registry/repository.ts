@@ -77,6 +77,8 @@ export function openRepository(options: RepositoryOptions): Repository {
   const candidates: (RegistryAuth | undefined)[] = [...authsFor(reference.name, options.auths), undefined];
   let user: RegistryAuth | undefined;
   let authorization: string | undefined;
+  /** Ends once it is known what to show next: what is sent meanwhile would go without. */
+  let asking: Promise<unknown> = Promise.resolve();
 
   async function exchange(url: URL, { method, headers, body }: RegistryRequest): Promise<RegistryAnswer> {
     const secure = url.protocol === "https:";
@@ -84,7 +86,7 @@ export function openRepository(options: RepositoryOptions): Repository {
     return new Promise((resolve, reject) => {
       const start = secure ? httpsRequest : httpRequest;
       const agent = agents[secure ? "https:" : "http:"];
-      const login = authorization === undefined || url.host !== base.host ? {} : { authorization };
+      const login = authorization === undefined || url.origin !== base.origin ? {} : { authorization };
       const outgoing = start(url, { method, agent, headers: { ...headers, ...login }, signal, timeout: silentMs });
       outgoing.on("timeout", () => outgoing.destroy(new Error(`nothing came for ${silentMs / 1_000} s`)));
       outgoing.on("error", reject);
@@ -180,16 +182,24 @@ export function openRepository(options: RepositoryOptions): Repository {
     path,
     refusal,
     async send(request) {
+      await asking;
       let renewed = authorization === undefined;
       for (;;) {
+        const shown = authorization;
         const answer = await follow(request);
-        if (answer.status !== 401) return answer;
-        const challenge = answer.headers["www-authenticate"] ?? "";
-        // A token ends after some minutes: the same credentials give another.
-        if (!renewed) candidates.unshift(user);
-        renewed = true;
+        // Where it redirects to, credentials of its own are in the URL, and ours are none of its business.
+        if (answer.status !== 401 || answer.url.origin !== base.origin) return answer;
         const asked = user;
-        if (!(await authorize(challenge))) {
+        const asks = asking.then(() => {
+          // Another request has been given something new to show.
+          if (authorization !== shown) return true;
+          // A token ends after some minutes: the same credentials give another.
+          if (!renewed) candidates.unshift(user);
+          renewed = true;
+          return authorize(answer.headers["www-authenticate"] ?? "");
+        });
+        asking = asks.catch(() => {});
+        if (!(await asks)) {
           user ??= asked;
           throw await refusal(answer);
         }
