@@ -1,5 +1,5 @@
 /** What a build's last container does on a cluster, on real registries: the image that the steps have left is pushed, by the build's credentials alone. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -83,6 +83,11 @@ test("what a step has pushed itself is found by its tag, or by the digest that i
   expect(await takeImage({ image: `${name}:1`, registryAuths: [] }, none, () => {})).toEqual({
     image: `${name}@sha256:${"1".repeat(64)}`,
   });
+  await rm(none.digest);
+  // A link may lead to what only this container may read.
+  await writeFile(join(dir, "token"), "secret");
+  await symlink(join(dir, "token"), none.digest);
+  expect(await takeImage({ image: `${name}:1`, registryAuths: [] }, none, () => {})).toEqual(found);
   await rm(none.digest);
   expect(await takeImage({ image: `${name}:2`, registryAuths: [] }, none, () => {})).toMatchObject({
     failure: { reason: "ImageMissing", message: expect.stringContaining("manifest unknown") },

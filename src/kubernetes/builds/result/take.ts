@@ -1,6 +1,6 @@
 /** A build's result in its Pod: what the steps have left becomes an exact image in a registry. Doing it again has the same result. */
-import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { constants, createReadStream } from "node:fs";
+import { open, readFile } from "node:fs/promises";
 import { formatBytes } from "../../../lib/bytes.ts";
 import { namelessFailure, notPushedWords, pushFailure, unpushableFailure } from "../../../runtime/build-words.ts";
 import { ImageError } from "../../../runtime/images.ts";
@@ -21,6 +21,9 @@ interface Places {
   /** The file with the digest of what a step has pushed itself. */
   digest: string;
 }
+
+/** Of a name with its digest; what is longer is none. */
+const longestWritten = 4_096;
 
 /** @param say is told what goes on */
 export async function takeImage(
@@ -97,7 +100,7 @@ async function pushedImage(
   try {
     const reference = builtReference(name);
     if (reference.local || reference.short) return { failure: unpushableFailure(name) };
-    const written = (await readFile(digest, "utf8").catch(() => undefined))?.trim().split("@").at(-1);
+    const written = (await readWritten(digest))?.split("@").at(-1);
     const exact =
       written === undefined
         ? await createClusterImages().resolve(name, registryAuths, "Always")
@@ -106,6 +109,23 @@ async function pushedImage(
     return { image: exact };
   } catch (error) {
     return { failure: { reason: "ImageMissing", message: notPushedWords(name, wordsOf(error)) } };
+  }
+}
+
+/**
+ * What a step wrote into a file; undefined where there is nothing. Neither a link nor a pipe is read: what this container has besides isn't the step's to
+ * see, and a message says what was found.
+ */
+async function readWritten(path: string): Promise<string | undefined> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, flags).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    if (!(await file.stat()).isFile()) return undefined;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(longestWritten), 0, longestWritten, 0);
+    return buffer.toString("utf8", 0, bytesRead).trim() || undefined;
+  } finally {
+    await file.close();
   }
 }
 
