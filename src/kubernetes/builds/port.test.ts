@@ -125,7 +125,11 @@ describe("createClusterBuilds", () => {
     port.start(key, spec());
     await calls();
     cluster.remove(Pod, "app-00001-build");
-    expect(await calls()).toEqual([]);
+    expect(await calls()).toEqual([
+      "list secrets n",
+      expect.stringMatching(/^delete secrets n\/app-00001-build-[0-9a-f]{8}-input$/u),
+    ]);
+    expect(cluster.all(Secret)).toEqual([]);
     const failure = {
       reason: "BuildStepFailed",
       message: 'Build failed: its Pod "app-00001-build" was deleted while it ran: build again',
@@ -134,7 +138,7 @@ describe("createClusterBuilds", () => {
     await port.close();
     const second = await setUp(cluster, { status: { startTime: at } });
     second.port.start(key, spec());
-    expect(await second.calls()).toEqual([]);
+    expect(await second.calls()).toEqual(["list secrets n"]);
     expect(second.port.get(key)?.failure).toEqual(failure);
   });
 
@@ -208,6 +212,7 @@ describe("createClusterBuilds", () => {
       reason: "BuildStepFailed",
       message: expect.stringContaining(words),
     });
+    expect(cluster.all(Secret)).toEqual([]);
   });
 
   test.each([

@@ -64,6 +64,8 @@ interface Entry {
   /** A Pod of it was seen. */
   seen?: true;
   said?: Waiting;
+  /** Secrets of it may be there, whoever made them. */
+  hasSecrets?: true;
   tidied?: true;
 }
 
@@ -117,7 +119,8 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
       entry.seen = true;
       return attend(entry, pod);
     }
-    if (spec === undefined || entry.failed !== undefined) return;
+    if (entry.failed !== undefined) return tidy(entry);
+    if (spec === undefined) return;
     if (entry.cancelled === true) return fail(entry, cancelledFailure);
     if (pod !== undefined) {
       // Of a Build that had this name before: its Pod goes with it, or now.
@@ -127,13 +130,22 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
     }
     const build = options.build(key);
     if (entry.seen === true || build?.status?.startTime !== undefined) {
+      entry.hasSecrets = true;
       const message = `Build failed: its Pod "${buildPodName(key)}" was deleted while it ran: build again`;
       return fail(entry, { reason: "BuildStepFailed", message });
     }
     const serviceAccountName = build?.spec.serviceAccountName ?? defaultServiceAccount;
     const facts = { ...options.images, serviceAccountName };
+    entry.hasSecrets = true;
     pods.observed(await createPod(client, key, { spec, facts, door: options.door }));
     delete entry.refused;
+  };
+
+  /** What has failed without a Pod needs no credentials either. */
+  const tidy = async (entry: Entry): Promise<void> => {
+    if (entry.hasSecrets !== true || entry.tidied === true) return;
+    await deleteSecrets(client, entry.key, entry.uid);
+    entry.tidied = true;
   };
 
   /** Ends a Pod that is to end, and tidies up after one that has. */
