@@ -26,6 +26,7 @@ import { startTemplates } from "../templates/start.ts";
 import { linkServerName, openLinkCertificate } from "./link-certificate.ts";
 import { createLinkFront } from "./link-front.ts";
 import { listen } from "./listen.ts";
+import { persist } from "./persist.ts";
 
 /** What a Revision without a max-scale may have. */
 const mostInstances = 100;
@@ -59,7 +60,7 @@ export interface Lead {
 /** Starts everything; resolves when every Route and Revision was looked at once, and gateways may connect. */
 export async function lead(options: LeadOptions): Promise<Lead> {
   const { client, clock, log, namespace, domain } = options;
-  const secure = await certificatesOfCluster(options);
+  const secure = await persist({ clock, log, what: "open the certificates" }, () => certificatesOfCluster(options));
   const publisher = createPublisher({ clock, log, startVersion: options.startVersion });
   let controllers: Controllers | undefined;
   const drains = await followDrainAddress({ client, clock, log, namespace, changed: () => workloads.again() });
@@ -72,7 +73,8 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     cluster: drains.facts,
     drain: (_, instance) => publisher.drained(instance),
   });
-  const pair = await openLinkCertificate(client, namespace, clock);
+  const open = () => openLinkCertificate(client, namespace, clock);
+  const pair = await persist({ clock, log, what: "keep the certificate of the gateways' link" }, open);
   const { registry } = options;
   const builds = createClusterBuilds({
     client,

@@ -14,14 +14,18 @@ export interface RecordedRequest {
 
 /** One recorded exchange, or what must be done before the next one. */
 export interface Exchange {
+  /** Who asks. Default: the administrator. */
+  who?: "admin" | "anonymous" | "bad" | "basic" | "bot";
   setup?: RecordedRequest & { was?: { uid: string; resourceVersion: string } };
   note?: string;
   request?: RecordedRequest;
   response?: { status: number; headers: Record<string, string | string[]>; body?: unknown };
   /** The answer comes once the server has cleaned up behind an earlier request. */
   eventually?: boolean;
-  /** A watch's events. */
+  /** A watch's events, */
   events?: Json[];
+  /** and whether the server ended it after them. */
+  ended?: boolean;
   /** What was written while the watch ran. */
   writes?: (RecordedRequest & { resourceVersion?: string })[];
 }
@@ -82,7 +86,7 @@ export class Replay {
 
   /** Recorded values as this run has them, wherever they stand as whole words. */
   #translate(text: string): string {
-    return text.replaceAll(/"([0-9a-f-]{36}|\d{4,})"/g, (whole, value: string) => {
+    return text.replaceAll(/"([0-9a-f-]{36}|\d{3,})"/g, (whole, value: string) => {
       const actual = this.#actual.get(value);
       return actual === undefined ? whole : JSON.stringify(actual);
     });
@@ -114,7 +118,7 @@ export class Replay {
 
   /** A message with this run's uids and versions. */
   #words(text: string): string {
-    return text.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|\b\d{4,}\b/g, (word) => this.#actual.get(word) ?? word);
+    return text.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|\b\d{3,}\b/g, (word) => this.#actual.get(word) ?? word);
   }
 
   #objectDifferences(recorded: Json, actual: Json, path: string): string[] {

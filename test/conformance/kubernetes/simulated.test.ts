@@ -3,9 +3,8 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { asker } from "../../support/api-server.ts";
 import { type Cluster, startCluster } from "../../support/cluster/cluster.ts";
-import { playFile } from "./play.ts";
-import { Replay } from "./replay.ts";
-import { simulatedDifferences } from "./simulated-differences.ts";
+import { differences } from "./differences.ts";
+import { Player } from "./player.ts";
 
 const definition: unknown = JSON.parse(
   readFileSync(new URL("../../support/recordings/route-definition.json", import.meta.url), "utf8"),
@@ -20,20 +19,29 @@ const files = [
   "07-apply",
   "08-delete",
   "09-list-table",
+  "10-watch",
+  "11-watch-bookmarks",
+  "auth-rbac",
+  "auth-tokens",
+  "auth-quota",
+  "builtin",
+  "lease",
+  "discovery",
 ];
 
 let cluster: Cluster;
-let replay: Replay;
+let player: Player;
 
 beforeAll(async () => {
-  cluster = await startCluster();
-  const admin = await cluster.pki.issueClient({ user: "recorder", groups: ["system:masters"] });
-  const ask = asker({ port: cluster.port, ca: cluster.pki.ca, admin });
+  cluster = await startCluster({ fate: () => ({ kind: "runs", startMs: 600_000, readyMs: undefined, stopMs: 5 }) });
+  const { port, pki } = cluster;
+  const admin = await pki.issueClient({ user: "recorder", groups: ["system:masters"] });
+  const ask = asker({ port, ca: pki.ca, admin });
   const before = await ask("GET", "/apis/elafros.dev/v1alpha1/namespaces/recordings/routes");
   expect([before.status, before.text]).toEqual([404, "404 page not found\n"]);
   const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
   expect((await ask("POST", definitions, { body: definition })).status).toBe(201);
-  for (const name of ["recordings", "recordings2", "lists", "watches"]) {
+  for (const name of ["recordings", "recordings2", "lists", "watches", "auth", "builtin", "lease"]) {
     const body = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
     expect((await ask("POST", "/api/v1/namespaces", { body })).status).toBe(201);
   }
@@ -41,12 +49,12 @@ beforeAll(async () => {
     async () => expect((await ask("GET", "/apis/elafros.dev/v1alpha1/routes")).status).toBe(200),
     30_000,
   );
-  replay = new Replay({ ask });
+  player = new Player({ ask, port, ca: pki.ca, admin }, { allowed: differences.simulated });
 });
 afterAll(() => cluster.stop());
 
 describe("the simulated cluster answers as Kubernetes", () => {
-  it.each(files)("playFile() finds no difference that isn't listed in %s", async (file) => {
-    expect(await playFile(replay, file, { allowed: simulatedDifferences })).toEqual({});
+  it.each(files)("Player finds no difference that isn't listed in %s", async (file) => {
+    expect(await player.file(file)).toEqual({});
   });
 });

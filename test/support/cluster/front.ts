@@ -66,8 +66,12 @@ export async function startFront(parts: FrontParts): Promise<{ server: Server; p
 async function handle(parts: FrontParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   await parts.faults.meet(request, response);
   const [path, search] = splitUrl(request.url ?? "/");
-  if (path === "/version")
+  if (path === "/version") {
+    // Everybody may ask; who says who they are has to be that.
+    const claims = request.headers.authorization !== undefined;
+    if (claims && (await authenticate(request, parts)) === undefined) throw unauthorized();
     return send(response, { status: 200, body: { major: "1", minor: "26", gitVersion: "v1.26.5" } });
+  }
   const query = new URLSearchParams(search);
   const info = readRequest(request.method ?? "GET", path, query);
   if (info?.isResource === true) {

@@ -3,6 +3,7 @@ import { ClusterRoleBinding } from "../../../../src/api/cluster-role-binding.ts"
 import { ClusterRole } from "../../../../src/api/cluster-role.ts";
 import { ConfigMap } from "../../../../src/api/config-map.ts";
 import { Event } from "../../../../src/api/event.ts";
+import { invalid } from "../../../../src/api/meta/faults.ts";
 import type { Kind } from "../../../../src/api/meta/kind.ts";
 import { Namespace } from "../../../../src/api/namespace.ts";
 import { RoleBinding } from "../../../../src/api/role-binding.ts";
@@ -29,6 +30,12 @@ const Lease = define({
   plural: "leases",
   hasStatus: false,
   fields: { spec: open() },
+  validate: (object) => {
+    const { leaseDurationSeconds: seconds } = object["spec"] as { leaseDurationSeconds?: number };
+    return seconds === undefined || seconds > 0
+      ? []
+      : [invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0")];
+  },
 });
 
 export const ResourceQuota = define({

@@ -1,6 +1,7 @@
 /** apps/v1 and the Pods: defaults and refusals as recorded. */
-import { required } from "../../../../src/api/meta/faults.ts";
-import { isObject, type JsonObject } from "../../../../src/apiserver/json.ts";
+import type { Cause } from "../../../../src/api/meta/errors.ts";
+import { forbidden, invalid, required } from "../../../../src/api/meta/faults.ts";
+import { copyJson, equalJson, isObject, type JsonObject } from "../../../../src/apiserver/json.ts";
 import { Pod as ElafrosPod } from "../../../../src/api/pod.ts";
 import { define, type Loose } from "./define.ts";
 import { fill, fillPod, fillPodSpec, objectsOf, qosClass } from "./pod-defaults.ts";
@@ -19,13 +20,37 @@ function fillTemplate(object: Loose): void {
   fillPodSpec(part(part(part(object, "spec"), "template"), "spec"));
 }
 
-function templateFaults(object: Loose) {
+function templateFaults(object: Loose, { old }: { old?: unknown }): Cause[] {
   const spec = part(object, "spec");
+  const wanted = part(part(spec, "selector"), "matchLabels");
+  const labels = part(part(part(spec, "template"), "metadata"), "labels");
+  const before = old === undefined ? spec : part(old as Loose, "spec");
   const containers = objectsOf(part(part(spec, "template"), "spec"), "containers");
   return [
     ...(isObject(spec["selector"]) ? [] : [required("spec.selector")]),
     ...(containers.length === 0 ? [required("spec.template.spec.containers")] : []),
+    ...(Object.entries(wanted).every(([name, value]) => labels[name] === value)
+      ? []
+      : [invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")]),
+    ...(equalJson(spec["selector"], before["selector"])
+      ? []
+      : [invalid("spec.selector", wanted, "field is immutable")]),
   ];
+}
+
+/** What of a Pod may change after it was made: the images of containers, and a few numbers. */
+function podFaults(object: Loose, { old }: { old?: unknown }): Cause[] {
+  const spec = part(object, "spec");
+  if (objectsOf(spec, "containers").length === 0) return [required("spec.containers")];
+  const fixed = (value: JsonObject): JsonObject => {
+    const { activeDeadlineSeconds: _, tolerations: __, nodeName: ___, ...rest } = copyJson(value);
+    for (const field of ["containers", "initContainers"]) {
+      for (const container of objectsOf(rest, field)) delete container["image"];
+    }
+    return rest;
+  };
+  const same = old === undefined || equalJson(fixed(spec), fixed(part(old as Loose, "spec")));
+  return same ? [] : [forbidden("spec", "pod updates may not change fields other than images and deadlines")];
 }
 
 const scaled = {
@@ -83,8 +108,7 @@ export const Pod = {
       fillPod(spec);
       if (operation === "create") object["status"] = { phase: "Pending", qosClass: qosClass(spec) };
     },
-    validate: (object) =>
-      objectsOf(part(object, "spec"), "containers").length === 0 ? [required("spec.containers")] : [],
+    validate: podFaults,
   }),
   columns: ElafrosPod.columns.slice(0, 5),
 };
