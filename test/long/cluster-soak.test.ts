@@ -1,6 +1,6 @@
 /**
  * Ten minutes of trouble on a simulated cluster of 20 nodes with 1,000 services and 5,000 Pods: users, nodes and the API server give the controllers no
- * rest. The seed of what happens is printed; ELAFROS_SOAK_SEED plays one again. Numbers: bench/RESULTS.md.
+ * rest. The seed of what happens is printed; ELAFROS_SOAK_SEED plays one again.
  */
 import { randomInt } from "node:crypto";
 import { expect, test } from "vitest";
