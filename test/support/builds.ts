@@ -13,6 +13,7 @@ import type { Driver } from "../../src/runtime/oci/driver.ts";
 import type { OciImageStore } from "../../src/runtime/oci/images.ts";
 import { chooseDriver, type StorageDriver } from "../../src/runtime/oci/storage-config.ts";
 import { destroyNetwork } from "../../src/runtime/oci/network.ts";
+import { plainStep } from "./build-spec.ts";
 import { buildParts } from "./build-parts.ts";
 import { busyboxRoot } from "./busybox-root.ts";
 import { leftovers } from "./driver.ts";
@@ -105,22 +106,7 @@ export function buildSpec(steps: StepSpec[], more: Partial<BuildSpec> = {}): Bui
 
 /** A step that runs a shell script in busybox, or in the tools image. */
 export function shellStep(name: string, script: string, more: Partial<StepSpec> = {}): StepSpec {
-  return {
-    name,
-    image: "localhost/busybox",
-    command: ["/bin/sh", "-ec", script],
-    env: [],
-    security: {
-      runAsNonRoot: false,
-      readOnlyRootFilesystem: false,
-      addCapabilities: [],
-      dropCapabilities: [],
-      seccomp: "RuntimeDefault",
-    },
-    resources: {},
-    mounts: [],
-    ...more,
-  };
+  return plainStep(name, { image: "localhost/busybox", command: ["/bin/sh", "-ec", script], ...more });
 }
 
 /** The same with git, buildah and skopeo. */

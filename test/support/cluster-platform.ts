@@ -3,7 +3,6 @@
  * checkout, each with an address of its own, and the Pods of services run their containers for real.
  */
 import { mkdtemp, rm } from "node:fs/promises";
-import type http from "node:http";
 import https from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +12,7 @@ import { Pod } from "../../src/kubernetes/kinds/pod.ts";
 import { defaultInstall, type Part, ports, selectorOf } from "../../src/kubernetes/manifests/names.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "./cluster/cluster.ts";
-import { elafros, eventually, request, run, type TestPlatform } from "./platform.ts";
+import { elafros, eventually, request, run, type TestPlatform, watchObjects } from "./platform.ts";
 
 /** The same as of a platform on one machine, and what only a cluster has. */
 export interface ClusterPlatform extends Pick<
@@ -72,7 +71,7 @@ export async function startClusterPlatform(options: ClusterPlatformOptions = {})
     call: (method, path, body, headers = {}) =>
       request(`${cluster.url}${path}`, { method, headers, agent, ...(body === undefined ? {} : { body }) }),
     json: async (method, path, body, headers) => JSON.parse((await platform.call(method, path, body, headers)).text),
-    watch: (path, each) => watch(platform, agent, { path, ...(each === undefined ? {} : { each }) }),
+    watch: (path, each) => watchObjects(platform, { url: `${platform.cluster.url}${path}`, path, agent }, each),
     async ask(host, path = "/", askOptions = {}) {
       const gateways = await platform.pods("gateway");
       const gateway = gateways[turn++ % gateways.length];
@@ -112,30 +111,4 @@ export async function startClusterPlatform(options: ClusterPlatformOptions = {})
     await stop();
     throw error;
   }
-}
-
-async function watch(
-  platform: ClusterPlatform,
-  agent: https.Agent,
-  { path, each }: { path: string; each?: (object: unknown) => void },
-): Promise<{ seen: unknown[]; stop(): void }> {
-  const list = (await platform.json("GET", path)) as { metadata: { resourceVersion: string } };
-  const seen: unknown[] = [];
-  const url = `${platform.cluster.url}${path}?watch=true&resourceVersion=${list.metadata.resourceVersion}`;
-  const outgoing = https.get(url, { agent }, (response: http.IncomingMessage) => {
-    let rest = "";
-    response.setEncoding("utf8");
-    response.on("error", () => {});
-    response.on("data", (part: string) => {
-      const lines = (rest + part).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        const { object } = JSON.parse(line) as { object: unknown };
-        seen.push(object);
-        each?.(object);
-      }
-    });
-  });
-  outgoing.on("error", () => {});
-  return { seen, stop: () => outgoing.destroy() };
 }

@@ -23,6 +23,33 @@ export interface Answer {
   text: string;
 }
 
+/** Watches from what a list says now; see `TestPlatform.watch`. */
+export async function watchObjects(
+  platform: Pick<TestPlatform, "json">,
+  { url, path, agent }: { url: string; path: string; agent: https.Agent },
+  each?: (object: unknown) => void,
+): Promise<{ seen: unknown[]; stop(): void }> {
+  const list = (await platform.json("GET", path)) as { metadata: { resourceVersion: string } };
+  const seen: unknown[] = [];
+  const query = `watch=true&resourceVersion=${list.metadata.resourceVersion}`;
+  const outgoing = https.get(`${url}?${query}`, { agent }, (response) => {
+    let rest = "";
+    response.setEncoding("utf8");
+    response.on("error", () => {});
+    response.on("data", (part: string) => {
+      const lines = (rest + part).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const { object } = JSON.parse(line) as { object: unknown };
+        seen.push(object);
+        each?.(object);
+      }
+    });
+  });
+  outgoing.on("error", () => {});
+  return { seen, stop: () => outgoing.destroy() };
+}
+
 /** Runs a program to its end; never throws for an exit status. */
 export function run(
   program: string,
@@ -167,27 +194,7 @@ export async function startPlatform(
     call: (method, path, body, headers = {}) =>
       request(`${api}${path}`, { method, headers, agent, ...(body === undefined ? {} : { body }) }),
     json: async (method, path, body, headers) => JSON.parse((await platform.call(method, path, body, headers)).text),
-    watch: async (path, each) => {
-      const list = (await platform.json("GET", path)) as { metadata: { resourceVersion: string } };
-      const seen: unknown[] = [];
-      const query = `watch=true&resourceVersion=${list.metadata.resourceVersion}`;
-      const outgoing = https.get(`${api}${path}?${query}`, { agent }, (response) => {
-        let rest = "";
-        response.setEncoding("utf8");
-        response.on("error", () => {});
-        response.on("data", (part: string) => {
-          const lines = (rest + part).split("\n");
-          rest = lines.pop() ?? "";
-          for (const line of lines) {
-            const { object } = JSON.parse(line) as { object: unknown };
-            seen.push(object);
-            each?.(object);
-          }
-        });
-      });
-      outgoing.on("error", () => {});
-      return { seen, stop: () => outgoing.destroy() };
-    },
+    watch: (path, each) => watchObjects(platform, { url: `${api}${path}`, path, agent }, each),
     ask: (host, path = "/", options = {}) =>
       request(`http://127.0.0.1:${httpPort}${path}`, { ...options, headers: { host, ...options.headers } }),
     elafros: (args, options = {}) =>

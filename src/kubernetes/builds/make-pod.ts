@@ -10,7 +10,7 @@ import { buildHome, homeVariables } from "../../runtime/build-home.ts";
 import { type BuildKey, type BuildSpec, type StepSpec, toolsImage } from "../../runtime/builds.ts";
 import { fetchProgram } from "../../runtime/fetch/protocol.ts";
 import type { EnvVar, SecurityContext, Volume, VolumeMount } from "../kinds/pod-template.ts";
-import { literal, makeSecurityContext, makeVolumes } from "../workloads/make-template.ts";
+import { literal, makeEnv, makeSecurityContext, makeVolumes } from "../workloads/make-template.ts";
 import { type BuildSecrets, buildOwner, userSteps } from "./make-secrets.ts";
 import { buildPodName, ownContainers, ownPaths, ownPrograms } from "./names.ts";
 
@@ -218,7 +218,7 @@ function makeSteps(
   let firstEnv = 0;
   let firstMount = 0;
   const containers = steps.map((step): BuildContainer => {
-    const env = makeEnv(step, spec, { made, first: firstEnv });
+    const env = makeStepEnv(step, spec, { made, first: firstEnv });
     const mounts = volumeMounts.slice(firstMount, firstMount + step.mounts.length);
     firstEnv += step.env.length;
     firstMount += step.mounts.length;
@@ -265,19 +265,13 @@ function limitsOf({ resources }: StepSpec): BuildContainer["resources"] {
 }
 
 /** `HOME`, then the step's own; of a variable that is set twice the later one counts. */
-function makeEnv(step: StepSpec, spec: BuildSpec, { made, first }: { made: BuildSecrets; first: number }): EnvVar[] {
-  const byName = new Map<string, EnvVar>();
-  for (const { name, value } of [{ name: "HOME", value: buildHome }, ...homeVariables(spec)])
-    byName.set(name, { name, value });
-  for (const [index, { name, value }] of step.env.entries()) {
-    const place = made.values.env.get(first + index);
-    byName.delete(name);
-    byName.set(
-      name,
-      place === undefined
-        ? { name, value: literal(value) }
-        : { name, valueFrom: { secretKeyRef: { name: place.secret, key: place.key } } },
-    );
-  }
-  return [...byName.values()];
+function makeStepEnv(
+  step: StepSpec,
+  spec: BuildSpec,
+  { made, first }: { made: BuildSecrets; first: number },
+): EnvVar[] {
+  const own = [{ name: "HOME", value: buildHome }, ...homeVariables(spec)];
+  return makeEnv([...own, ...step.env], (index) =>
+    index < own.length ? undefined : made.values.env.get(first + index - own.length),
+  );
 }

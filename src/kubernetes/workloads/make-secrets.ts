@@ -13,7 +13,7 @@ import type { Secret } from "../../api/secret.ts";
 import type { InstanceSpec, RegistryAuth, WorkloadKey } from "../../runtime/workloads.ts";
 
 /** Where a value is. */
-interface SecretPlace {
+export interface SecretPlace {
   secret: string;
   key: string;
 }

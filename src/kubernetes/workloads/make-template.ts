@@ -6,7 +6,7 @@ import type { InstanceSpec, SecuritySpec, WorkloadKey } from "../../runtime/work
 import type { EnvVar, PodTemplate, SecurityContext, Volume, VolumeMount } from "../kinds/pod-template.ts";
 import type { ClusterFacts, RevisionFacts } from "./facts.ts";
 import { makeProbes } from "./make-probes.ts";
-import { pullSecretName, type ValueSecrets } from "./make-secrets.ts";
+import { pullSecretName, type SecretPlace, type ValueSecrets } from "./make-secrets.ts";
 
 /** The one container of each Pod. */
 const containerName = "user-container";
@@ -23,7 +23,7 @@ export interface TemplateInput {
 }
 
 export function makeTemplate({ key, spec, values, revision, cluster }: TemplateInput): PodTemplate {
-  const env = makeEnv(spec, values);
+  const env = makeEnv(spec.env, (index) => values.env.get(index));
   const { volumes, volumeMounts } = makeVolumes(spec, values);
   const resources = makeResources(spec, revision.requests);
   const { nodeSelector, tolerations } = revision.scheduling;
@@ -76,11 +76,15 @@ export function literal(text: string): string {
   return text.replaceAll("$", "$$$$");
 }
 
-/** Of a variable that is set twice the later one counts; server-side apply takes no name twice. */
-function makeEnv(spec: InstanceSpec, values: ValueSecrets): EnvVar[] {
+/**
+ * A container's variables, each with its value or the Secret that has it. Of one that is set twice the later one counts: server-side apply takes no name twice.
+ *
+ * @param placeOf where a Secret has the value of the variable at that place of `env`
+ */
+export function makeEnv(env: InstanceSpec["env"], placeOf: (index: number) => SecretPlace | undefined): EnvVar[] {
   const byName = new Map<string, EnvVar>();
-  for (const [index, { name, value }] of spec.env.entries()) {
-    const place = values.env.get(index);
+  for (const [index, { name, value }] of env.entries()) {
+    const place = placeOf(index);
     byName.delete(name);
     byName.set(
       name,
