@@ -43,8 +43,9 @@ async function setUp(cluster = memoryCluster()) {
   port.subscribe((of) => told.push(`${of.name}: ${phases(of)?.join(", ") ?? "gone"}`));
   await port.synced;
   await settle();
+  /** The calls since the last ones, before any is due to be tried again, which takes 50 ms at the least. */
   const calls = async () => {
-    await clock.advance(50);
+    await clock.advance(20);
     return cluster.calls.splice(0);
   };
   return { cluster, port, clock, draining, told, facts, phases, calls };
