@@ -12,7 +12,12 @@ const outside = [
 /** The tests of the gateway: a project, so that they can run beside the others of test/integration. */
 const gateway = "test/integration/gateway-*.test.ts";
 /** Tests that start real processes, containers or servers run one file at a time: they share the machine's two cores. */
-const real = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 };
+const real = {
+  fileParallelism: false,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 60_000, interval: 25 } },
+};
 
 export default defineConfig({
   test: {
@@ -23,7 +28,10 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["src/**/*.test.ts", "test/architecture.test.ts", "test/docs.test.ts"],
-          testTimeout: 30_000, // the machine may be busy with the others
+          // The machine may be busy with the others: what is waited for has come, or it doesn't come.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          expect: { poll: { timeout: 20_000, interval: 10 } },
         },
       },
       {

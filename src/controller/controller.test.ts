@@ -112,20 +112,20 @@ describe("startController()", () => {
 
   it("tries a failed run again after a growing delay, from the start", async () => {
     let failures = 3;
-    const { create, seen, clock } = await bench({
+    const { create, seen, clock, controller } = await bench({
       plan: () => ({ actions: [{ do: "act" }] }),
       execute() {
         if (failures-- > 0) throw new Error("registry away");
       },
     });
     await create();
-    for (const delay of [5, 10, 20]) {
-      const before = seen.acts.length;
-      await expect.poll(() => seen.acts.length).toBeGreaterThan(0);
-      await clock.advance(delay);
-      await expect.poll(() => seen.acts.length).toBeGreaterThan(before);
+    for (const [failed, delay] of [5, 10, 20].entries()) {
+      await expect.poll(() => [seen.acts.length, controller.idle]).toEqual([failed + 1, true]);
+      await clock.advance(delay - 1);
+      expect(seen.acts).toHaveLength(failed + 1);
+      await clock.advance(1);
     }
-    expect(seen.acts).toHaveLength(4);
+    await expect.poll(() => [seen.acts.length, controller.idle]).toEqual([4, true]);
     expect(seen.logged).toEqual(Array(3).fill("warn Cannot reconcile; trying again"));
     await clock.advance(60_000);
     expect(seen.acts).toHaveLength(4);

@@ -63,7 +63,6 @@ export class Core {
   readonly #queued = new Set<RevisionState>();
   /** Revisions with anything to report. */
   readonly #loaded = new Set<RevisionState>();
-  #reportedAt: number;
   #waitingBytes = 0;
   #stopLooking: (() => void) | undefined;
   #start = 0;
@@ -72,7 +71,6 @@ export class Core {
   constructor(options: CoreOptions) {
     this.#options = options;
     this.#counters = options.counters;
-    this.#reportedAt = options.clock.now();
   }
 
   get version(): number {
@@ -310,11 +308,9 @@ export class Core {
   /** The load of this thread since the last call, of each Revision that has any. */
   report(): RevisionLoad[] {
     const now = this.#options.clock.now();
-    const since = this.#reportedAt;
-    this.#reportedAt = now;
     return [...this.#loaded].map((revision) => {
       const { name, load, waiters } = revision;
-      const seen = takeReport(load, since, now);
+      const seen = takeReport(load, now);
       if (load.running === 0) this.#loaded.delete(revision);
       return { revision: name, ...seen, waiting: waiters.length };
     });

@@ -1,6 +1,6 @@
 /**
- * The load of one Revision as one thread sees it, for the autoscaler: requests in flight and waiting, averaged over the time between two
- * reports, and how many came. Plain numbers of the thread's own: counting costs a multiplication per request, and no other thread.
+ * The load of one Revision as one thread sees it, for the autoscaler: how long requests were in flight and waited between two reports, and
+ * how many came. Plain numbers of the thread's own: counting costs a multiplication per request, and no other thread.
  */
 export interface Load {
   /** Requests that wait or are in flight. */
@@ -35,12 +35,12 @@ export function leave(load: Load, now: number): void {
   load.running -= 1;
 }
 
-/** What was seen since `since`, when the last report was made; counting begins anew. */
-export function takeReport(load: Load, since: number, now: number): { concurrency: number; requests: number } {
+/** What was seen since the last report; counting begins anew. */
+export function takeReport(load: Load, now: number): { area: number; requests: number } {
   advance(load, now);
-  const concurrency = now > since ? load.area / (now - since) : load.running;
+  const { area } = load;
   const requests = Math.max(0, load.requests);
   load.area = 0;
   load.requests = 0;
-  return { concurrency, requests };
+  return { area, requests };
 }

@@ -28,8 +28,8 @@ export interface NumberedChanges {
 /** A Revision's load in one thread since its last report. */
 export interface RevisionLoad {
   revision: string;
-  /** Requests in flight and waiting, on average. */
-  concurrency: number;
+  /** How long requests were in flight and waited, in milliseconds, of all together. */
+  area: number;
   /** Requests that came. */
   requests: number;
   /** Requests that wait now. */

@@ -19,15 +19,15 @@ async function setup(threads: number) {
   return { clock, asked, said, reports };
 }
 
-const load = (revision: string, concurrency: number) => ({ revision, concurrency, requests: 2, waiting: 1 });
+const load = (revision: string, area: number) => ({ revision, area, requests: 2, waiting: 1 });
 
 test("adds the threads' loads up, once all have answered", async () => {
   const { clock, asked, said, reports } = await setup(2);
   await clock.advance(1_000);
   expect(asked).toEqual([0, 1]);
-  reports.fromThread({ revisions: [load("x/a", 0.123456), load("x/b", 1)], outcomes: [], linesDropped: 0 });
+  reports.fromThread({ revisions: [load("x/a", 123.456), load("x/b", 1_000)], outcomes: [], linesDropped: 0 });
   expect(said).toEqual([]);
-  reports.fromThread({ revisions: [load("x/a", 2)], outcomes: [], linesDropped: 0 });
+  reports.fromThread({ revisions: [load("x/a", 2_000)], outcomes: [], linesDropped: 0 });
   expect(said).toEqual([
     {
       type: "load",
@@ -49,16 +49,22 @@ test("says each second that there was nothing to do", async () => {
   expect(said).toEqual(Array.from({ length: 3 }, () => ({ type: "load", ms: 1_000, revisions: [] })));
 });
 
-test("waits for a thread that is busy, and tells over how long", async () => {
+test("waits for a thread that is busy, and tells over how long; nothing is told twice or left out", async () => {
   const { clock, asked, said, reports } = await setup(2);
   await clock.advance(1_000);
-  reports.fromThread({ revisions: [], outcomes: [], linesDropped: 0 });
+  // One request at a time, all the while, in each.
+  reports.fromThread({ revisions: [load("x/a", 1_000)], outcomes: [], linesDropped: 0 });
   await clock.advance(2_500);
   expect(asked).toEqual([0, 1]);
-  reports.fromThread({ revisions: [load("x/a", 1)], outcomes: [], linesDropped: 0 });
-  expect(said).toEqual([{ type: "load", ms: 3_500, revisions: [["x/a", 1, 2, 1]] }]);
+  reports.fromThread({ revisions: [load("x/a", 3_500)], outcomes: [], linesDropped: 0 });
   await clock.advance(500);
   expect(asked).toEqual([0, 1, 0, 1]);
+  reports.fromThread({ revisions: [load("x/a", 3_000)], outcomes: [], linesDropped: 0 });
+  reports.fromThread({ revisions: [load("x/a", 500)], outcomes: [], linesDropped: 0 });
+  const told = said.flatMap((one) => (one.type === "load" ? [one] : []));
+  expect(told.map(({ ms }) => ms)).toEqual([3_500, 500]);
+  const area = told.reduce((sum, { ms, revisions: [[, concurrency] = ["", 0]] }) => sum + ms * concurrency, 0);
+  expect(area).toBeCloseTo(8_000, 0);
 });
 
 test("says what became of requests after the load, and nothing where there were none", async () => {

@@ -34,6 +34,7 @@ export class LoadReports {
   #told = false;
   #missing = 0;
   #reportedAt: number;
+  /** By Revision; in place of its concurrency what its threads say. */
   #sums = new Map<string, LinkLoad>();
 
   constructor(options: LoadReportsOptions) {
@@ -62,11 +63,11 @@ export class LoadReports {
   fromThread({ revisions, outcomes, linesDropped: lines }: ThreadReport): void {
     this.#outcomes.push(...outcomes);
     this.#linesDropped += lines;
-    for (const { revision, concurrency, requests, waiting } of revisions) {
+    for (const { revision, area, requests, waiting } of revisions) {
       const sum = this.#sums.get(revision);
-      if (sum === undefined) this.#sums.set(revision, [revision, concurrency, requests, waiting]);
+      if (sum === undefined) this.#sums.set(revision, [revision, area, requests, waiting]);
       else {
-        sum[1] += concurrency;
+        sum[1] += area;
         sum[2] += requests;
         sum[3] += waiting;
       }
@@ -78,7 +79,7 @@ export class LoadReports {
     this.#reportedAt = now;
     const seen = [...this.#sums.values()];
     this.#sums = new Map();
-    this.#options.toControl({ type: "load", ms, revisions: seen.map(rounded) });
+    this.#options.toControl({ type: "load", ms, revisions: seen.map((sum) => averaged(sum, ms)) });
     // What was under way may be gone without an end: into another Revision's hands, or with a thread. Then that is said, too.
     if (this.#outcomes.length > 0 || this.#told)
       this.#options.toControl({ type: "outcomes", outcomes: [...this.#outcomes] });
@@ -92,7 +93,10 @@ export class LoadReports {
   }
 }
 
-/** Fewer digits make a line shorter, and nobody counts requests in millionths. */
-function rounded([revision, concurrency, requests, waiting]: LinkLoad): LinkLoad {
-  return [revision, Math.round(concurrency * 1e4) / 1e4, requests, waiting];
+/**
+ * Over the report's time and not over each thread's own, which is another where a thread is late: so whoever adds up what is told over time has
+ * neither more nor less than there was. Fewer digits make a line shorter, and nobody counts requests in millionths.
+ */
+function averaged([revision, area, requests, waiting]: LinkLoad, ms: number): LinkLoad {
+  return [revision, Math.round((area * 1e4) / Math.max(1, ms)) / 1e4, requests, waiting];
 }

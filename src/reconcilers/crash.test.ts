@@ -43,7 +43,7 @@ describe("startControllers()", () => {
         await world.route(name, [{ configurationName: name, percent: 100 }]);
         const served = async () =>
           (await world.get(Configuration, name)).status?.latestReadyRevisionName === `${name}-00001`;
-        await expect.poll(async () => dying.died() || (await served()), { timeout: 5_000, interval: 2 }).toBe(true);
+        await expect.poll(async () => dying.died() || (await served()), { interval: 2 }).toBe(true);
         if (dying.died()) crashes += 1;
 
         await world.restart();
@@ -72,11 +72,11 @@ describe("startControllers()", () => {
       await world.configureBuild(name, { source, steps: [{ image: "tools" }] });
       const ready = async () =>
         (await world.get(Configuration, name)).status?.latestReadyRevisionName === `${name}-00001`;
-      await expect.poll(async () => dying.died() || (await ready()), { timeout: 5_000, interval: 2 }).toBe(true);
+      await expect.poll(async () => dying.died() || (await ready()), { interval: 2 }).toBe(true);
       if (dying.died()) crashes += 1;
 
       await world.restart();
-      await expect.poll(ready, { timeout: 5_000, interval: 5 }).toBe(true);
+      await expect.poll(ready, { interval: 5 }).toBe(true);
       const ownNames = (objects: { metadata: { name: string } }[]) =>
         objects.map(({ metadata }) => metadata.name).filter((one) => one.startsWith(`${name}-`));
       expect(ownNames(await world.list(Revision))).toEqual([`${name}-00001`]);

@@ -43,7 +43,7 @@ export function buildsContract(name: string, start: () => Promise<BuildsSide>): 
               .list()
               .filter((one) => one.key.name === key.name)
               .some(wanted),
-          { timeout: 60_000, interval: 20 },
+          { interval: 20 },
         )
         .toBe(true);
       const state = side.port().get(key);
@@ -62,7 +62,7 @@ export function buildsContract(name: string, start: () => Promise<BuildsSide>): 
       side.port().start(key, spec(key, [side.step("one", "true"), side.step("two", "true")]));
       const state = await end(key);
       // What has ended is written down before it is told.
-      await expect.poll(() => told.at(-1), { timeout: 60_000 }).toBe("succeeded");
+      await expect.poll(() => told.at(-1)).toBe("succeeded");
       unsubscribe();
       expect(state).toMatchObject({ key, uid: `uid-of-${key.name}`, phase: "succeeded" });
       expect(state.steps).toMatchObject([

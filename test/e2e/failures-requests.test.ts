@@ -220,7 +220,7 @@ describe("requests that can't be served in time", () => {
       (got.status === 200 ? served : refused).push(got);
     };
     const all = Promise.all(Array.from({ length: 1_010 }, ask));
-    await expect.poll(() => refused.length, { timeout: 60_000 }).toBe(10);
+    await expect.poll(() => refused.length).toBe(10);
     expect(served).toHaveLength(0);
     holding.end("over");
     await all;

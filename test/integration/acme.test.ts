@@ -79,7 +79,7 @@ test("a manager gets a certificate by HTTP-01, which the gateway then serves, an
   const manager = createCertificateManager(options);
   const wanted = { id: "hosts", names: [host, `next.${host}`], above: host };
   manager.want("ns/web", [wanted]);
-  await expect.poll(() => manager.state("ns/web")[0], { timeout: 60_000 }).toMatchObject({ status: "ready" });
+  await expect.poll(() => manager.state("ns/web")[0]).toMatchObject({ status: "ready" });
   const roots = await server.root();
   const peer = await new Promise<X509Certificate | undefined>((resolve, reject) => {
     const socket = tls.connect({ port: bench.tlsPort, servername: `next.${host}`, ca: roots }, () => {

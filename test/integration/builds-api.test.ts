@@ -160,44 +160,38 @@ describe("the API server", () => {
 });
 
 describe.skipIf(!hasKubectl())("kubectl", () => {
-  it(
-    "applies, lists and explains Builds and BuildTemplates, and shows what is refused",
-    { timeout: 60_000 },
-    async () => {
-      const bench = await apiBench();
-      const config = await bench.kubeconfig("admin", ["system:masters"]);
-      const env = { ...process.env, KUBECONFIG: config, KUBECACHEDIR: join(bench.dir, "cache") };
-      const kubectl = (...args: string[]) => run("kubectl", args, { env });
-      const example = resolve(import.meta.dirname, "../../examples/build-template.yaml");
-      expect((await kubectl("apply", "-f", example)).stdout).toBe(
-        "buildtemplate.build.dev/hugo created\nbuild.build.dev/pages created\n",
-      );
-      expect((await kubectl("apply", "-f", example)).stdout).toBe(
-        "buildtemplate.build.dev/hugo unchanged\nbuild.build.dev/pages unchanged\n",
-      );
+  it("applies, lists and explains Builds and BuildTemplates, and shows what is refused", async () => {
+    const bench = await apiBench();
+    const config = await bench.kubeconfig("admin", ["system:masters"]);
+    const env = { ...process.env, KUBECONFIG: config, KUBECACHEDIR: join(bench.dir, "cache") };
+    const kubectl = (...args: string[]) => run("kubectl", args, { env });
+    const example = resolve(import.meta.dirname, "../../examples/build-template.yaml");
+    expect((await kubectl("apply", "-f", example)).stdout).toBe(
+      "buildtemplate.build.dev/hugo created\nbuild.build.dev/pages created\n",
+    );
+    expect((await kubectl("apply", "-f", example)).stdout).toBe(
+      "buildtemplate.build.dev/hugo unchanged\nbuild.build.dev/pages unchanged\n",
+    );
 
-      const resources = await kubectl("api-resources", "--api-group=build.dev", "--no-headers");
-      expect(resources.stdout).toMatch(/^builds +build\.dev\/v1alpha1 +true +Build$/m);
-      expect(resources.stdout).toMatch(/^buildtemplates +bt +build\.dev\/v1alpha1 +true +BuildTemplate$/m);
-      const table = await kubectl("get", "builds,bt");
-      expect(table.stdout).toMatch(/^NAME +SUCCEEDED +REASON +STARTED +COMPLETED +AGE$/m);
-      expect(table.stdout).toMatch(/^build\.build\.dev\/pages +\d+s$/m);
-      expect(table.stdout).toMatch(/^buildtemplate\.build\.dev\/hugo +_IMAGE,_BASE +\d+s$/m);
-      const explained = await kubectl("explain", "build.spec.source.git");
-      expect(explained.stdout).toMatch(/commit\t<string>\n +The commit: all its hexadecimal digits\./);
-      expect((await kubectl("explain", "configuration.spec.build.template")).stdout).toContain("arguments");
+    const resources = await kubectl("api-resources", "--api-group=build.dev", "--no-headers");
+    expect(resources.stdout).toMatch(/^builds +build\.dev\/v1alpha1 +true +Build$/m);
+    expect(resources.stdout).toMatch(/^buildtemplates +bt +build\.dev\/v1alpha1 +true +BuildTemplate$/m);
+    const table = await kubectl("get", "builds,bt");
+    expect(table.stdout).toMatch(/^NAME +SUCCEEDED +REASON +STARTED +COMPLETED +AGE$/m);
+    expect(table.stdout).toMatch(/^build\.build\.dev\/pages +\d+s$/m);
+    expect(table.stdout).toMatch(/^buildtemplate\.build\.dev\/hugo +_IMAGE,_BASE +\d+s$/m);
+    const explained = await kubectl("explain", "build.spec.source.git");
+    expect(explained.stdout).toMatch(/commit\t<string>\n +The commit: all its hexadecimal digits\./);
+    expect((await kubectl("explain", "configuration.spec.build.template")).stdout).toContain("arguments");
 
-      const broken = join(bench.dir, "broken.yaml");
-      await writeFile(
-        broken,
-        "apiVersion: build.dev/v1alpha1\nkind: Build\nmetadata: {name: broken}\nspec: {source: {git: {url: 'https://git.example/a'}}, template: {}}\n",
-      );
-      const refused = await kubectl("apply", "-f", broken);
-      expect(refused.code).toBe(1);
-      expect(refused.stderr).toContain(
-        "spec.source.git: A git source says what to take: set commit, branch, tag or ref",
-      );
-      expect(refused.stderr).toContain("spec.template.name: A template is named by its name");
-    },
-  );
+    const broken = join(bench.dir, "broken.yaml");
+    await writeFile(
+      broken,
+      "apiVersion: build.dev/v1alpha1\nkind: Build\nmetadata: {name: broken}\nspec: {source: {git: {url: 'https://git.example/a'}}, template: {}}\n",
+    );
+    const refused = await kubectl("apply", "-f", broken);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("spec.source.git: A git source says what to take: set commit, branch, tag or ref");
+    expect(refused.stderr).toContain("spec.template.name: A template is named by its name");
+  });
 });

@@ -109,7 +109,7 @@ test("a build that fills the disk fails, is removed, and leaves room for the nex
       expect(state.failure?.message).toMatch(/no space left on device|^Build was stopped/i);
       const layers = join(bed.dir, "images/store/overlay-layers/layers.json");
       // Where it was stopped, its tool is ended and tidied up after while the build is over already.
-      await expect.poll(() => readFile(layers, "utf8"), { timeout: 20_000 }).not.toContain("incomplete");
+      await expect.poll(() => readFile(layers, "utf8")).not.toContain("incomplete");
 
       const after = await runSteps(bed, [smallImage], { image: "small" });
       expect(after.state.failure).toBeUndefined();

@@ -14,8 +14,6 @@ import { gitHttps } from "../support/git-https.ts";
 import { makeRepository } from "../support/git-repository.ts";
 
 const templates = "/apis/build.dev/v1alpha1/namespaces/build-templates/buildtemplates";
-/** For what takes its time on a busy machine. */
-const patient = { timeout: 20_000 };
 const elafros = "/apis/elafros.dev/v1alpha1/namespaces/default";
 
 /** A server with the templates that detection names, and the CLI of a user who may do what editors may. */
@@ -127,10 +125,10 @@ Deployed to https://my-service.default.mydomain.com
     await putApp(cli, "// changed");
     const deploying = cli.run(["deploy"]);
     const name = "my-service-00002";
-    await expect.poll(() => api.builds.specOf(name), patient).toBeDefined();
+    await expect.poll(() => api.builds.specOf(name)).toBeDefined();
     api.builds.queue(name, "Waiting for 1 build before it");
     await expect
-      .poll(async () => (await cli.run(["builds", "describe", name])).stdout, patient)
+      .poll(async () => (await cli.run(["builds", "describe", name])).stdout)
       .toContain("Waiting for 1 build before it");
     api.builds.run(name, 1);
     const message = 'Step "build" failed with error message: boom';
@@ -151,7 +149,7 @@ Deployed to https://my-service.default.mydomain.com
     api.builds.endsByItself = false;
     await putApp(cli);
     const deploying = cli.run(["deploy", "--service", "my-service"]);
-    await expect.poll(() => api.builds.specOf("my-service-00001"), patient).toBeDefined();
+    await expect.poll(() => api.builds.specOf("my-service-00001")).toBeDefined();
     api.builds.run("my-service-00001");
     expect((await cli.run(["builds", "cancel", "v1", "--service", "my-service"])).stdout).toBe(
       "✓ Cancelled build [my-service-00001]\n",
@@ -168,7 +166,7 @@ Deployed to https://my-service.default.mydomain.com
     await putApp(cli);
     const stop = new AbortController();
     const deploying = cli.run(["deploy", "--service", "my-service"], { signal: stop.signal });
-    await expect.poll(() => api.builds.specOf("my-service-00001"), patient).toBeDefined();
+    await expect.poll(() => api.builds.specOf("my-service-00001")).toBeDefined();
     stop.abort(new CancelledError("Cancelled"));
     const result = await deploying;
     expect(result.code).toBe(130);
@@ -176,9 +174,7 @@ Deployed to https://my-service.default.mydomain.com
       "The deploy was accepted: it goes on; see 'elafros rollout status --service my-service'\nCancelled\n",
     );
     api.builds.succeed("my-service-00001");
-    await expect
-      .poll(async () => (await cli.run(["services", "list"])).stdout, patient)
-      .toMatch(/my-service-00001 +True/);
+    await expect.poll(async () => (await cli.run(["services", "list"])).stdout).toMatch(/my-service-00001 +True/);
   });
 
   it("elafros deploys a commit of a git repository, found by branch, tag or HEAD, from servers of any age", async () => {
@@ -255,11 +251,9 @@ Deployed to https://my-service.default.mydomain.com
       env: { TMPDIR: join(cli.cwd, "tmp") },
       clock: systemClock,
     });
-    await expect
-      .poll(async () => (await cli.run(["services", "list"])).stdout, patient)
-      .toMatch(/run-elafros-cli-.* True/);
+    await expect.poll(async () => (await cli.run(["services", "list"])).stdout).toMatch(/run-elafros-cli-.* True/);
     // It hears of that a moment later.
-    await expect.poll(() => said, patient).toContain("until Ctrl-C");
+    await expect.poll(() => said).toContain("until Ctrl-C");
     const names = await configurations(api);
     stop.abort(new CancelledError("Cancelled"));
     const result = await running;
@@ -268,7 +262,7 @@ Deployed to https://my-service.default.mydomain.com
     expect(result.stdout).toContain("✓ Removed\n");
     expect(await configurations(api)).toEqual([]);
     for (const kind of ["routes", "builds", "revisions"]) {
-      await expect.poll(async () => (await cli.run([kind, "list"])).stdout, patient).toBe("");
+      await expect.poll(async () => (await cli.run([kind, "list"])).stdout).toBe("");
     }
   });
 
@@ -297,9 +291,9 @@ Deployed to https://my-service.default.mydomain.com
     await putApp(cli);
     // Its clock stands in 2018: what it leaves has expired as soon as it is no longer moved on, and it is never moved on.
     const result = cli.run(["run"]);
-    await expect.poll(() => api.builds.began.length, patient).toBe(1);
-    await expect.poll(() => configurations(api), patient).toEqual([]);
-    await expect.poll(async () => (await cli.run(["routes", "list"])).stdout, patient).toBe("");
+    await expect.poll(() => api.builds.began.length).toBe(1);
+    await expect.poll(() => configurations(api)).toEqual([]);
+    await expect.poll(async () => (await cli.run(["routes", "list"])).stdout).toBe("");
     expect((await result).code).toBe(1);
   });
 });

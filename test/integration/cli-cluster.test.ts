@@ -245,9 +245,7 @@ describe("elafros on a cluster", () => {
     expect(exported.stdout).not.toMatch(/uid|resourceVersion|creationTimestamp|managedFields|status|creator|namespace/);
     await applyAll(kubeconfigOf("east"), exported.stdout);
     const ready = async () => (await cluster.run(["services", "list"])).stdout;
-    await expect
-      .poll(ready, { timeout: 20_000 })
-      .toMatch(/mover +http:\/\/mover.default.mydomain.com +mover-00001 +True/);
+    await expect.poll(ready).toMatch(/mover +http:\/\/mover.default.mydomain.com +mover-00001 +True/);
     const back = await cluster.run(["export", "--service", "mover", "--secrets"]);
     expect(back.stdout).toBe(exported.stdout);
     // A manual rollout names Revisions, which are others there.
@@ -260,7 +258,7 @@ describe("elafros on a cluster", () => {
     await machine.run(["secrets", "delete", "moved"]);
     await applyAll(kubeconfigOf("machine"), pinned.stdout);
     const again = async () => (await machine.run(["revisions", "list", "--service", "mover"])).stdout;
-    await expect.poll(again, { timeout: 20_000 }).toMatch(/100% +v1 /);
+    await expect.poll(again).toMatch(/100% +v1 /);
     await cluster.run(["services", "delete", "mover"]);
   });
 
@@ -272,7 +270,7 @@ describe("elafros on a cluster", () => {
       const { stdout } = await cli.run(["status", "--region", "east"], { clock: systemClock });
       return stdout.replaceAll(/ {2,}/g, "  ");
     };
-    await expect.poll(status, { timeout: 20_000 }).toContain("elafros-gateway  2 of 2  localhost/elafros:");
+    await expect.poll(status).toContain("elafros-gateway  2 of 2  localhost/elafros:");
     const lines = (await status()).split("\n");
     expect(lines.slice(0, 5)).toEqual([
       "Region:  east",

@@ -90,13 +90,13 @@ describe("@kubernetes/client-node", () => {
     onTestFinished(() => informer.stop());
 
     await routes.createNamespacedCustomObject({ ...place, body: route("shop", "one") });
-    await expect.poll(() => informed, { timeout: 20_000 }).toEqual(["add shop"]);
+    await expect.poll(() => informed).toEqual(["add shop"]);
     await routes.patchNamespacedCustomObject(
       { ...place, name: "shop", body: { metadata: { labels: { n: "1" } } } },
       setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch),
     );
     await routes.deleteNamespacedCustomObject({ ...place, name: "shop" });
-    await expect.poll(() => informed, { timeout: 20_000 }).toEqual(["add shop", "update 1", "delete shop"]);
+    await expect.poll(() => informed).toEqual(["add shop", "update 1", "delete shop"]);
     expect(events).toEqual(["ADDED shop", "MODIFIED shop", "DELETED shop"]);
   });
 });

@@ -160,7 +160,7 @@ async function condition(type: string): Promise<string | undefined> {
   return found && [found.status, found.reason, found.message].filter(Boolean).join(" ");
 }
 
-const reaches = (type: string, words: RegExp) => expect.poll(() => condition(type), { timeout: 60_000 }).toMatch(words);
+const reaches = (type: string, words: RegExp) => expect.poll(() => condition(type)).toMatch(words);
 
 /** The authority that people are told to trust, as `elafros trust --print` has it. */
 async function printedCa(): Promise<string> {

@@ -41,7 +41,7 @@ async function printed(script: string, more: Partial<InstanceSpec> = {}): Promis
   const { instances } = await eventually(bed.driver, key, (state) => state.instances[0]?.phase === "starting");
   const id = instances[0]?.id ?? "";
   let text = "";
-  await expect.poll(async () => (text = await logOf(bed.driver, id)), { timeout: 20_000 }).toContain("done\n");
+  await expect.poll(async () => (text = await logOf(bed.driver, id))).toContain("done\n");
   bed.driver.remove(key);
   await eventually(bed.driver, key, (state) => state.instances.length === 0);
   return text;

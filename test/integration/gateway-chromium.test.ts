@@ -256,5 +256,5 @@ test.each([
     wasClean: true,
     extensions: "permessage-deflate",
   });
-  await expect.poll(async () => linesOf(`/${scheme}`), { timeout: 30_000 }).toEqual([expect.objectContaining(line)]);
+  await expect.poll(async () => linesOf(`/${scheme}`)).toEqual([expect.objectContaining(line)]);
 });

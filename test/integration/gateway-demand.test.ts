@@ -107,9 +107,8 @@ test("each second the load is told, over all threads, and that there is none", a
   expect(requests()).toBe(total);
   expect(control.loads.length).toBeGreaterThan(3);
   expect(new Set(seen().map(([, name]) => name))).toEqual(new Set([revision]));
-  // 250 ms each and a little more, which the clients have waited too: as much time as that is in what was told. A thread that
-  // answers late moves some of it from one second to the next, where it counts as much as that second is longer.
+  // 250 ms each and a little more, which the clients have waited too: that much time is in what was told, however late a thread answers.
   const area = seen().reduce((sum, [ms, , concurrency]) => sum + ms * concurrency, 0);
   expect(area).toBeGreaterThan(245 * total);
-  expect(area).toBeLessThan(1.2 * asked);
+  expect(area).toBeLessThan(asked + 2 * total);
 });

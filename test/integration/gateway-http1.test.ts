@@ -335,7 +335,5 @@ test("what became of requests is told, by route, revision and status, of plain r
     }
     return sums;
   };
-  await expect
-    .poll(() => [codes("default/app"), codes("")], { timeout: 20_000 })
-    .toEqual([{ 101: 1, 200: 2, 499: 1, 500: 1 }, { 404: 1 }]);
+  await expect.poll(() => [codes("default/app"), codes("")]).toEqual([{ 101: 1, 200: 2, 499: 1, 500: 1 }, { 404: 1 }]);
 });

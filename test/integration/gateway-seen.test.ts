@@ -68,7 +68,7 @@ async function lineOf(requestId: string): Promise<Line> {
       .map((line) => JSON.parse(line) as Line);
     found = lines.find((line) => line.requestId === requestId);
   };
-  await expect.poll(async () => (await look(), found !== undefined), { timeout: 30_000 }).toBe(true);
+  await expect.poll(async () => (await look(), found !== undefined)).toBe(true);
   return found ?? { path: "", requestId: "" };
 }
 

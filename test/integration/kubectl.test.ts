@@ -308,8 +308,8 @@ spec:
     let seen = "";
     child.stdout?.on("data", (chunk: string) => (seen += chunk));
     onTestFinished(() => void child.kill("SIGKILL"));
-    await expect.poll(() => seen, { timeout: 30_000 }).toBe("route.elafros.dev/shop\n");
+    await expect.poll(() => seen).toBe("route.elafros.dev/shop\n");
     await kubectl("label", "rt", "shop", "n=1");
-    await expect.poll(() => seen, { timeout: 30_000 }).toBe("route.elafros.dev/shop\nroute.elafros.dev/shop\n");
+    await expect.poll(() => seen).toBe("route.elafros.dev/shop\nroute.elafros.dev/shop\n");
   });
 });

@@ -93,19 +93,19 @@ describe("eviction", () => {
     };
     const budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
     await client.request({ method: "POST", path: budgets, body: budget });
-    await expect.poll(running, { timeout: 20_000 }).toHaveLength(1);
+    await expect.poll(running).toHaveLength(1);
     const [first = ""] = await running();
     const allowed = async (): Promise<string> => (await client.request({ method: "GET", path: `${budgets}/b` })).text;
-    await expect.poll(allowed, { timeout: 20_000 }).toContain('"currentHealthy":1');
+    await expect.poll(allowed).toContain('"currentHealthy":1');
     const refused = await evict(first);
     expect(refused.status).toBe(429);
     expect(refused.text).toContain("The disruption budget b needs 1 healthy pods and has 1 currently");
     const patch = { type: "merge", body: { spec: { replicas: 2 } } } as const;
     await client.patch(Deployment, { namespace: "default", name: "b" }, patch);
-    await expect.poll(allowed, { timeout: 20_000 }).toContain('"disruptionsAllowed":1');
+    await expect.poll(allowed).toContain('"disruptionsAllowed":1');
     expect((await evict(first)).status).toBe(201);
-    await expect.poll(running, { timeout: 20_000 }).not.toContain(first);
-    await expect.poll(running, { timeout: 20_000 }).toHaveLength(2);
+    await expect.poll(running).not.toContain(first);
+    await expect.poll(running).toHaveLength(2);
   });
 });
 

@@ -174,7 +174,7 @@ describe.each(sides)("workloads %s", (_, start) => {
     expect(JSON.parse((await ask(state, "/info")).text)).toMatchObject({ env: { FOO: "a $(PORT) b" } });
     expect((await ask(state, "/file?path=/given/text")).text).toContain("from a file");
     await ask(state, "/log?line=heard");
-    await expect.poll(() => logOf(state.instances[0]?.id ?? ""), { timeout: 20_000 }).toContain("heard\n");
+    await expect.poll(() => logOf(state.instances[0]?.id ?? "")).toContain("heard\n");
     expect(() =>
       port.logs("nobody", { follow: false, timestamps: false, previous: false, signal: new AbortController().signal }),
     ).toThrow('there is no instance "nobody"');

@@ -125,7 +125,7 @@ export async function buildUntil(
     return state !== undefined && wanted(state);
   };
   await expect
-    .poll(seen, { timeout: 60_000, interval: 10 })
+    .poll(seen, { interval: 10 })
     .toBe(true)
     .catch((error: unknown) => {
       throw new Error(`State never came: ${JSON.stringify(driver.builds.get(key), undefined, 1)}`, { cause: error });
@@ -169,5 +169,5 @@ export async function untilTidy(dir: string): Promise<void> {
     found.push(...(await readdir(join(dir, "run/network"))));
     return found;
   };
-  await expect.poll(left, { timeout: 20_000, interval: 20, message: "what is left" }).toEqual([]);
+  await expect.poll(left, { interval: 20, message: "what is left" }).toEqual([]);
 }

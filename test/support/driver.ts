@@ -137,7 +137,7 @@ export async function eventually(
 ): Promise<WorkloadState> {
   const state = () => driver.get(key) ?? { key, desired: 0, instances: [] };
   await expect
-    .poll(() => wanted(state()), { timeout: 20_000, interval: 5, message: "state" })
+    .poll(() => wanted(state()), { interval: 5, message: "state" })
     .toBe(true)
     .catch((error: unknown) => {
       throw new Error(`State never came: ${JSON.stringify(state(), undefined, 1)}`, { cause: error });

@@ -192,9 +192,7 @@ export async function startWorld(
     split: (name, traffic) =>
       user.patch(Route, { namespace: "default", name }, { type: "merge", body: { spec: { rollout: { traffic } } } }),
     async serves(name, traffic) {
-      await expect
-        .poll(async () => (await world.get(Route, name)).status?.traffic, { timeout: 5_000, interval: 5 })
-        .toEqual(traffic);
+      await expect.poll(async () => (await world.get(Route, name)).status?.traffic, { interval: 5 }).toEqual(traffic);
     },
     async reasons(name) {
       const events = await world.list(Event);
@@ -217,7 +215,7 @@ export async function hasCondition(
         const found = await world.get(kind as Kind<Revision>, name).catch(() => undefined);
         return found?.status?.conditions?.find(({ type }) => type === wanted.type);
       },
-      { timeout: 5_000, interval: 5 },
+      { interval: 5 },
     )
     .toMatchObject(wanted);
 }

@@ -190,7 +190,7 @@ it("any steps, losses and answers end, in every thread and in the file, in the t
               for (let thread = 0; thread < threads; thread++) while (gateway.answer(thread, check));
               return publisher.members().map(({ serving }) => serving);
             },
-            { interval: 1, timeout: 10_000 },
+            { interval: 1 },
           )
           .toEqual([publisher.table().version]);
         const { version } = publisher.table();

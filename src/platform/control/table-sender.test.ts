@@ -82,7 +82,7 @@ test.each([true, false])(
     }
     const got = read() as { type: string; version?: number; table?: { version: number } }[];
     const versionOf = (message: (typeof got)[number] | undefined) => message?.table?.version ?? message?.version;
-    await expect.poll(() => versionOf(got.at(-1)), { timeout: 30_000 }).toBe(maps.version);
+    await expect.poll(() => versionOf(got.at(-1))).toBe(maps.version);
     expect(got.length).toBeLessThan(rounds);
     expect(new Set(got.slice(1).map(({ type }) => type))).toEqual(new Set([takesChanges ? "change" : "table"]));
   },

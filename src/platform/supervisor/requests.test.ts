@@ -29,11 +29,11 @@ const watch = (): void => {
 test("each file is one request, taken away, also one that was there before", async () => {
   await writeFile(path, "");
   watch();
-  await expect.poll(() => asked, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => asked).toBe(1);
   expect(existsSync(path)).toBe(false);
   await writeFile(join(dir, "other"), "");
   await writeFile(path, "");
-  await expect.poll(() => asked, { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => asked).toBe(2);
   expect(existsSync(path)).toBe(false);
 });
 

@@ -49,7 +49,7 @@ export class Player {
       if (Number(/timeoutSeconds=(\d+)/.exec(request?.path ?? "")?.[1] ?? 0) >= tooLongSeconds) continue;
       let found = await this.#play(exchange);
       if (exchange.eventually === true) {
-        await expect.poll(async () => (found = await this.#play(exchange)).length, { timeout: 10_000 }).toBe(0);
+        await expect.poll(async () => (found = await this.#play(exchange)).length).toBe(0);
       }
       if (note === "ServiceAccount") await this.#fetchToken();
       const known = this.#expected.allowed[file]?.[note];
@@ -98,7 +98,7 @@ export class Player {
       this.replay.learn(resourceVersion, metadata.resourceVersion);
     }
     const isDone = () => stream.ended || (!ends && stream.events.length >= events.length);
-    await expect.poll(isDone, { timeout: 20_000, message: note }).toBe(true);
+    await expect.poll(isDone, { message: note }).toBe(true);
     stream.close();
     return this.replay.differences(ordered(events), ordered(stream.events), "events");
   }

@@ -92,15 +92,13 @@ describe("the simulated cluster's controllers do as Kubernetes' did", () => {
     const events = watch(name, abort.signal);
     for (const { until, ready, ...step } of steps) {
       await take(name, step);
-      if (ready !== undefined) await expect.poll(() => readyPods(name), { timeout: 20_000 }).toBe(ready);
+      if (ready !== undefined) await expect.poll(() => readyPods(name)).toBe(ready);
       if (until !== undefined) {
-        await expect.poll(() => JSON.stringify(storyOf(events)), { timeout: 20_000 }).toMatch(until);
+        await expect.poll(() => JSON.stringify(storyOf(events))).toMatch(until);
       }
     }
     const expected = storyOf(recorded(name));
-    await expect
-      .poll(() => lines(storyOf(events), differences), { timeout: 15_000 })
-      .toEqual(lines(expected, differences));
+    await expect.poll(() => lines(storyOf(events), differences)).toEqual(lines(expected, differences));
     const [there, here] = [allLines(expected), allLines(storyOf(events))];
     for (const line of Object.keys(differences)) expect(there.includes(line), line).not.toBe(here.includes(line));
     abort.abort();

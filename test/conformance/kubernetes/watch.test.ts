@@ -20,7 +20,7 @@ describe("watches", () => {
       `${path}?watch=true&resourceVersion=${versions[0]}`,
       "application/json",
     );
-    await expect.poll(() => stream.ended, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => stream.ended).toBe(true);
     expect(stream.status).toBe(200);
     expect(stream.events).toMatchObject([{ type: "ERROR", object: { kind: "Status", reason: "Expired", code: 410 } }]);
   });
@@ -35,7 +35,7 @@ describe("watches", () => {
       ["application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io", "PartialObjectMetadata"],
     ] as const) {
       const stream = await openWatch({ ...bench, ca: bench.pki.ca }, `${path}?${query}`, accept);
-      await expect.poll(() => stream.events.length, { timeout: 10_000, message: accept }).toBe(1);
+      await expect.poll(() => stream.events.length, { message: accept }).toBe(1);
       stream.close();
       expect(stream.events).toMatchObject([{ type: "BOOKMARK", object: { kind } }]);
     }

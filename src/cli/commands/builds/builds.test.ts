@@ -174,7 +174,10 @@ describe("builds", () => {
     await using cli = await startCli();
     putBuild(cli, "hello-00001", condition("Unknown", "Building"));
     const stop = new AbortController();
-    setTimeout(() => stop.abort(new CancelledError("Cancelled")), 100);
+    cli.api.intercept(({ url }) => {
+      if (/\/builds\?.*watch=true/.test(url)) stop.abort(new CancelledError("Cancelled"));
+      return undefined;
+    });
     const result = await cli.run(["builds", "logs", "hello-00001", "-f"], { signal: stop.signal });
     expect(result).toEqual({ code: 130, stdout: "", stderr: "Cancelled\n" });
   });

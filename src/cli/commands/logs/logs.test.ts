@@ -22,6 +22,17 @@ function answerLogs(cli: CliHarness): void {
   });
 }
 
+/** Runs a command until it has printed all of these, then interrupts it. */
+async function untilPrinted(cli: CliHarness, argv: readonly string[], lines: readonly string[]) {
+  const stop = new AbortController();
+  let printed = "";
+  const output = (text: string) => {
+    printed += text;
+    if (lines.every((line) => printed.includes(line))) stop.abort(new CancelledError("Cancelled"));
+  };
+  return cli.run(argv, { signal: stop.signal, output });
+}
+
 describe("logs", () => {
   it.each<[string[], Partial<LogsOptions>]>([
     [[], {}],
@@ -60,15 +71,13 @@ describe("logs", () => {
 
   it("logs -f waits for an instance to start, and then has all that it wrote", async () => {
     await using cli = await startCli();
-    const stop = new AbortController();
     addPod(cli, "a", { status: { phase: "Pending" } });
     cli.api.intercept((request) => {
       if (request.url.includes("watch=true")) addPod(cli, "a", { status: { phase: "Running" } });
-      if (request.url.includes("/pods/a/log")) setTimeout(() => stop.abort(new CancelledError("Cancelled")), 100);
       return undefined;
     });
     answerLogs(cli);
-    await cli.run(["logs", "-f", "--service", "my-service"], { signal: stop.signal });
+    await untilPrinted(cli, ["logs", "-f", "--service", "my-service"], ["hello from a\n"]);
     const asked = cli.api.requests.filter(({ url }) => url.includes("/log")).map(({ url }) => url);
     expect(asked[0]).toBe(`${corePath}/pods/a/log?follow=true`);
   });
@@ -82,17 +91,15 @@ describe("logs", () => {
 
   it("logs -f follows instances that come later, until it is interrupted", async () => {
     await using cli = await startCli();
-    const stop = new AbortController();
     addPod(cli, "a");
     cli.api.intercept((request) => {
       if (request.url.includes("watch=true")) addPod(cli, "b");
-      if (request.url.includes("/pods/b/log")) setTimeout(() => stop.abort(new CancelledError("Cancelled")), 100);
       return undefined;
     });
     answerLogs(cli);
-    const result = await cli.run(["logs", "-f", "--service", "my-service"], { signal: stop.signal });
+    const lines = ["[a] hello from a\n", "[b] hello from b\n"];
+    const result = await untilPrinted(cli, ["logs", "-f", "--service", "my-service"], lines);
     expect(result.code).toBe(130);
-    expect(result.stdout).toContain("[a] hello from a\n");
-    expect(result.stdout).toContain("[b] hello from b\n");
+    for (const line of lines) expect(result.stdout).toContain(line);
   });
 });

@@ -13,17 +13,9 @@ import {
 import { buildStatus, keepSources, playBuilds, putBuildPod, step } from "../../../../test/support/cli-builds.ts";
 import { CancelledError } from "../../errors.ts";
 
-interface Played {
-  /** What came over HTTP. */
-  written: StubObject[];
-  /** Called when an instance's output is read. */
-  onOutput: () => void;
-}
-
-/** Deletes what a Configuration owns with it, and gives its Revision a running instance. */
-function playOwnership(api: ApiStub, output: string): Played {
-  const played: Played = { written: [], onOutput: () => {} };
-  const { written } = played;
+/** Deletes what a Configuration owns with it, and gives its Revision a running instance. Returns what came over HTTP. */
+function playOwnership(api: ApiStub, output: string): StubObject[] {
+  const written: StubObject[] = [];
   api.onWrite((_path, object) => {
     written.push(structuredClone(object));
     if (object.kind !== "Configuration") return;
@@ -38,29 +30,32 @@ function playOwnership(api: ApiStub, output: string): Played {
     const [, name] = /\/configurations\/([^/?]+)$/.exec(url) ?? [];
     if (method === "DELETE" && name !== undefined) api.remove(`${elafrosPath}/routes/${name}`);
     if (!/\/pods\/run-[^/]+(?<!-00001)-pod\/log\?/.test(url)) return undefined;
-    played.onOutput();
     return { status: 200, type: "text/plain", body: output };
   });
-  return played;
+  return written;
 }
 
 async function startRunning(...builds: Parameters<typeof playBuilds> extends [unknown, ...infer R] ? R : never) {
   const cli = await startCli();
   playControllers(cli.api);
-  const played = playOwnership(cli.api, "listening\n");
+  const written = playOwnership(cli.api, "listening\n");
   playBuilds(cli.api, ...builds);
   keepSources(cli.api);
   await mkdir(join(cli.cwd, "My App"));
   await writeFile(join(cli.cwd, "My App", "package.json"), JSON.stringify({ scripts: { start: "node ." } }));
   await mkdir(join(cli.cwd, "tmp"));
-  return { cli, played, written: played.written };
+  return { cli, written };
 }
 
-/** Runs until its output was read, then interrupts it. */
-async function interrupted({ cli, played }: { cli: CliHarness; played: Played }, argv: readonly string[]) {
+/** Runs until the instance's output was printed, then interrupts it. */
+async function interrupted(cli: CliHarness, argv: readonly string[]) {
   const stop = new AbortController();
-  played.onOutput = () => void setTimeout(() => stop.abort(new CancelledError("Cancelled")), 100);
-  return cli.run(argv, { signal: stop.signal, env: { TMPDIR: join(cli.cwd, "tmp") } });
+  let printed = "";
+  const output = (text: string) => {
+    printed += text;
+    if (printed.includes("listening\n")) stop.abort(new CancelledError("Cancelled"));
+  };
+  return cli.run(argv, { signal: stop.signal, output, env: { TMPDIR: join(cli.cwd, "tmp") } });
 }
 
 /** Names of what is left. */
@@ -73,9 +68,9 @@ function left(cli: CliHarness, written: readonly StubObject[]): string[] {
 
 describe("run", () => {
   it("run builds and runs a service for as long as it runs, and removes it at Ctrl-C", async () => {
-    const { cli, played, written } = await startRunning();
+    const { cli, written } = await startRunning();
     await using _ = cli;
-    const result = await interrupted({ cli, played }, ["run", "--source", "My App", "--env", "A=1", "--port", "9000"]);
+    const result = await interrupted(cli, ["run", "--source", "My App", "--env", "A=1", "--port", "9000"]);
     const [configuration, route] = written;
     const name = configuration?.metadata.name ?? "";
     expect(name).toMatch(/^run-my-app-[0-9a-f]{6}$/);
@@ -111,9 +106,9 @@ listening
   });
 
   it("run takes another name where a second one runs in the directory", async () => {
-    const { cli, played, written } = await startRunning();
+    const { cli, written } = await startRunning();
     await using _ = cli;
-    await interrupted({ cli, played }, ["run", "--source", "My App"]);
+    await interrupted(cli, ["run", "--source", "My App"]);
     const first = written[0]?.metadata.name ?? "";
     cli.api.put(`${elafrosPath}/configurations`, {
       apiVersion: "elafros.dev/v1alpha1",
@@ -121,7 +116,7 @@ listening
       metadata: { name: first },
     });
     written.length = 0;
-    await interrupted({ cli, played }, ["run", "--source", "My App"]);
+    await interrupted(cli, ["run", "--source", "My App"]);
     expect(written[0]?.metadata.name).toMatch(/^run-my-app-[0-9a-z]{5}$/);
     expect(left(cli, written)).toEqual([]);
   });
@@ -147,7 +142,7 @@ listening
   it("run says why it can't be started, with its last lines, and leaves nothing", async () => {
     await using cli = await startCli();
     playControllers(cli.api, { fail: { reason: "ExitCode1", message: "Container failed with: boom" } });
-    const { written } = playOwnership(cli.api, "starting\nboom\n");
+    const written = playOwnership(cli.api, "starting\nboom\n");
     playBuilds(cli.api);
     keepSources(cli.api);
     await writeFile(join(cli.cwd, "server.js"), "");
