@@ -58,7 +58,8 @@ beforeAll(async () => {
     authsOf: (secret) => registryAuths([secret]),
   });
   const sources = createClusterSources(behind);
-  door = await listen(createBuildDoor({ pair, client: { create }, registry: behind, sources, log: silentLog }), 0);
+  const options = { pair, client: { create }, registry: behind, sources, clock: manualClock(), log: silentLog };
+  door = await listen(createBuildDoor(options), 0);
 });
 afterAll(async () => {
   await door.close();

@@ -14,19 +14,27 @@ import type { KeyPair } from "../../apiserver/pki.ts";
 import type { Client } from "../../client/client.ts";
 import type { BuildRegistry } from "../../kubernetes/builds/registry.ts";
 import { putBlob } from "../../kubernetes/sources/port.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { digestHex, uploadLocation } from "../../lib/source/location.ts";
 import { ImageError } from "../../runtime/images.ts";
 import type { Repository } from "../../runtime/registry/repository.ts";
 import { SourceError, type SourcesPort } from "../../runtime/sources.ts";
-import { longestToken, reviewToken } from "./token-review.ts";
+import { longestToken } from "./token-review.ts";
+import { createTokenReviews, type TokenReviews, TooManyTokensError } from "./token-reviews.ts";
 
 export interface BuildDoorOptions {
   pair: KeyPair;
   client: Pick<Client, "create">;
   registry: BuildRegistry;
   sources: Omit<SourcesPort, "prune">;
+  clock: Clock;
   log: Log;
+}
+
+/** What answers a request. */
+interface Door extends Pick<BuildDoorOptions, "registry" | "sources"> {
+  reviews: TokenReviews;
 }
 
 /** Images' layers may have so much. */
@@ -46,16 +54,21 @@ class Refusal extends Error {
 
 /** The server; its owner has it listen. */
 export function createBuildDoor(options: BuildDoorOptions): Server {
-  const { pair, log } = options;
+  const { pair, client, registry, sources, clock, log } = options;
+  const door: Door = {
+    registry,
+    sources,
+    reviews: createTokenReviews(client, { audience: uploadsAudience, clock }),
+  };
   const server = createServer({ cert: pair.cert, key: pair.key, minVersion: "TLSv1.3" }, (incoming, outgoing) => {
-    handle(options, incoming, outgoing).catch((error: unknown) => {
-      const { status, message } = answerTo(error);
+    handle(door, incoming, outgoing).catch((error: unknown) => {
+      const { status, message, headers = {} } = answerTo(error);
       if (status >= 500) log.warn({ error, path: incoming.url }, "The registry of builds can't be used");
       incoming.resume();
       if (outgoing.headersSent) return outgoing.destroy();
-      const words = JSON.stringify({ errors: [{ code: "DENIED", message }], message });
-      const login = status === 401 ? { "www-authenticate": 'Basic realm="elafros"' } : {};
-      return outgoing.writeHead(status, { "content-type": "application/json", ...login }).end(words);
+      const code = status === 429 ? "TOOMANYREQUESTS" : "DENIED";
+      const words = JSON.stringify({ errors: [{ code, message }], message });
+      return outgoing.writeHead(status, { "content-type": "application/json", ...headers }).end(words);
     });
   });
   // Large layers take their time; a client that stands still doesn't.
@@ -64,9 +77,15 @@ export function createBuildDoor(options: BuildDoorOptions): Server {
   return server;
 }
 
-function answerTo(error: unknown): { status: number; message: string } {
+function answerTo(error: unknown): { status: number; message: string; headers?: Record<string, string> } {
   const { message } = error as Error;
-  if (error instanceof Refusal) return error;
+  if (error instanceof Refusal) {
+    const headers = error.status === 401 ? { "www-authenticate": 'Basic realm="elafros"' } : {};
+    return { status: error.status, message, headers };
+  }
+  if (error instanceof TooManyTokensError) {
+    return { status: 429, message, headers: { "retry-after": String(Math.ceil(error.waitMs / 1_000)) } };
+  }
   if (error instanceof SourceError) {
     const status = { BadDigest: 400, DigestMismatch: 422, TooLarge: 413, NoSpace: 503 }[error.reason];
     return { status, message };
@@ -75,18 +94,18 @@ function answerTo(error: unknown): { status: number; message: string } {
   return { status: 500, message: "the controllers failed: their log says why" };
 }
 
-async function handle(options: BuildDoorOptions, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function handle(door: Door, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const url = new URL(incoming.url ?? "/", "https://door");
   const [, sourceNamespace, written = ""] = sourcePath.exec(url.pathname) ?? [];
   const [, namespace = sourceNamespace, path = "", kind, reference = ""] = imagePath.exec(url.pathname) ?? [];
   if (namespace === undefined) throw new Refusal(404, `there is nothing at ${url.pathname}`);
-  await authorize(options, incoming, namespace);
+  await authorize(door.reviews, incoming, namespace);
   if (sourceNamespace !== undefined) {
-    return source(options.sources, { namespace, digest: decodeURIComponent(written), incoming, outgoing });
+    return source(door.sources, { namespace, digest: decodeURIComponent(written), incoming, outgoing });
   }
   const gone = new AbortController();
   outgoing.once("close", () => gone.abort());
-  const repository = await options.registry.open(namespace, path, gone.signal);
+  const repository = await door.registry.open(namespace, path, gone.signal);
   try {
     await image(repository, { at: `${kind}/${reference}`, url, incoming, outgoing });
   } finally {
@@ -94,8 +113,12 @@ async function handle(options: BuildDoorOptions, incoming: IncomingMessage, outg
   }
 }
 
-/** @throws Refusal where the token isn't one of the namespace's ServiceAccounts */
-async function authorize({ client }: BuildDoorOptions, { headers }: IncomingMessage, namespace: string): Promise<void> {
+/** @throws Refusal where the token isn't one of the namespace's ServiceAccounts, TooManyTokensError */
+async function authorize(
+  reviews: TokenReviews,
+  { headers, socket }: IncomingMessage,
+  namespace: string,
+): Promise<void> {
   const basic = /^Basic ([\w+/=]+)$/u.exec(headers.authorization ?? "")?.[1];
   const shown =
     headers[uploadsTokenField] ??
@@ -104,7 +127,7 @@ async function authorize({ client }: BuildDoorOptions, { headers }: IncomingMess
         .toString("utf8")
         .replace(/^[^:]*:/u, ""));
   if (typeof shown !== "string" || shown === "" || shown.length > longestToken) throw new Refusal(401, "show a token");
-  const found = await reviewToken(client, { token: shown, audience: uploadsAudience });
+  const found = await reviews.review(shown, socket.remoteAddress ?? "");
   if ("why" in found) throw new Refusal(401, found.why);
   if (found.user.startsWith(`system:serviceaccount:${namespace}:`)) return;
   throw new Refusal(403, `"${found.user}" is no ServiceAccount of namespace "${namespace}"`);

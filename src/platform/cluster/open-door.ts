@@ -53,7 +53,7 @@ export async function openDoor(options: OpenDoorOptions, signal: AbortSignal): P
     ...(secret === undefined ? {} : { secret: { namespace, name: secret } }),
     authsOf: (one) => registryAuths([one]),
   });
-  const server = createBuildDoor({ pair, client, registry, sources: createClusterSources(registry), log });
+  const server = createBuildDoor({ pair, client, registry, sources: createClusterSources(registry), clock, log });
   const listening = await listen(server, options.port);
   if (signal.aborted) return listening.close();
   signal.addEventListener("abort", () => void listening.close(), { once: true });
