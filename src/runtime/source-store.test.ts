@@ -120,7 +120,8 @@ describe("the source store", () => {
     await clock.advance(2 * hour);
     await put("c", "new");
     await store.size("a", digestOf("asked for"));
-    await store.prune(new Set([`a/${digestOf("named")}`]), hour);
+    const keep = new Set([`a/${digestOf("named")}`]);
+    await store.prune({ keep, namespaces: new Set(["a", "b", "c"]), freshMs: hour, keepMs: hour, most: 20 });
     expect((await filesIn(dir)).sort()).toEqual(
       [`a/${digestOf("named")}`, `a/${digestOf("asked for")}`, `c/${digestOf("new")}`]
         .map((name) => name.replace("sha256:", "sha256-"))
@@ -128,6 +129,11 @@ describe("the source store", () => {
     );
     expect((await readdir(dir)).sort()).toEqual([".incoming", "a", "c"]);
     await put("b", "back again");
+    await clock.advance(2 * hour);
+    await store.prune({ keep, namespaces: new Set(["c"]), freshMs: hour, keepMs: 24 * hour, most: 20 });
+    expect(await filesIn(dir)).toEqual(
+      [`a/${digestOf("named")}`, `c/${digestOf("new")}`].map((name) => name.replace("sha256:", "sha256-")),
+    );
   });
 
   test("takes many of the same digest at once, while it is pruned", async () => {
@@ -137,7 +143,8 @@ describe("the source store", () => {
     const content = Buffer.alloc(100_000, "x");
     const digest = digestOf(content);
     const puts = Array.from({ length: 50 }, () => store.put("a", digest, Readable.from([content])));
-    const prunes = Array.from({ length: 20 }, () => store.prune(new Set(), 0));
+    const rules = { keep: new Set<string>(), namespaces: new Set(["a"]), freshMs: 0, keepMs: 0, most: 20 };
+    const prunes = Array.from({ length: 20 }, () => store.prune(rules));
     await Promise.all([...puts, ...prunes]);
     expect(await filesIn(dir)).toEqual([`a/sha256-${digest.slice(7)}`]);
   });

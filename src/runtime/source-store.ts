@@ -11,6 +11,7 @@ import type { Readable } from "node:stream";
 import { formatBytes } from "../lib/bytes.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { digestHex } from "../lib/source/location.ts";
+import { type PruneRules, unneededUploads } from "../lib/source/pruning.ts";
 import { SourceError, type SourcesPort } from "./sources.ts";
 
 export interface SourceStoreOptions {
@@ -55,7 +56,7 @@ export async function openSourceStore(options: SourceStoreOptions): Promise<Sour
       const file = await present(namespace, digest);
       return file === undefined ? undefined : createReadStream(file);
     },
-    prune: (keep, olderThanMs) => prune(dir, keep, clock.now() - olderThanMs),
+    prune: (rules) => prune(dir, rules, clock.now()),
   };
 }
 
@@ -165,18 +166,29 @@ async function keep(temporary: string, target: string): Promise<void> {
   }
 }
 
-async function prune(dir: string, keepNames: ReadonlySet<string>, before: number): Promise<void> {
+async function prune(dir: string, rules: PruneRules, now: number): Promise<void> {
   for (const namespace of await readdir(dir)) {
     if (namespace === incoming) continue;
-    for (const name of await readdir(join(dir, namespace)).catch(() => [])) {
-      const file = join(dir, namespace, name);
-      if (keepNames.has(`${namespace}/${name.replace("sha256-", "sha256:")}`)) continue;
-      const stat = await lstat(file).catch(() => undefined); // another pruning may have been faster
-      if (stat !== undefined && stat.mtimeMs < before) await rm(file, { force: true });
+    const names = await readdir(join(dir, namespace)).catch(() => []);
+    const found = await Promise.all(
+      names.map(async (name) => {
+        const file = join(dir, namespace, name);
+        const at = await timeOf(file);
+        return at === undefined ? [] : [{ file, at, digest: name.replace("sha256-", "sha256:") }];
+      }),
+    );
+    for (const { file, at } of unneededUploads({ namespace, uploads: found.flat() }, rules, now)) {
+      // Not where somebody has asked for it since.
+      if ((await timeOf(file)) === at) await rm(file, { force: true });
     }
     // Only where nothing is left in it.
     await rmdir(join(dir, namespace)).catch(() => {});
   }
+}
+
+/** Since when nobody wanted a file; undefined where another pruning was faster. */
+async function timeOf(file: string): Promise<number | undefined> {
+  return (await lstat(file).catch(() => undefined))?.mtimeMs;
 }
 
 /** @param why as it follows the sentence's beginning */

@@ -3,6 +3,7 @@
  * in the installation's registry.
  */
 import type { Readable } from "node:stream";
+import type { PruneRules } from "../lib/source/pruning.ts";
 
 /** Why an upload can't be taken. */
 export class SourceError extends Error {
@@ -23,6 +24,6 @@ export interface SourcesPort {
   put(namespace: string, digest: string, body: Readable): Promise<void>;
   /** The archive's bytes, where the namespace has it. */
   open(namespace: string, digest: string): Promise<Readable | undefined>;
-  /** Removes archives that none of the given names (`NAMESPACE/sha256:HEX`) and that were last put over `olderThanMs` ago. */
-  prune(keep: ReadonlySet<string>, olderThanMs: number): Promise<void>;
+  /** Removes archives that nobody needs any more. */
+  prune(rules: PruneRules): Promise<void>;
 }

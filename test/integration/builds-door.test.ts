@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ApiError } from "../../src/api/meta/errors.ts";
@@ -13,12 +14,16 @@ import type { Client } from "../../src/client/client.ts";
 import { createBuildRegistry, pathInNamespace } from "../../src/kubernetes/builds/registry.ts";
 import { takeImage } from "../../src/kubernetes/builds/result/take.ts";
 import { createClusterImages } from "../../src/kubernetes/images/port.ts";
+import { listUploads } from "../../src/kubernetes/sources/manifest.ts";
+import { createUploadNamespaces, type UploadNamespaces } from "../../src/kubernetes/sources/namespaces.ts";
 import { createClusterSources } from "../../src/kubernetes/sources/port.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { createBuildDoor } from "../../src/platform/cluster/build-door.ts";
 import { linkServerName, openLinkCertificate } from "../../src/platform/cluster/link-certificate.ts";
 import { listen } from "../../src/platform/cluster/listen.ts";
 import { registryAuths } from "../../src/reconcilers/revision/pull-secrets.ts";
+import type { Repository } from "../../src/runtime/registry/repository.ts";
+import type { SourcesPort } from "../../src/runtime/sources.ts";
 import { writeLayout } from "../support/layout.ts";
 import { manualClock } from "../support/manual-clock.ts";
 import { memoryCluster } from "../support/memory-cluster.ts";
@@ -31,6 +36,10 @@ let registry: TestRegistry;
 let door: Awaited<ReturnType<typeof listen>>;
 let ca: string;
 let manifest: string;
+let sources: SourcesPort;
+let namespaces: UploadNamespaces;
+let repository: () => Promise<Repository>;
+const clock = manualClock();
 
 /** The API server as far as the door asks it: tokens are `ACCOUNT@NAMESPACE`. */
 const create = (async (_: unknown, { spec }: { spec: { token: string } }) => {
@@ -45,7 +54,8 @@ beforeAll(async () => {
   registry = await startRegistry({ auth: user });
   manifest = await writeLayout(join(dir, "image"));
   await writeFile(join(dir, "token"), "builder@team\n");
-  const { client } = memoryCluster();
+  const cluster = memoryCluster();
+  const { client } = cluster;
   const missing = () => Promise.reject(new ApiError("NotFound", "none"));
   const pair = await openLinkCertificate({ ...client, get: missing }, "elafros-system", manualClock(Date.now()));
   ca = pair.cert;
@@ -57,8 +67,10 @@ beforeAll(async () => {
     secret: { namespace: "elafros-system", name: "registry" },
     authsOf: (secret) => registryAuths([secret]),
   });
-  const sources = createClusterSources(behind);
-  const options = { pair, client: { create }, registry: behind, sources, clock: manualClock(), log: silentLog };
+  namespaces = createUploadNamespaces(client, { namespace: "elafros-system", name: "uploads" });
+  sources = createClusterSources({ registry: behind, namespaces, clock });
+  repository = () => behind.open("team", "elafros-uploads", { signal: new AbortController().signal });
+  const options = { pair, client: { create }, registry: behind, sources, clock, log: silentLog };
   door = await listen(createBuildDoor(options), 0);
 });
 afterAll(async () => {
@@ -168,6 +180,58 @@ test("bytes that aren't what their digest says are refused, and leave nothing", 
   });
   expect((await ask("HEAD", path, { token })).status).toBe(404);
   expect((await ask("PUT", "/sources/team/md5:1", { token, body: "x" })).status).toBe(400);
+});
+
+test("uploads go once nothing names them, a while after they were last asked for, and those of a namespace that is gone", async () => {
+  const hour = 3_600_000;
+  const put = async (namespace: string, content: string) => {
+    const bytes = Buffer.from(content);
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    await sources.put(namespace, digest, Readable.from([bytes]));
+    return digest;
+  };
+  const left = async () => {
+    const within = await repository();
+    const digests = await listUploads(within);
+    within.close();
+    return digests;
+  };
+  const named = await put("team", "named");
+  const asked = await put("team", "asked for");
+  const old = await put("team", "old");
+  const gone = await put("gone", "of a namespace that is gone");
+  expect((await namespaces.list()).toSorted()).toEqual(["gone", "team"]);
+  const keep = new Set([`team/${named}`]);
+  const rules = { keep, namespaces: new Set(["team"]), freshMs: hour, keepMs: 24 * hour, most: 20 };
+  await clock.advance(hour / 2);
+  await sources.prune(rules);
+  expect(await sources.size("gone", gone)).toBe(27);
+  await clock.advance(23 * hour);
+  expect(await sources.size("team", asked)).toBe(9);
+  await clock.advance(3 * hour);
+  await sources.prune(rules);
+  expect((await left()).toSorted()).toEqual([named, asked].toSorted());
+  expect(await sources.size("team", old)).toBeUndefined();
+  expect(await sources.size("gone", gone)).toBeUndefined();
+  expect(await namespaces.list()).toEqual(["team"]);
+  expect(await put("team", "old")).toBe(old);
+  expect(await sources.size("team", old)).toBe(3);
+});
+
+test("whoever makes tokens up is let wait, and others aren't", async () => {
+  const look = (token: string) => ask("HEAD", `/sources/team/sha256:${"0".repeat(64)}`, { token });
+  const statuses = [];
+  await clock.advance(60_000);
+  expect((await look("default@team")).status).toBe(404);
+  for (let index = 0; index < 20; index += 1) statuses.push((await look(`made-up-${index}`)).status);
+  expect(statuses).toEqual([...Array.from({ length: 19 }, () => 401), 429]);
+  expect(await ask("GET", "/v2/team/shop/manifests/latest", { token: "another" })).toMatchObject({
+    status: 429,
+    text: expect.stringContaining(
+      "More tokens that aren't known were shown than are asked for at once: try again in 1 s",
+    ),
+  });
+  expect((await look("default@team")).status).toBe(404);
 });
 
 test.each([

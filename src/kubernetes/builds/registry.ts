@@ -7,8 +7,12 @@ import { openRepository, type Repository } from "../../runtime/registry/reposito
 import type { RegistryAuth } from "../../runtime/workloads.ts";
 
 export interface BuildRegistry {
-  /** The repository of a namespace. @throws ImageError where the path is none */
-  open(namespace: string, path: string, signal: AbortSignal): Promise<Repository>;
+  /**
+   * The repository of a namespace.
+   * @param how `deletes`: something is taken away there
+   * @throws ImageError where the path is none
+   */
+  open(namespace: string, path: string, how: { signal: AbortSignal; deletes?: boolean }): Promise<Repository>;
 }
 
 export interface BuildRegistryOptions {
@@ -36,7 +40,7 @@ export function pathInNamespace(image: string, namespace: string): { path: strin
 
 export function createBuildRegistry({ client, place, secret, authsOf }: BuildRegistryOptions): BuildRegistry {
   return {
-    async open(namespace, path, signal) {
+    async open(namespace, path, how) {
       const reference = parseReference(`${place}/${namespace}/${path}`);
       if (reference.tag !== "latest" || reference.digest !== undefined || path.includes(":")) {
         throw new ImageError(`"${path}" is no repository`);
@@ -49,7 +53,7 @@ export function createBuildRegistry({ client, place, secret, authsOf }: BuildReg
         auths: stored === undefined ? [] : authsOf(stored),
         write: true,
         ...(ca === "" ? {} : { ca: [ca] }),
-        signal,
+        ...how,
       });
     },
   };

@@ -96,6 +96,8 @@ export const drainsService = "elafros-drains";
 export const leaderLease = "elafros-controller";
 /** The ConfigMap with the certificate that controllers show to gateways, and the Secret with its key. */
 export const linkCertificate = "elafros-link";
+/** The ConfigMap that says which namespaces have uploads; whichever controller takes the first makes it. */
+export const uploadNamespaces = "elafros-upload-namespaces";
 /** The installation's own authority for HTTPS: a Secret with its key, and a ConfigMap with its certificate alone. */
 export const authorityName = "elafros-ca";
 /** The Secret with what an ACME server's owner gave, and authorities to trust for it. Its keys are the names of files. */

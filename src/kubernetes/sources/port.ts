@@ -1,25 +1,35 @@
 /**
- * The sources port on Kubernetes: uploads are blobs in the installation's registry, in a repository of their namespace. Each has a manifest that names it, so that the registry's own
- * collection of garbage leaves it; what is to go, the registry's rules of retention say.
+ * The sources port on Kubernetes: uploads are blobs in the installation's registry, in a repository of their namespace, each with a manifest that names it and says when somebody
+ * last wanted it.
  */
 import { Readable, Transform } from "node:stream";
+import type { Clock } from "../../lib/clock.ts";
+import { type PruneRules, unneededUploads } from "../../lib/source/pruning.ts";
 import { ImageError } from "../../runtime/images.ts";
 import { digestOf } from "../../runtime/registry/manifest.ts";
 import type { Repository } from "../../runtime/registry/repository.ts";
 import { SourceError, type SourcesPort } from "../../runtime/sources.ts";
-import type { BuildRegistry } from "../builds/registry.ts";
 import { uploadsPath } from "../builds/names.ts";
+import type { BuildRegistry } from "../builds/registry.ts";
+import { deleteManifest, emptyConfig, endOfHour, listUploads, putUpload, readUpload } from "./manifest.ts";
+import type { UploadNamespaces } from "./namespaces.ts";
 
 /** As on one machine, unless it is told otherwise. */
 const maxBytes = 2 * 2 ** 30;
-const uploadType = "application/vnd.elafros.source.v1";
-const emptyType = "application/vnd.oci.empty.v1+json";
-const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
-/** The port without `prune`. */
-export function createClusterSources(registry: BuildRegistry): Omit<SourcesPort, "prune"> {
+export interface ClusterSourcesOptions {
+  registry: BuildRegistry;
+  /** Those with uploads. */
+  namespaces: UploadNamespaces;
+  clock: Clock;
+}
+
+/** The port. What it rejects with besides SourceError is ImageError, or ApiError of `namespaces`. */
+export function createClusterSources(options: ClusterSourcesOptions): SourcesPort {
+  const { registry, namespaces, clock } = options;
   const within = async <T>(namespace: string, work: (repository: Repository) => Promise<T>): Promise<T> => {
-    const repository = await registry.open(namespace, uploadsPath, new AbortController().signal);
+    const { signal } = new AbortController();
+    const repository = await registry.open(namespace, uploadsPath, { signal, deletes: true });
     try {
       return await work(repository);
     } finally {
@@ -30,43 +40,27 @@ export function createClusterSources(registry: BuildRegistry): Omit<SourcesPort,
     maxBytes,
     size: (namespace, digest) =>
       within(namespace, async (repository) => {
-        const answer = await repository.send({
-          method: "HEAD",
-          at: `manifests/${tagOf(digest)}`,
-          headers: { accept: manifestType },
-        });
-        answer.stream.resume();
-        if (answer.status === 404) return undefined;
-        if (answer.status !== 200) throw await repository.refusal(answer);
-        return blobSize(repository, digest);
+        const stored = await readUpload(repository, digest);
+        const bytes = stored && (await blobSize(repository, digest));
+        if (bytes === undefined || stored?.at === endOfHour(clock.now())) return bytes;
+        await namespaces.add(namespace);
+        await putUpload(repository, { digest, bytes }, clock.now());
+        // A registry may take nothing away; its rules of retention do then.
+        if (stored !== undefined) await deleteManifest(repository, stored.manifest).catch(() => {});
+        return bytes;
       }),
     put: (namespace, digest, body) =>
       within(namespace, async (repository) => {
+        await namespaces.add(namespace);
         const bytes = await putBlob(repository, { digest, body, most: maxBytes });
-        const config = Buffer.from("{}");
-        if ((await blobSize(repository, digestOf(config))) === undefined) {
-          await putBlob(repository, { digest: digestOf(config), body: Readable.from([config]), most: config.length });
+        const config = digestOf(emptyConfig);
+        if ((await blobSize(repository, config)) === undefined) {
+          await putBlob(repository, { digest: config, body: Readable.from([emptyConfig]), most: emptyConfig.length });
         }
-        const manifest = Buffer.from(
-          JSON.stringify({
-            schemaVersion: 2,
-            mediaType: manifestType,
-            artifactType: uploadType,
-            config: { mediaType: emptyType, digest: digestOf(config), size: config.length },
-            layers: [{ mediaType: uploadType, digest, size: bytes }],
-          }),
-        );
-        const answer = await repository.send({
-          method: "PUT",
-          at: `manifests/${tagOf(digest)}`,
-          headers: { "content-type": manifestType, "content-length": String(manifest.length) },
-          body: () => Readable.from([manifest]),
-        });
-        if (answer.status !== 201) throw await repository.refusal(answer);
-        answer.stream.resume();
+        await putUpload(repository, { digest, bytes }, clock.now());
       }),
     async open(namespace, digest) {
-      const repository = await registry.open(namespace, uploadsPath, new AbortController().signal);
+      const repository = await registry.open(namespace, uploadsPath, { signal: new AbortController().signal });
       const answer = await repository.send({ method: "GET", at: `blobs/${digest}` });
       answer.stream.once("close", () => repository.close());
       if (answer.status === 200) return answer.stream;
@@ -74,12 +68,38 @@ export function createClusterSources(registry: BuildRegistry): Omit<SourcesPort,
       answer.stream.resume();
       return undefined;
     },
+    async prune(rules) {
+      const failures: unknown[] = [];
+      for (const namespace of await namespaces.list()) {
+        try {
+          const left = await within(namespace, (repository) => pruneOne(repository, namespace, { rules, clock }));
+          if (left === 0 && !rules.namespaces.has(namespace)) await namespaces.remove(namespace);
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      // One namespace's trouble isn't the others'.
+      if (failures.length > 0) throw failures[0];
+    },
   };
 }
 
-/** A tag can't have a colon. */
-function tagOf(digest: string): string {
-  return digest.replace(":", "-");
+/** Prunes a namespace's uploads; gives how many are left. */
+async function pruneOne(
+  repository: Repository,
+  namespace: string,
+  { rules, clock }: { rules: PruneRules; clock: Clock },
+): Promise<number> {
+  const now = clock.now();
+  const found = [];
+  for (const digest of await listUploads(repository)) {
+    const stored = await readUpload(repository, digest);
+    if (stored !== undefined) found.push(stored);
+  }
+  const unneeded = unneededUploads({ namespace, uploads: found }, rules, now);
+  // By the digest of what was read: an upload that somebody has asked for since has another manifest.
+  for (const { manifest } of unneeded) await deleteManifest(repository, manifest);
+  return found.length - unneeded.length;
 }
 
 async function blobSize(repository: Repository, digest: string): Promise<number | undefined> {

@@ -105,7 +105,7 @@ async function handle(door: Door, incoming: IncomingMessage, outgoing: ServerRes
   }
   const gone = new AbortController();
   outgoing.once("close", () => gone.abort());
-  const repository = await door.registry.open(namespace, path, gone.signal);
+  const repository = await door.registry.open(namespace, path, { signal: gone.signal });
   try {
     await image(repository, { at: `${kind}/${reference}`, url, incoming, outgoing });
   } finally {

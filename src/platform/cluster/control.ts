@@ -10,6 +10,7 @@ import type { Lease } from "../../client/lease-decision.ts";
 import { ports } from "../../kubernetes/manifests/names.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { createBuildStore } from "./build-store.ts";
 import { createDrainHook } from "./drain-hook.ts";
 import { lead, type Lead } from "./lead.ts";
 import { listen } from "./listen.ts";
@@ -73,19 +74,17 @@ export async function startClusterControl(
     ),
   ]);
   const closing = new AbortController();
-  const { registry } = options;
-  if (registry !== undefined) {
-    openDoor({ client, clock, log, namespace, ...registry, port: at.sources }, closing.signal).catch(
-      (error: unknown) => {
-        log.error({ error }, "The door to the registry can't be opened");
-        deps.onLost();
-      },
-    );
+  const builds = options.registry && createBuildStore({ client, clock, namespace, ...options.registry });
+  if (builds !== undefined) {
+    openDoor({ client, clock, log, namespace, ...builds, port: at.sources }, closing.signal).catch((error: unknown) => {
+      log.error({ error }, "The door to the registry can't be opened");
+      deps.onLost();
+    });
   }
   const begin = (before: Lease | undefined): Promise<Lead> => {
     const startVersion = versionAfter(before, clock.now());
     const { domain, https, images } = options;
-    const more = { ...(https === undefined ? {} : { https }), ...(registry === undefined ? {} : { registry }) };
+    const more = { ...(https === undefined ? {} : { https }), ...(builds === undefined ? {} : { builds }) };
     return lead({ client, clock, log, namespace, domain, images, startVersion, linkPort: at.link, ...more });
   };
   const election = startElection({

@@ -10,6 +10,7 @@ import { linkAudience, nameOf, ports } from "../../kubernetes/manifests/names.ts
 import { createClusterWorkloads } from "../../kubernetes/workloads/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { defaultBuildRetentionMs } from "../../reconcilers/build/plan.ts";
 import { type Controllers, startControllers } from "../../reconcilers/start.ts";
 import { createGuardCounts } from "../../routing/guard-counts.ts";
 import { createPublisher } from "../../routing/publisher.ts";
@@ -17,8 +18,10 @@ import { createShareKeeper } from "../../routing/share-keeper.ts";
 import type { WorkloadKey } from "../../runtime/workloads.ts";
 import { createLinkServer } from "../control/link-server.ts";
 import { createMetrics } from "../control/metrics.ts";
+import { startSourceHousekeeping } from "../control/source-housekeeping.ts";
 import { connectWorkloads } from "../control/traffic.ts";
 import type { AcmeConfig } from "../acme/settings.ts";
+import type { BuildStore } from "./build-store.ts";
 import { certificatesOfCluster } from "./certificates.ts";
 import { followDrainAddress } from "./drain-address.ts";
 import { gatewayPlaces } from "./gateway-places.ts";
@@ -41,8 +44,8 @@ export interface LeadOptions {
   https?: AcmeConfig;
   /** What builds run. */
   images: { image: string; tools: string };
-  /** Their registry, behind the controllers' door. */
-  registry?: { place: string };
+  /** Their registry, behind the controllers' door, and the uploads in it. */
+  builds?: Pick<BuildStore, "place" | "sources">;
   /** Higher than any that a gateway has. */
   startVersion: number;
   /** Of the gateways' link. */
@@ -75,18 +78,17 @@ export async function lead(options: LeadOptions): Promise<Lead> {
   });
   const open = () => openLinkCertificate(client, namespace, clock);
   const pair = await persist({ clock, log, what: "keep the certificate of the gateways' link" }, open);
-  const { registry } = options;
   const builds = createClusterBuilds({
     client,
     clock,
     log,
     build: (key) => controllers?.build(`${key.namespace}/${key.name}`),
     images: options.images,
-    door: registry && {
+    door: options.builds && {
       host: `${nameOf("controller")}.${namespace}.svc:${ports.sources}`,
       ca: pair.cert,
       serverName: linkServerName,
-      place: registry.place,
+      place: options.builds.place,
     },
   });
   await Promise.all([workloads.synced, builds.synced]);
@@ -149,6 +151,8 @@ export async function lead(options: LeadOptions): Promise<Lead> {
   const started = controllers;
   // The installation has made their namespace, and controllers may make none.
   const templates = startTemplates({ client, clock, log, hasNamespace: true });
+  const { sources } = options.builds ?? {};
+  const uploads = sources && startSourceHousekeeping({ client, sources, keepMs: defaultBuildRetentionMs, clock, log });
   await started.synced;
   secure?.start();
   publisher.start();
@@ -167,7 +171,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     linkPort: listening.port,
     async stop() {
       await listening.close();
-      await Promise.all([started.stop(), templates.stop()]);
+      await Promise.all([started.stop(), templates.stop(), uploads?.stop()]);
       await link.close();
       secure?.stop();
       shares.stop();

@@ -3,11 +3,10 @@
  * makes, and follows it when that is made anew.
  */
 import type { HttpClient } from "../../client/http.ts";
-import { createBuildRegistry } from "../../kubernetes/builds/registry.ts";
-import { createClusterSources } from "../../kubernetes/sources/port.ts";
+import type { BuildRegistry } from "../../kubernetes/builds/registry.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { registryAuths } from "../../reconcilers/revision/pull-secrets.ts";
+import type { SourcesPort } from "../../runtime/sources.ts";
 import { createBuildDoor } from "./build-door.ts";
 import { readLinkCertificate } from "./link-certificate.ts";
 import { listen } from "./listen.ts";
@@ -18,10 +17,8 @@ export interface OpenDoorOptions {
   log: Log;
   /** Where the controllers run. */
   namespace: string;
-  /** The registry, `HOST/PREFIX`. */
-  place: string;
-  /** The Secret with its credentials. */
-  secret?: string | undefined;
+  registry: BuildRegistry;
+  sources: Omit<SourcesPort, "prune">;
   port: number;
 }
 
@@ -30,7 +27,7 @@ const lookAgainMs = 600_000;
 
 /** Resolves once it listens, or when it was closed before. */
 export async function openDoor(options: OpenDoorOptions, signal: AbortSignal): Promise<void> {
-  const { client, clock, log, namespace, place, secret } = options;
+  const { client, clock, log, namespace, registry, sources } = options;
   const pause = (ms: number) =>
     new Promise<void>((resolve) => {
       const cancel = clock.after(ms, resolve);
@@ -47,13 +44,7 @@ export async function openDoor(options: OpenDoorOptions, signal: AbortSignal): P
     if (signal.aborted) return;
     pair = await read();
   }
-  const registry = createBuildRegistry({
-    client,
-    place,
-    ...(secret === undefined ? {} : { secret: { namespace, name: secret } }),
-    authsOf: (one) => registryAuths([one]),
-  });
-  const server = createBuildDoor({ pair, client, registry, sources: createClusterSources(registry), clock, log });
+  const server = createBuildDoor({ pair, client, registry, sources, clock, log });
   const listening = await listen(server, options.port);
   if (signal.aborted) return listening.close();
   signal.addEventListener("abort", () => void listening.close(), { once: true });

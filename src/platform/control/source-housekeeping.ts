@@ -1,5 +1,6 @@
 import { Build } from "../../api/build.ts";
 import { Configuration } from "../../api/configuration.ts";
+import { Namespace } from "../../api/namespace.ts";
 import type { Client } from "../../client/client.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
@@ -16,11 +17,17 @@ export interface SourceHousekeepingOptions {
   log: Log;
 }
 
-/** Removes uploads that no Configuration and no Build names any more, once an hour, until `stop`, which waits for what is under way. */
+/** Nothing goes before that. What was listed is older, so whatever was made since isn't taken for gone. */
+const freshMs = 3_600_000;
+/** So many uploads that nothing names stay in each namespace: what was built last may be built again. */
+const most = 20;
+
+/** Removes uploads that no Configuration and no Build names any more and those of namespaces that are gone, once an hour, until `stop`, which waits for what is under way. */
 export function startSourceHousekeeping(options: SourceHousekeepingOptions): { stop(): Promise<void> } {
   const { client, sources, keepMs } = options;
   return hourly(options, "Unneeded uploads can't be removed", async () => {
-    const [configurations, builds] = await Promise.all([client.list(Configuration), client.list(Build)]);
+    const lists = [client.list(Namespace), client.list(Configuration), client.list(Build)] as const;
+    const [namespaces, configurations, builds] = await Promise.all(lists);
     const named = [
       ...configurations.items.map(({ metadata, spec }) => ({ metadata, source: spec.build?.source })),
       ...builds.items.map(({ metadata, spec }) => ({ metadata, source: spec.source })),
@@ -29,6 +36,7 @@ export function startSourceHousekeeping(options: SourceHousekeepingOptions): { s
       const digest = uploadOf(source?.gcs?.location ?? "");
       return digest === undefined ? [] : [`${metadata.namespace ?? ""}/${digest}`];
     });
-    await sources.prune(new Set(kept), keepMs);
+    const there = new Set(namespaces.items.map(({ metadata }) => metadata.name));
+    await sources.prune({ keep: new Set(kept), namespaces: there, freshMs, keepMs, most });
   });
 }

@@ -19,6 +19,8 @@ export interface RepositoryOptions {
   auths: readonly RegistryAuth[];
   /** Whether images are put there too. */
   write: boolean;
+  /** Whether something is taken away there. */
+  deletes?: boolean | undefined;
   /** Another repository of the same registry, to mount blobs from. */
   mountFrom?: string | undefined;
   /** Authorities that servers' certificates may be signed by, PEM. Default: Node's. */
@@ -29,7 +31,7 @@ export interface RepositoryOptions {
 }
 
 interface RegistryRequest {
-  method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
+  method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Below `/v2/REPOSITORY/`, or a URL that the registry named. */
   at: string | URL;
   headers?: Readonly<Record<string, string>>;
@@ -161,7 +163,8 @@ export function openRepository(options: RepositoryOptions): Repository {
     // A password goes nowhere in the clear, unless the registry itself is on the loopback.
     if (url.protocol !== "https:" && !(base.protocol === "http:" && isLoopback(url.host))) return undefined;
     if (service !== undefined) url.searchParams.set("service", service);
-    url.searchParams.append("scope", `repository:${path}:${options.write ? "pull,push" : "pull"}`);
+    const actions = ["pull", ...(options.write ? ["push"] : []), ...(options.deletes === true ? ["delete"] : [])];
+    url.searchParams.append("scope", `repository:${path}:${actions.join()}`);
     if (options.mountFrom !== undefined) url.searchParams.append("scope", `repository:${options.mountFrom}:pull`);
     authorization = undefined;
     const headers: Record<string, string> = login === undefined ? {} : { authorization: login };
