@@ -1,4 +1,5 @@
 /** Both sides of the builds port: this machine's containers, and Pods of a cluster. */
+import { Build } from "../../src/api/build.ts";
 import { createClusterBuilds } from "../../src/kubernetes/builds/port.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
@@ -25,7 +26,16 @@ buildsContract("on Kubernetes", async () => {
     const images = { image: "elafros", tools: "elafros-tools" };
     const opened = createClusterBuilds({ client, clock: systemClock, log: silentLog, build: () => undefined, images });
     await opened.synced;
-    return opened;
+    const start: typeof opened.start = (key, spec) => {
+      // As their users have made them.
+      const isThere = cluster.get(Build, key.name, key.namespace)?.metadata.uid;
+      if (isThere !== undefined && isThere !== spec.uid) cluster.remove(Build, key.name, key.namespace);
+      const metadata = { ...key, uid: spec.uid };
+      if (isThere !== spec.uid)
+        cluster.put(Build, { apiVersion: "build.dev/v1alpha1", kind: "Build", metadata, spec: {} });
+      opened.start(key, spec);
+    };
+    return { ...opened, start };
   };
   let port = await open();
   return {

@@ -3,6 +3,8 @@
  * told as Kubernetes 1.26 tells it. What their commands write is their log. The last container says that there is no image.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { setTimeout } from "node:timers/promises";
+import { Secret } from "../../src/api/secret.ts";
 import { startInformer } from "../../src/client/informer.ts";
 import { Pod } from "../../src/kubernetes/kinds/pod.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -12,6 +14,7 @@ import type { MemoryCluster } from "./memory-cluster.ts";
 type Status = NonNullable<Pod["status"]>;
 type ContainerStatuses = NonNullable<Status["initContainerStatuses"]>;
 
+const pollMs = 5;
 const now = () => new Date().toISOString();
 const base = (name: string) => ({ name, ready: false, restartCount: 0, image: "", imageID: "" });
 
@@ -53,6 +56,8 @@ class Life {
   }
 
   async run(): Promise<void> {
+    await this.#mounted();
+    if (this.#ended !== undefined) return this.#tell({ phase: "Failed" });
     for (const [index, container] of (this.#pod.spec?.initContainers ?? []).entries()) {
       const startedAt = now();
       this.#state(index, { running: { startedAt } });
@@ -71,7 +76,7 @@ class Life {
     if (seconds >= this.#limit) return;
     this.#limit = seconds;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(
+    this.#timer = globalThis.setTimeout(
       () => this.end("DeadlineExceeded"),
       Math.max(0, this.#began + seconds * 1_000 - Date.now()),
     );
@@ -82,6 +87,14 @@ class Life {
     this.#ended ??= why;
     clearTimeout(this.#timer);
     this.#child?.kill("SIGKILL");
+  }
+
+  /** No container begins before the Secrets are there that the Pod mounts. */
+  async #mounted(): Promise<void> {
+    const { volumes = [] } = this.#pod.spec as { volumes?: { secret?: { secretName: string } }[] };
+    const names = volumes.flatMap(({ secret }) => secret?.secretName ?? []);
+    const isThere = (name: string) => this.#cluster.get(Secret, name, this.#pod.metadata.namespace) !== undefined;
+    while (this.#ended === undefined && !names.every(isThere)) await setTimeout(pollMs);
   }
 
   #process([program = "", ...args]: readonly string[]): Promise<{ code: number; words: string }> {

@@ -18,7 +18,7 @@ export interface MemoryCluster {
   get<T extends KubeObject>(kind: Kind<T>, name: string, namespace?: string): T | undefined;
   all<T extends KubeObject>(kind: Kind<T>): T[];
   remove(kind: AnyKind, name: string, namespace?: string): void;
-  /** Answers the next apply or create of a kind with an error. */
+  /** Answers the next apply, create or patch of a kind with an error. */
   refuse(kind: AnyKind, error: ApiError): void;
   /** Watches bring nothing more until the function that comes back is called. */
   holdWatches(): () => void;
@@ -154,8 +154,14 @@ export function memoryCluster(now: () => string = () => "2026-01-01T00:00:00Z"):
     }) as unknown as WorkloadsClient["apply"],
     patch: (async (kind: AnyKind, at: { namespace?: string; name: string }, { body }: { body: unknown }) => {
       calls.push(`patch ${kind.plural} ${key(at)}`);
+      const refusal = refusals.findIndex(({ plural }) => plural === kind.plural);
+      if (refusal >= 0) throw refusals.splice(refusal, 1)[0]?.error ?? new Error();
       const before = objects.get(idOf(kind, at.namespace, at.name));
       if (before === undefined) throw new ApiError("NotFound", `${kind.plural} "${at.name}" not found`);
+      const { resourceVersion } = (body as { metadata?: { resourceVersion?: string } }).metadata ?? {};
+      if (resourceVersion !== undefined && resourceVersion !== before.object.metadata.resourceVersion) {
+        throw new ApiError("Conflict", `${kind.plural} "${at.name}" has been modified`);
+      }
       return store(kind, merge(before.object, body) as KubeObject, "patch");
     }) as unknown as WorkloadsClient["patch"],
     delete: async (kind, at) => {

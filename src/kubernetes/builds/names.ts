@@ -26,6 +26,9 @@ export const ownPaths = {
 /** Annotation on a Pod that is ended before its time: why, as JSON. */
 export const endAnnotation = "build.dev/ended";
 
+/** Annotation on a Build: the uid of its one Pod, written before any container of that can begin. */
+export const podAnnotation = "build.dev/pod";
+
 /** The user's name beside the token, where a name is needed. */
 export const doorUser = "token";
 /** The repository of a namespace's uploads, below the namespace's own path. */

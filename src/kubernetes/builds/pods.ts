@@ -18,21 +18,20 @@ export class OccupiedError extends Error {
   override readonly name = "OccupiedError";
 }
 
+/** What a build's Pod and Secrets are made of. */
+interface Parts {
+  spec: BuildSpec;
+  facts: PodFacts;
+  door?: DoorFacts | undefined;
+}
+
 /**
- * Creates the Secrets, then the Pod; gives it as it is stored. One that is there already is taken where it is this Build's.
+ * Creates the Pod, none of whose containers begins before its Secrets are there; gives it as it is stored. One that is there already is taken where it is this Build's.
  * @throws ApiError, OccupiedError, TypeError where a credential is none
  */
-export async function createPod(
-  client: ApplyingClient,
-  key: BuildKey,
-  { spec, facts, door }: { spec: BuildSpec; facts: PodFacts; door?: DoorFacts | undefined },
-): Promise<Pod> {
-  const made = makeBuildSecrets(key, spec, door);
-  for (const secret of made.secrets) {
-    await client.apply(Secret, secret, { fieldManager, force: true });
-  }
+export async function createPod(client: ApplyingClient, key: BuildKey, { spec, facts, door }: Parts): Promise<Pod> {
+  const pod = makeBuildPod(key, spec, makeBuildSecrets(key, spec, door), facts);
   try {
-    const pod = makeBuildPod(key, spec, made, facts);
     return await client.create<Pod>(Pod, pod);
   } catch (error) {
     if (!isReason(error, "AlreadyExists")) throw error;
@@ -42,6 +41,17 @@ export async function createPod(
       `Pod "${buildPodName(key)}" in namespace "${key.namespace}" is there already and isn't of this Build: delete it, or give the Build another name`,
       { cause: error },
     );
+  }
+}
+
+/** Lets the Pod begin. @throws ApiError */
+export async function applySecrets(
+  client: ApplyingClient,
+  key: BuildKey,
+  { spec, door }: Omit<Parts, "facts">,
+): Promise<void> {
+  for (const secret of makeBuildSecrets(key, spec, door).secrets) {
+    await client.apply(Secret, secret, { fieldManager, force: true });
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { plainBuild, plainStep } from "../../../test/support/build-spec.ts";
 import { manualClock, settle } from "../../../test/support/manual-clock.ts";
 import { memoryCluster } from "../../../test/support/memory-cluster.ts";
-import type { Build } from "../../api/build.ts";
+import { Build } from "../../api/build.ts";
 import { ApiError } from "../../api/meta/errors.ts";
 import { Secret } from "../../api/secret.ts";
 import { silentLog } from "../../lib/log.ts";
@@ -14,10 +14,17 @@ const key = { namespace: "n", name: "app-00001" };
 const spec = (more: Partial<BuildSpec> = {}): BuildSpec =>
   plainBuild([plainStep("one"), plainStep("two", { image: toolsImage })], more);
 
+/** The Build, as its user or a Configuration has made it. */
+function putBuild(cluster: ReturnType<typeof memoryCluster>, uid = "u1"): void {
+  if (cluster.get(Build, key.name) !== undefined) cluster.remove(Build, key.name);
+  cluster.put(Build, { apiVersion: "build.dev/v1alpha1", kind: "Build", metadata: { ...key, uid }, spec: {} });
+}
+
 /** The port over a cluster in memory. */
 async function setUp(cluster = memoryCluster(), build: Partial<Build> = {}) {
   const clock = manualClock(Date.parse("2026-01-01T00:00:00Z"));
   const told: string[] = [];
+  if (cluster.get(Build, key.name) === undefined) putBuild(cluster);
   const port = createClusterBuilds({
     client: cluster.client,
     clock,
@@ -69,13 +76,20 @@ const container = (name: string) => ({ name, ready: false, restartCount: 0, imag
 const found = JSON.stringify({ repository: "https://git.example/a", context: "c" });
 
 describe("createClusterBuilds", () => {
-  test("start() makes the Secrets and then the Pod, once", async () => {
-    const { port, calls, pod } = await setUp();
+  test("start() makes the Pod, notes it on the Build, and then makes the Secrets that it waits for, once", async () => {
+    const { cluster, port, calls, pod } = await setUp();
     port.start(key, spec());
     expect(await calls()).toEqual([
-      expect.stringMatching(/^apply secrets n\/app-00001-build-[0-9a-f]{8}-input$/u),
       "create pods n/app-00001-build",
+      "patch builds n/app-00001",
+      expect.stringMatching(/^apply secrets n\/app-00001-build-[0-9a-f]{8}-input$/u),
     ]);
+    expect(cluster.get(Build, key.name)?.metadata.annotations).toEqual({ "build.dev/pod": pod().metadata.uid });
+    expect(pod().spec).toMatchObject({
+      volumes: expect.arrayContaining([
+        { name: "elafros-input", secret: { secretName: cluster.all(Secret)[0]?.metadata.name, defaultMode: 0o444 } },
+      ]) as unknown,
+    });
     port.start(key, spec());
     expect(await calls()).toEqual([]);
     expect(pod().spec?.initContainers?.map(({ name, image }) => `${name} ${image}`)).toEqual([
@@ -140,6 +154,63 @@ describe("createClusterBuilds", () => {
     second.port.start(key, spec());
     expect(await second.calls()).toEqual(["list secrets n"]);
     expect(second.port.get(key)?.failure).toEqual(failure);
+  });
+
+  test("a Pod that is deleted before anybody saw it run isn't made again by whoever leads next", async () => {
+    const { cluster, port, calls } = await setUp();
+    port.start(key, spec());
+    await calls();
+    await port.close();
+    // It may have run to its end, and nobody has written down that it began.
+    cluster.remove(Pod, "app-00001-build");
+    const second = await setUp(cluster);
+    second.port.start(key, spec());
+    expect(await second.calls()).toEqual([
+      "list secrets n",
+      expect.stringMatching(/^delete secrets n\/app-00001-build-[0-9a-f]{8}-input$/u),
+    ]);
+    expect(second.port.get(key)?.failure).toEqual({
+      reason: "BuildStepFailed",
+      message: 'Build failed: its Pod "app-00001-build" was deleted while it ran: build again',
+    });
+  });
+
+  test("whoever leads next goes on with a Pod that is there and not noted yet", async () => {
+    const first = await setUp();
+    first.port.start(key, spec());
+    await first.calls();
+    // As whoever led before left it, had it ended after the Pod was created.
+    const cluster = memoryCluster();
+    cluster.put(Pod, first.pod());
+    const { port, calls } = await setUp(cluster);
+    expect(await calls()).toEqual([]);
+    port.start(key, spec());
+    expect((await calls()).map((call) => call.split(" ", 2).join(" "))).toEqual(["patch builds", "apply secrets"]);
+    expect(port.get(key)?.phase).toBe("queued");
+  });
+
+  test("what was written to the Build in between doesn't keep its Pod from being noted", async () => {
+    const { cluster, port, pod, calls } = await setUp();
+    cluster.refuse(Build, new ApiError("Conflict", "the object has been modified"));
+    port.start(key, spec());
+    expect((await calls()).filter((call) => call.startsWith("patch builds"))).toHaveLength(2);
+    expect(cluster.get(Build, key.name)?.metadata.annotations).toEqual({ "build.dev/pod": pod().metadata.uid });
+    expect(cluster.all(Secret)).toHaveLength(1);
+  });
+
+  test("a second Pod, of a controller that doesn't know yet that another leads, never begins", async () => {
+    const { cluster, port, calls, pod } = await setUp();
+    const annotations = { "build.dev/pod": "the-first" };
+    const made = await setUp();
+    made.port.start(key, spec());
+    await made.calls();
+    cluster.put(Pod, { ...made.pod(), metadata: { ...made.pod().metadata, uid: "the-second" } });
+    cluster.put(Build, { ...cluster.get(Build, key.name), metadata: { ...key, uid: "u1", annotations } } as Build);
+    port.start(key, spec());
+    expect(await calls()).toEqual(["patch pods n/app-00001-build", "list secrets n"]);
+    expect(cluster.all(Secret)).toEqual([]);
+    expect(pod().spec?.activeDeadlineSeconds).toBe(1);
+    expect(port.get(key)?.failure?.message).toContain("was deleted while it ran");
   });
 
   test("cancel() ends the Pod by its deadline, and says why on it", async () => {
@@ -250,14 +321,16 @@ describe("createClusterBuilds", () => {
   });
 
   test("the Pod of an earlier Build of that name is deleted first", async () => {
-    const { port, calls } = await setUp();
+    const { cluster, port, calls } = await setUp();
     port.start(key, spec());
     await calls();
+    putBuild(cluster, "u2");
     port.start(key, spec({ uid: "u2" }));
     expect((await calls()).map((call) => call.replace(/-[0-9a-f]{8}-input$/u, "-input"))).toEqual([
       "delete pods n/app-00001-build",
-      "apply secrets n/app-00001-build-input",
       "create pods n/app-00001-build",
+      "patch builds n/app-00001",
+      "apply secrets n/app-00001-build-input",
     ]);
     expect(port.get(key)?.uid).toBe("u2");
   });

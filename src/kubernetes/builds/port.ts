@@ -1,26 +1,27 @@
 /**
  * The builds port on Kubernetes: a Pod for each build, whose init containers are the steps. What is wanted is kept in memory and said again by the controllers after a
- * restart; how a build is, its Pod says, so that whoever leads next goes on. No step runs twice: a Pod is created once, isn't restarted, and a build whose Pod
- * is gone after it began has failed.
+ * restart; how a build is, its Pod says, so that whoever leads next goes on. No step runs twice: a Pod isn't restarted, is noted on its Build before anything
+ * in it can begin, and a build whose noted Pod is gone has failed.
  */
 import type { Build } from "../../api/build.ts";
 import { buildNameLabel } from "../../api/labels.ts";
-import { ApiError, isReason } from "../../api/meta/errors.ts";
+import { isReason } from "../../api/meta/errors.ts";
 import { defaultServiceAccount } from "../../api/revision-spec.ts";
 import type { HttpClient } from "../../client/http.ts";
 import { keyOf, startInformer } from "../../client/informer.ts";
 import { createQueue } from "../../controller/queue.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import { uploadOf } from "../../lib/source/location.ts";
 import { cancelledFailure } from "../../runtime/build-words.ts";
 import type { BuildFailure, BuildKey, BuildSpec, BuildsPort, BuildState } from "../../runtime/builds.ts";
 import { Pod } from "../kinds/pod.ts";
 import { stepLog } from "./logs.ts";
 import type { PodFacts } from "./make-pod.ts";
-import { type DoorFacts, hasRegistry } from "./make-secrets.ts";
-import { buildPodName, endAnnotation, ownContainers } from "./names.ts";
-import { createPod, deletePod, deleteSecrets, endPod, OccupiedError } from "./pods.ts";
+import type { DoorFacts } from "./make-secrets.ts";
+import { buildPodName, endAnnotation } from "./names.ts";
+import { notedPod, notePod } from "./note.ts";
+import { applySecrets, createPod, deletePod, deleteSecrets, endPod } from "./pods.ts";
+import { deletedFailure, finalRefusal, specRefusal } from "./refusals.ts";
 import { buildOf, buildStateOf, hasBegun, hasEnded } from "./state.ts";
 import { vainFailure, type Waiting, waitingOf } from "./waiting.ts";
 
@@ -63,6 +64,8 @@ interface Entry {
   failed?: { failure: BuildFailure; at: number };
   /** A Pod of it was seen. */
   seen?: true;
+  /** The uid of the Pod that has been noted and may begin. */
+  admitted?: string;
   said?: Waiting;
   /** Secrets of it may be there, whoever made them. */
   hasSecrets?: true;
@@ -117,6 +120,7 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
     }
     if (pod !== undefined && of?.uid === uid) {
       entry.seen = true;
+      await admit(entry, pod);
       return attend(entry, pod);
     }
     if (entry.failed !== undefined) return tidy(entry);
@@ -129,16 +133,34 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
       return;
     }
     const build = options.build(key);
-    if (entry.seen === true || build?.status?.startTime !== undefined) {
+    const isKnown = entry.seen === true || build?.status?.startTime !== undefined;
+    const noted = isKnown ? undefined : await notedPod(client, key, uid);
+    // The Build is gone: that this is wanted no more is said soon.
+    if (!isKnown && noted === undefined) return;
+    if (isKnown || noted !== "none") {
       entry.hasSecrets = true;
-      const message = `Build failed: its Pod "${buildPodName(key)}" was deleted while it ran: build again`;
-      return fail(entry, { reason: "BuildStepFailed", message });
+      return fail(entry, deletedFailure(key));
     }
     const serviceAccountName = build?.spec.serviceAccountName ?? defaultServiceAccount;
     const facts = { ...options.images, serviceAccountName };
-    entry.hasSecrets = true;
-    pods.observed(await createPod(client, key, { spec, facts, door: options.door }));
+    const created = await createPod(client, key, { spec, facts, door: options.door });
+    pods.observed(created);
     delete entry.refused;
+    await admit(entry, created);
+  };
+
+  /** Notes a Pod that hasn't begun, and then lets it. One besides the noted one is of a controller that led before: what that made is gone, and this never begins. */
+  const admit = async (entry: Entry, pod: Pod): Promise<void> => {
+    const { key, uid, spec, failed, admitted } = entry;
+    const { uid: podUid = "", annotations } = pod.metadata;
+    const isOver = hasBegun(pod) || hasEnded(pod) || annotations?.[endAnnotation] !== undefined;
+    if (isOver || spec === undefined || failed !== undefined || admitted === podUid) return;
+    const noted = await notePod(client, key, { uid, pod: podUid });
+    if (noted === undefined) return;
+    if (noted !== podUid) return fail(entry, deletedFailure(key));
+    entry.hasSecrets = true;
+    await applySecrets(client, key, { spec, door: options.door });
+    entry.admitted = podUid;
   };
 
   /** What has failed without a Pod needs no credentials either. */
@@ -159,7 +181,8 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
     if (pod.metadata.annotations?.[endAnnotation] !== undefined) return;
     const now = clock.now();
     const said = waitingOf(pod);
-    const failure = entry.cancelled === true ? cancelledFailure : (vainFailure(pod, entry.said) ?? late(entry, pod));
+    const wanted = entry.cancelled === true ? cancelledFailure : entry.failed?.failure;
+    const failure = wanted ?? vainFailure(pod, entry.said) ?? late(entry, pod);
     // The first word of a failed pull says why, later ones that it is waited.
     if (said?.vain !== undefined) entry.said ??= said;
     if (failure === undefined) return;
@@ -298,42 +321,3 @@ function withFailure(state: BuildState, entry: Entry | undefined): BuildState {
   if (entry?.failed === undefined || state.phase === "succeeded" || state.phase === "failed") return state;
   return { ...state, phase: "failed", endedAt: entry.failed.at, failure: entry.failed.failure };
 }
-
-/** What can't be built here, known before anything runs. */
-function specRefusal({ steps, image, source }: BuildSpec, hasDoor: boolean): BuildFailure | undefined {
-  const own: readonly string[] = Object.values(ownContainers);
-  const taken = steps.find(({ name }) => own.includes(name));
-  if (taken !== undefined) {
-    return {
-      reason: "BuildStepFailed",
-      message: `Step "${taken.name}" has the name of one of the platform's own containers: give it another`,
-    };
-  }
-  if (hasDoor) return undefined;
-  if (source !== undefined && "location" in source && uploadOf(source.location) !== undefined) {
-    const message = `Source "${source.location}" is not here: the installation has no registry for uploads; ${noDoor}, or build from a git repository or a URL`;
-    return { reason: "SourceMissing", message };
-  }
-  if (image === undefined || hasRegistry(image)) return undefined;
-  return {
-    reason: "PushFailed",
-    message: `Cannot push image "${image}": its name has no registry, and the installation names none for builds; ${noDoor}, or give the image a name with a registry`,
-  };
-}
-
-const noDoor = 'have its administrator name one with "elafros install --build-registry HOST/PREFIX"';
-
-function finalRefusal(error: unknown): BuildFailure | undefined {
-  const reason = "BuildStepFailed";
-  if (error instanceof OccupiedError) return { reason, message: error.message };
-  // A credential that is none.
-  if (error instanceof TypeError) return { reason, message: `Build cannot begin: ${error.message}` };
-  if (!(error instanceof ApiError)) return undefined;
-  const message = `The cluster refuses the build's Pod: ${error.message}`;
-  if (["Invalid", "BadRequest", "RequestEntityTooLarge"].includes(error.reason)) return { reason, message };
-  if (error.message.includes("violates PodSecurity")) return { reason, message: `${message}: ${securityHint}` };
-  return undefined;
-}
-
-const securityHint =
-  "steps that make images by buildah run as root in a user namespace of their own; allow that in the namespace (label pod-security.kubernetes.io/enforce: privileged), or build where it is allowed";
