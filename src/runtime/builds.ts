@@ -27,8 +27,8 @@ export interface StepSpec {
   /** In order; later ones win. */
   env: { name: string; value: string }[];
   security: SecuritySpec;
-  /** What is absent gets the driver's default limit. */
-  resources: { cpuMilli?: number; memoryBytes?: number };
+  /** Limits, of which what is absent has the driver's default; and quantities that a cluster sets aside on the step's node. */
+  resources: { cpuMilli?: number; memoryBytes?: number; requests?: Record<string, string> };
   /** Besides `/workspace`, `/builder`, which every step has. */
   mounts: MountSpec[];
 }

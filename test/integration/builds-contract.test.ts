@@ -24,7 +24,8 @@ buildsContract("on Kubernetes", async () => {
   const open = async () => {
     const { client } = cluster;
     const images = { image: "elafros", tools: "elafros-tools" };
-    const opened = createClusterBuilds({ client, clock: systemClock, log: silentLog, build: () => undefined, images });
+    const facts = { build: () => undefined, images, stepMemory: {} };
+    const opened = createClusterBuilds({ client, clock: systemClock, log: silentLog, ...facts });
     await opened.synced;
     const start: typeof opened.start = (key, spec) => {
       // As their users have made them.

@@ -67,7 +67,14 @@ describe("elafros install", () => {
   });
 
   it("keeps the domain that is installed, and elafros uninstall takes all away", async () => {
-    const registry = ["--build-registry", "registry.example/builds", "--build-registry-secret", "login"];
+    const registry = [
+      "--build-registry",
+      "registry.example/builds",
+      "--build-registry-secret",
+      "login",
+      "--step-memory",
+      "2Gi",
+    ];
     const first = await elafros("install", "--no-wait", "--domain", "apps.example.org", ...registry);
     expect(first).toEqual({
       code: 0,

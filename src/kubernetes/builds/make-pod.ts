@@ -5,7 +5,7 @@
 import { dirname } from "node:path";
 import { uploadsAudience } from "../../api/build-names.ts";
 import type { KubeObject } from "../../api/meta/types.ts";
-import { formatCpu, formatMemory } from "../../api/meta/quantity.ts";
+import { formatMemory } from "../../api/meta/quantity.ts";
 import { buildHome, homeVariables } from "../../runtime/build-home.ts";
 import { type BuildKey, type BuildSpec, type StepSpec, toolsImage } from "../../runtime/builds.ts";
 import { fetchProgram } from "../../runtime/fetch/protocol.ts";
@@ -13,6 +13,7 @@ import type { EnvVar, SecurityContext, Volume, VolumeMount } from "../kinds/pod-
 import { literal, makeEnv, makeSecurityContext, makeVolumes } from "../workloads/make-template.ts";
 import { type BuildSecrets, buildOwner, userSteps } from "./make-secrets.ts";
 import { buildPodName, ownContainers, ownPaths, ownPrograms } from "./names.ts";
+import { type StepMemory, stepResources } from "./step-resources.ts";
 
 /** What a Pod needs besides its spec. */
 export interface PodFacts {
@@ -21,6 +22,8 @@ export interface PodFacts {
   image: string;
   /** The image with git and buildah: steps name it `elafros.dev/tools`. */
   tools: string;
+  /** Of steps that say nothing of it. */
+  stepMemory: StepMemory;
 }
 
 interface BuildContainer {
@@ -231,7 +234,7 @@ function makeSteps(
       ...(step.args === undefined ? {} : { args: step.args.map(literal) }),
       workingDir: step.workingDir ?? "/workspace",
       env,
-      resources: limitsOf(step),
+      resources: stepResources(step, facts.stepMemory),
       volumeMounts: [...shared, ...credentials, ...mounts.map((mount) => ({ ...mount, name: renamed(mount.name) }))],
       securityContext: isTools ? toolsContext(step) : makeSecurityContext(step.security),
       terminationMessagePolicy: "FallbackToLogsOnError",
@@ -253,15 +256,6 @@ function toolsContext({ security }: StepSpec): SecurityContext {
   const asked = security.runAsUser !== undefined || security.runAsNonRoot;
   if (asked) return makeSecurityContext(security);
   return { ...makeSecurityContext({ ...security, seccomp: "Unconfined" }), runAsUser: 0 };
-}
-
-function limitsOf({ resources }: StepSpec): BuildContainer["resources"] {
-  const { cpuMilli, memoryBytes } = resources;
-  const limits = {
-    ...(cpuMilli === undefined ? {} : { cpu: formatCpu(cpuMilli) }),
-    ...(memoryBytes === undefined ? {} : { memory: formatMemory(memoryBytes) }),
-  };
-  return Object.keys(limits).length === 0 ? {} : { limits };
 }
 
 /** `HOME`, then the step's own; of a variable that is set twice the later one counts. */

@@ -5,7 +5,8 @@ import { makeBuildPod } from "./make-pod.ts";
 import { makeBuildSecrets } from "./make-secrets.ts";
 
 const key = { namespace: "n", name: "app-00001" };
-const facts = { serviceAccountName: "builder", image: "elafros:1", tools: "tools:1" };
+const stepMemory = { limitBytes: 2 ** 31, requestBytes: 2 ** 28 };
+const facts = { serviceAccountName: "builder", image: "elafros:1", tools: "tools:1", stepMemory };
 
 const door = { host: "controller:7444", ca: "PEM", serverName: "s", place: "r.example/elafros" };
 
@@ -167,7 +168,11 @@ describe("makeBuildPod()", () => {
       workingDir: "/workspace",
       resources: { limits: { cpu: "500m", memory: "1Gi" } },
     });
-    expect(container("digest")).toMatchObject({ imagePullPolicy: "IfNotPresent", workingDir: "/else" });
+    expect(container("digest")).toMatchObject({
+      imagePullPolicy: "IfNotPresent",
+      workingDir: "/else",
+      resources: { limits: { memory: "2Gi" }, requests: { memory: "256Mi" } },
+    });
   });
 
   test("a source that is a step of the user's own comes first, and nothing is fetched", () => {

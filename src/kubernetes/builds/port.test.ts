@@ -31,6 +31,7 @@ async function setUp(cluster = memoryCluster(), build: Partial<Build> = {}) {
     log: silentLog,
     build: () => ({ spec: {}, ...build }) as Build,
     images: { image: "elafros:1", tools: "tools:1" },
+    stepMemory: {},
   });
   onTestFinished(() => port.close());
   port.subscribe((of) => told.push(port.get(of)?.phase ?? "gone"));

@@ -23,6 +23,7 @@ import { notedPod, notePod } from "./note.ts";
 import { applySecrets, createPod, deletePod, deleteSecrets, endPod } from "./pods.ts";
 import { deletedFailure, finalRefusal, specRefusal } from "./refusals.ts";
 import { buildOf, buildStateOf, hasBegun, hasEnded } from "./state.ts";
+import type { StepMemory } from "./step-resources.ts";
 import { vainFailure, type Waiting, waitingOf } from "./waiting.ts";
 
 /** The calls that the port makes. */
@@ -39,6 +40,8 @@ export interface ClusterBuildsOptions {
   build(key: BuildKey): Build | undefined;
   /** The images that the platform's own containers and its tools' steps run. */
   images: Pick<PodFacts, "image" | "tools">;
+  /** Memory of steps that say nothing of it. */
+  stepMemory: StepMemory;
   /** The way to the installation's registry; absent: it names none. */
   door?: DoorFacts | undefined;
 }
@@ -142,7 +145,7 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
       return fail(entry, deletedFailure(key));
     }
     const serviceAccountName = build?.spec.serviceAccountName ?? defaultServiceAccount;
-    const facts = { ...options.images, serviceAccountName };
+    const facts = { ...options.images, stepMemory: options.stepMemory, serviceAccountName };
     const created = await createPod(client, key, { spec, facts, door: options.door });
     pods.observed(created);
     delete entry.refused;

@@ -27,6 +27,9 @@ export interface InstallOptions {
   buildRegistry?: string;
   /** The Secret with its credentials, in the namespace of the controllers. */
   buildRegistrySecret?: string;
+  /** The most memory of builds' steps that say nothing of it, and what is set aside for them: quantities, or `none`. Absent: the controllers' own defaults. */
+  stepMemory?: string;
+  stepMemoryRequest?: string;
   /** Whether gateways serve HTTPS. */
   https?: boolean;
   /** Whether plain requests for hosts with a certificate are sent to HTTPS. */

@@ -34,6 +34,7 @@ function service(of: { part: Part; namespace: string; spec: object; name?: strin
 
 function controller(options: InstallOptions): Manifest[] {
   const { namespace, domain, image, toolsImage, buildRegistry, buildRegistrySecret } = options;
+  const { stepMemory, stepMemoryRequest } = options;
   const https = controllerHttps(options);
   return [
     ...https.objects,
@@ -70,6 +71,8 @@ function controller(options: InstallOptions): Manifest[] {
         toolsImage,
         ...(buildRegistry === undefined ? [] : ["--build-registry", buildRegistry]),
         ...(buildRegistrySecret === undefined ? [] : ["--build-registry-secret", buildRegistrySecret]),
+        ...(stepMemory === undefined ? [] : ["--step-memory", stepMemory]),
+        ...(stepMemoryRequest === undefined ? [] : ["--step-memory-request", stepMemoryRequest]),
         ...https.args,
       ],
       annotations: https.annotations,

@@ -16,6 +16,7 @@ import { lead, type Lead } from "./lead.ts";
 import { listen } from "./listen.ts";
 import { openDoor } from "./open-door.ts";
 import type { ClusterControlOptions } from "./options.ts";
+import { stepMemoryOf } from "./step-memory.ts";
 import { textServer } from "./text-server.ts";
 
 /**
@@ -84,8 +85,20 @@ export async function startClusterControl(
   const begin = (before: Lease | undefined): Promise<Lead> => {
     const startVersion = versionAfter(before, clock.now());
     const { domain, https, images } = options;
+    const stepMemory = stepMemoryOf(options);
     const more = { ...(https === undefined ? {} : { https }), ...(builds === undefined ? {} : { builds }) };
-    return lead({ client, clock, log, namespace, domain, images, startVersion, linkPort: at.link, ...more });
+    return lead({
+      client,
+      clock,
+      log,
+      namespace,
+      domain,
+      images,
+      stepMemory,
+      startVersion,
+      linkPort: at.link,
+      ...more,
+    });
   };
   const election = startElection({
     client: leaseClient,

@@ -105,6 +105,18 @@ describe("readInstalled()", () => {
   it.each<[string, () => Partial<InstallOptions>]>([
     ["HTTP only", () => ({ domain: "apps.example.org", https: false, httpsRedirect: false })],
     ["the own CA", () => ({ domain: "apps.example.org", https: true, httpsRedirect: true })],
+    [
+      "builds",
+      () => ({
+        domain: "a.org",
+        https: false,
+        httpsRedirect: false,
+        buildRegistry: "r.example/p",
+        buildRegistrySecret: "login",
+        stepMemory: "2Gi",
+        stepMemoryRequest: "none",
+      }),
+    ],
     ["an ACME server", () => ({ domain: "a.org", https: true, httpsRedirect: false, acme: { server } })],
     ["all there is", () => ({ domain: "a.org", https: true, httpsRedirect: true, acme: whole() })],
   ])("reads back what was told: %s", async (_, options) => {

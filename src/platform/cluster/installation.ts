@@ -12,7 +12,17 @@ import { type Installed, optional, readInstalled } from "./installed.ts";
 
 /** What an installation is told; what is absent stays as it is installed, else it is the default. */
 export type ClusterOptions = Partial<
-  Pick<InstallOptions, "buildRegistry" | "buildRegistrySecret" | "domain" | "image" | "namespace" | "toolsImage">
+  Pick<
+    InstallOptions,
+    | "buildRegistry"
+    | "buildRegistrySecret"
+    | "domain"
+    | "image"
+    | "namespace"
+    | "stepMemory"
+    | "stepMemoryRequest"
+    | "toolsImage"
+  >
 > &
   HttpsTold;
 
@@ -76,6 +86,7 @@ async function settled(options: ClusterOptions, before: Installed | undefined): 
     toolsImage,
     domain,
     ...settleRegistry(options, before),
+    ...settleSteps(options, before),
     ...(await settleHttps(options, before)),
   };
 }
@@ -90,6 +101,18 @@ function settleRegistry(
   if (kept === undefined) return {};
   const secret = buildRegistrySecret ?? (buildRegistry === undefined ? before?.buildRegistrySecret : undefined);
   return { buildRegistry: kept, ...(secret === undefined ? {} : { buildRegistrySecret: secret }) };
+}
+
+function settleSteps(
+  options: ClusterOptions,
+  before: Installed | undefined,
+): Pick<InstallOptions, "stepMemory" | "stepMemoryRequest"> {
+  const stepMemory = options.stepMemory ?? before?.stepMemory;
+  const stepMemoryRequest = options.stepMemoryRequest ?? before?.stepMemoryRequest;
+  return {
+    ...(stepMemory === undefined ? {} : { stepMemory }),
+    ...(stepMemoryRequest === undefined ? {} : { stepMemoryRequest }),
+  };
 }
 
 /** What isn't said of an ACME server any more is of no use to anybody. */

@@ -14,7 +14,17 @@ import {
 
 /** What stays where nobody says otherwise: not the image, which is the command's own. */
 export type Installed = Partial<
-  Pick<InstallOptions, "buildRegistry" | "buildRegistrySecret" | "domain" | "https" | "httpsRedirect" | "acme">
+  Pick<
+    InstallOptions,
+    | "acme"
+    | "buildRegistry"
+    | "buildRegistrySecret"
+    | "domain"
+    | "https"
+    | "httpsRedirect"
+    | "stepMemory"
+    | "stepMemoryRequest"
+  >
 >;
 
 interface Deployment extends KubeObject {
@@ -39,22 +49,22 @@ export async function readInstalled(client: Pick<Client, "get">, namespace: stri
   const server = valueOf(control, "--acme-server");
   return {
     ...(domain === undefined ? {} : { domain }),
-    ...registryOf(control),
+    ...buildsOf(control),
     https: control.includes("--https"),
     httpsRedirect: gateway?.includes("--https-redirect") === true,
     ...(server === undefined ? {} : { acme: await acmeOf(client, { namespace, server, args: control }) }),
   };
 }
 
-function registryOf(args: readonly string[]): Pick<Installed, "buildRegistry" | "buildRegistrySecret"> {
-  const [buildRegistry, buildRegistrySecret] = [
-    valueOf(args, "--build-registry"),
-    valueOf(args, "--build-registry-secret"),
-  ];
-  return {
-    ...(buildRegistry === undefined ? {} : { buildRegistry }),
-    ...(buildRegistrySecret === undefined ? {} : { buildRegistrySecret }),
+function buildsOf(args: readonly string[]): Installed {
+  const flags = {
+    buildRegistry: "--build-registry",
+    buildRegistrySecret: "--build-registry-secret",
+    stepMemory: "--step-memory",
+    stepMemoryRequest: "--step-memory-request",
   };
+  const told = Object.entries(flags).map(([name, flag]) => [name, valueOf(args, flag)] as const);
+  return Object.fromEntries(told.filter(([, value]) => value !== undefined));
 }
 
 async function acmeOf(

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createAutoscaler } from "../../autoscaler/autoscaler.ts";
 import type { HttpClient } from "../../client/http.ts";
 import { createClusterBuilds } from "../../kubernetes/builds/port.ts";
+import type { StepMemory } from "../../kubernetes/builds/step-resources.ts";
 import { createClusterImages } from "../../kubernetes/images/port.ts";
 import { linkAudience, nameOf, ports } from "../../kubernetes/manifests/names.ts";
 import { createClusterWorkloads } from "../../kubernetes/workloads/port.ts";
@@ -44,6 +45,8 @@ export interface LeadOptions {
   https?: AcmeConfig;
   /** What builds run. */
   images: { image: string; tools: string };
+  /** Memory of builds' steps that say nothing of it. */
+  stepMemory: StepMemory;
   /** Their registry, behind the controllers' door, and the uploads in it. */
   builds?: Pick<BuildStore, "place" | "sources">;
   /** Higher than any that a gateway has. */
@@ -84,6 +87,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     log,
     build: (key) => controllers?.build(`${key.namespace}/${key.name}`),
     images: options.images,
+    stepMemory: options.stepMemory,
     door: options.builds && {
       host: `${nameOf("controller")}.${namespace}.svc:${ports.sources}`,
       ca: pair.cert,

@@ -14,6 +14,9 @@ export interface ClusterControlOptions {
   https?: AcmeConfig;
   /** What builds run: the image of Elafros itself, and that with git and buildah. */
   images: { image: string; tools: string };
+  /** The most memory of builds' steps that say nothing of it, and what is set aside for them: quantities, or `none`. */
+  stepMemory?: string;
+  stepMemoryRequest?: string;
   /** The registry of builds, `HOST/PREFIX`, and the Secret with its credentials; absent: images need names with a registry, and there are no uploads. */
   registry?: { place: string; secret?: string };
   /** The Lease of the one that leads. */

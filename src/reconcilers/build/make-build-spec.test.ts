@@ -71,7 +71,7 @@ describe("makeBuildSpec()", () => {
             env: [{ name: "TOKEN", valueFrom: { secretKeyRef: { name: "npm", key: "token" } } }],
             envFrom: [{ configMapRef: { name: "settings" } }],
             workingDir: "/workspace/app",
-            resources: { limits: { cpu: "500m", memory: "1Gi" } },
+            resources: { limits: { cpu: "500m", memory: "1Gi" }, requests: { memory: "512Mi" } },
             volumeMounts: [{ name: "scratch", mountPath: "/scratch" }],
             securityContext: { runAsUser: 1000 },
           },
@@ -95,7 +95,7 @@ describe("makeBuildSpec()", () => {
             { name: "TOKEN", value: "t0ken" },
           ],
           security: expect.objectContaining({ runAsUser: 1000, seccomp: "RuntimeDefault" }) as unknown,
-          resources: { cpuMilli: 500, memoryBytes: 1024 ** 3 },
+          resources: { cpuMilli: 500, memoryBytes: 1024 ** 3, requests: { memory: "512Mi" } },
           mounts: [
             { mountPath: "/scratch", readOnly: false, volume: "scratch", source: { type: "emptyDir", medium: "" } },
           ],

@@ -181,9 +181,14 @@ function makeStep({ step, name, build, volumes, references }: StepInput): StepSp
     ...(workingDir === "" ? {} : { workingDir }),
     env: [...env].map(([variable, value]) => ({ name: variable, value })),
     security: makeSecurity(step),
-    resources: makeResources(step),
+    resources: makeStepResources(step),
     mounts: makeMounts({ volumeMounts: step.volumeMounts, volumes, namespace }, references),
   };
+}
+
+function makeStepResources(step: Step): StepSpec["resources"] {
+  const requests = step.resources?.requests ?? {};
+  return { ...makeResources(step), ...(Object.keys(requests).length === 0 ? {} : { requests }) };
 }
 
 /** Labels of the Pod that shows it. Pods with the Configuration's label are its instances. */

@@ -34,6 +34,10 @@ describe("what the manifests start", () => {
         acmeEabKey: "/var/run/elafros/acme/eab-key",
       },
     ],
+    [
+      { domain: "apps.example.com", stepMemory: "2Gi", stepMemoryRequest: "none" },
+      { stepMemory: "2Gi", stepMemoryRequest: "none" },
+    ],
   ])("cluster-control understands what it is told for %j", async (options, expected) => {
     const told = await parseOptions<object>(clusterControlCommand, argsOf("controller", options));
     expect(told).toMatchObject({ domain: "apps.example.com", lease: "elafros-controller", ...expected });
@@ -73,6 +77,7 @@ describe("installCommand", () => {
       { acmeServer: acme.server, acmeEmail: acme.email, acmeCa: "/ca", acmeEabKid: "k" },
     ],
     [["--acme-server", "none"], { acmeServer: "none" }],
+    [["--step-memory", "2Gi", "--step-memory-request", "none"], { stepMemory: "2Gi", stepMemoryRequest: "none" }],
   ])("reads %j", async (argv, expected) => {
     expect(await parseOptions<InstallCommandOptions>(installCommand, argv)).toEqual({ ...defaults, ...expected });
   });
@@ -81,6 +86,8 @@ describe("installCommand", () => {
     [["--acme-server", "http://ca.example.com/dir"], "Give an https:// URL"],
     [["--acme-email", "nobody"], "Give one e-mail address"],
     [["--image", "No Image"], "Give the name of an image"],
+    [["--step-memory", "much"], "Give a quantity of bytes such as 512Mi or 4Gi, or none"],
+    [["--step-memory-request", "0"], "Give a quantity of bytes such as 512Mi or 4Gi, or none"],
   ])("refuses %j with the way out", async (argv, message) => {
     await expect(parseOptions<InstallCommandOptions>(installCommand, argv)).rejects.toThrow(message);
   });

@@ -15,6 +15,8 @@ interface ClusterControlCommandOptions {
   toolsImage: string;
   buildRegistry?: string;
   buildRegistrySecret?: string;
+  stepMemory?: string;
+  stepMemoryRequest?: string;
   namespace?: string;
   kubeconfig?: string;
   context?: string;
@@ -39,6 +41,8 @@ export function clusterControlCommand(
     .requiredOption("--tools-image <image>", "the image with git and buildah, for steps of builds")
     .option("--build-registry <place>", "HOST/PREFIX of the registry for what builds make and users upload")
     .option("--build-registry-secret <name>", "the Secret with its credentials")
+    .option("--step-memory <quantity>", "the most memory of steps that say nothing of it, or none (default: 4Gi)")
+    .option("--step-memory-request <quantity>", "what is set aside for those, or none (default: 256Mi)")
     .option("--namespace <name>", "where the controllers run (default: the Pod's own)")
     .option("--kubeconfig <file>", "the cluster to work on, for a process outside of it (default: the Pod's own)")
     .option("--context <name>", "a context of that file")

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { memoryBytes } from "../../../api/meta/quantity.ts";
 import type { HttpClient } from "../../../client/http.ts";
 import { UsageError } from "../../errors.ts";
 import type { Factory } from "../../factory.ts";
@@ -23,6 +24,8 @@ export interface InstallCommandOptions extends ClusterTarget, AcmeOptions {
   toolsImage?: string;
   buildRegistry?: string;
   buildRegistrySecret?: string;
+  stepMemory?: string;
+  stepMemoryRequest?: string;
   dryRun: boolean;
   output?: "yaml" | "json";
   wait: boolean;
@@ -62,6 +65,16 @@ export function installCommand(
       "--build-registry-secret <name>",
       "a Secret in the namespace of the controllers with credentials for it (kubernetes.io/dockerconfigjson; ca.crt: its authority)",
       namespaceName,
+    )
+    .option(
+      "--step-memory <quantity>",
+      "the most memory of a build's step that has no limit of its own, or none (default: as installed, else 4Gi)",
+      quantityOrNone,
+    )
+    .option(
+      "--step-memory-request <quantity>",
+      "what is set aside on a node for a step that says nothing of memory, or none (default: as installed, else 256Mi)",
+      quantityOrNone,
     )
     .option("--https", "serve HTTPS at port 443 of the gateways' Service")
     .option("--no-https", "take that back, and what was said of an ACME server")
@@ -117,6 +130,8 @@ async function runInstall(options: InstallCommandOptions, factory: Factory): Pro
     toolsImage,
     buildRegistry,
     buildRegistrySecret,
+    stepMemory,
+    stepMemoryRequest,
     https,
     httpsRedirect,
     dryRun,
@@ -129,6 +144,8 @@ async function runInstall(options: InstallCommandOptions, factory: Factory): Pro
     ...(image === undefined ? {} : { image }),
     ...(buildRegistry === undefined ? {} : { buildRegistry }),
     ...(buildRegistrySecret === undefined ? {} : { buildRegistrySecret }),
+    ...(stepMemory === undefined ? {} : { stepMemory }),
+    ...(stepMemoryRequest === undefined ? {} : { stepMemoryRequest }),
     ...(https === undefined ? {} : { https }),
     ...(httpsRedirect === undefined ? {} : { httpsRedirect }),
     ...acmeOptionsOf(options),
@@ -153,6 +170,14 @@ function namespaceName(text: string): string {
     throw new InvalidArgumentError(
       "Give at most 63 lower case letters, digits and dashes, beginning and ending with a letter or digit.",
     );
+  }
+  return text;
+}
+
+function quantityOrNone(text: string): string {
+  const bytes = memoryBytes(text);
+  if (text !== "none" && (bytes === undefined || bytes < 1)) {
+    throw new InvalidArgumentError("Give a quantity of bytes such as 512Mi or 4Gi, or none.");
   }
   return text;
 }
