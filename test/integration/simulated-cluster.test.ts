@@ -1,7 +1,12 @@
 /** The simulated Kubernetes cluster, through the client that cluster mode uses: apply, workloads' subresources, and faults. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { httpClient, type HttpClient } from "../../src/client/http.ts";
 import { Deployment } from "../../src/kubernetes/kinds/deployment.ts";
+import { followObjects } from "../../src/kubernetes/workloads/objects.ts";
+import { applyWorkload } from "../../src/kubernetes/workloads/reconcile.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { silentLog } from "../../src/lib/log.ts";
+import { instanceSpec } from "../support/instance-spec.ts";
 import { ConfigMap } from "../../src/api/config-map.ts";
 import { isReady, type PodObject } from "../support/cluster/controllers/types.ts";
 import { asker } from "../support/api-server.ts";
@@ -51,6 +56,41 @@ describe("apply()", () => {
     await expect(client.apply(Deployment, deployment({ replicas: 0 }), mine)).rejects.toMatchObject({
       message: 'Apply failed with 1 conflict: conflict with "other": .spec.replicas',
     });
+  });
+
+  it("of a workload takes away what its Revision no longer says of nodes, and leaves what others say", async () => {
+    const at = { namespace: "default", name: "selects" };
+    const { uid = "" } = (
+      await client.create(ConfigMap, { apiVersion: "v1", kind: "ConfigMap", metadata: at, data: {} })
+    ).metadata;
+    const objects = followObjects({ client, clock: systemClock, log: silentLog });
+    onTestFinished(() => objects.stop());
+    await objects.synced;
+    const wanted = (nodeSelector: Record<string, string>) => ({
+      key: at,
+      spec: instanceSpec({ image: "registry.example/a:1" }),
+      replicas: 0,
+      revision: {
+        owner: { apiVersion: "v1", kind: "ConfigMap", name: at.name, uid, controller: true, blockOwnerDeletion: true },
+        serviceAccountName: "default",
+        requests: {},
+        timeoutSeconds: 300,
+        scheduling: { nodeSelector, tolerations: [] },
+      },
+      cluster: { drainHook: undefined },
+      secretsLost: false,
+    });
+    // Each as by another process, which knows nothing of what was written before.
+    const apply = async (nodeSelector: Record<string, string>) => {
+      const parts = { ...objects, secret: () => undefined };
+      await applyWorkload(client, parts, { wanted: wanted(nodeSelector), written: {} });
+      return (await client.get(Deployment, at)).spec.template.spec.nodeSelector;
+    };
+    expect(await apply({ disk: "ssd", zone: "b" })).toEqual({ disk: "ssd", zone: "b" });
+    const body = { spec: { template: { spec: { nodeSelector: { theirs: "x" } } } } };
+    await client.patch(Deployment, at, { type: "merge", body }, { fieldManager: "other" });
+    expect(await apply({ disk: "ssd" })).toEqual({ disk: "ssd", theirs: "x" });
+    expect(await apply({})).toEqual({ theirs: "x" });
   });
 
   it("leaves another manager's container alone, and merges lists by their keys", async () => {

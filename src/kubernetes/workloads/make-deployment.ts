@@ -1,4 +1,5 @@
 /** The Deployment and the headless Service of a workload, as they are applied. Pure. */
+import { createHash } from "node:crypto";
 import { revisionLabel } from "../../api/labels.ts";
 import type { Deployment } from "../kinds/deployment.ts";
 import type { Service } from "../kinds/service.ts";
@@ -7,9 +8,17 @@ import { makeTemplate, type TemplateInput } from "./make-template.ts";
 /** Kubernetes' own default. The Revision's deadline is shorter, and its own. */
 const progressDeadlineSeconds = 600;
 
+/**
+ * Annotation of a Deployment: the digest of the template that was applied. The server's own may say more, by others or by an earlier template of this Revision, which looking at it can't tell
+ * apart; where the digest is another, it is applied again, and what isn't wanted any more goes.
+ */
+const templateAnnotation = "elafros.dev/template";
+
 /** @param count how many instances */
 export function makeDeployment(input: TemplateInput, count: number): Deployment {
   const { key, revision } = input;
+  const template = makeTemplate(input);
+  const digest = createHash("sha256").update(JSON.stringify(template)).digest("hex").slice(0, 16);
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -17,6 +26,7 @@ export function makeDeployment(input: TemplateInput, count: number): Deployment 
       name: key.name,
       namespace: key.namespace,
       labels: { [revisionLabel]: key.name },
+      annotations: { [templateAnnotation]: digest },
       ownerReferences: [revision.owner],
     },
     spec: {
@@ -27,7 +37,7 @@ export function makeDeployment(input: TemplateInput, count: number): Deployment 
       // Where its references have changed, each old Pod goes once a new one is ready.
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: 0 } },
       selector: { matchLabels: { [revisionLabel]: key.name } },
-      template: makeTemplate(input),
+      template,
     },
   };
 }

@@ -86,6 +86,7 @@ describe("makeDeployment", () => {
         name: "hello-00001",
         namespace: "n",
         labels: { "elafros.dev/revision": "hello-00001" },
+        annotations: { "elafros.dev/template": expect.stringMatching(/^[0-9a-f]{16}$/u) as string },
         ownerReferences: [revision.owner],
       },
       spec: {

@@ -3,7 +3,7 @@ import { instanceSpec } from "../../../test/support/instance-spec.ts";
 import { manualClock, settle } from "../../../test/support/manual-clock.ts";
 import { memoryCluster } from "../../../test/support/memory-cluster.ts";
 import { ApiError } from "../../api/meta/errors.ts";
-import type { Revision } from "../../api/revision.ts";
+import { Revision } from "../../api/revision.ts";
 import { Secret } from "../../api/secret.ts";
 import { silentLog } from "../../lib/log.ts";
 import type { InstanceSpec, WorkloadKey } from "../../runtime/workloads.ts";
@@ -33,7 +33,7 @@ async function setUp(cluster = memoryCluster()) {
     client: cluster.client,
     clock,
     log: silentLog,
-    revision: ({ name }) => (name === "hello" ? revision : undefined),
+    revision: ({ name }) => (name === "hello" ? { ...revision, ...cluster.get(Revision, "hello") } : undefined),
     secret: (id) => cluster.get(Secret, id.slice(id.indexOf("/") + 1)),
     cluster: facts,
     drain: (_, id) => new Promise((resolve) => draining.set(id, resolve)),
@@ -111,6 +111,31 @@ describe("createClusterWorkloads", () => {
     port.again();
     expect(await calls()).toEqual(["apply deployments n/hello"]);
     expect(hookOf()).toMatchObject({ preStop: { httpGet: { host: "10.96.0.9", path: "/drained/n/hello" } } });
+  });
+
+  test("scale() tells the Deployment where a Revision no longer says something of nodes, also after a restart", async () => {
+    const { cluster, port, calls } = await setUp();
+    const says = (selector: string) => {
+      const annotations = { "scheduling.elafros.dev/node-selector": selector };
+      cluster.put(Revision, { ...revision, metadata: { ...revision.metadata, annotations } });
+    };
+    says("disk=ssd,zone=b");
+    port.scale(key, spec(), 1);
+    await calls();
+    says("disk=ssd");
+    port.scale(key, spec(), 1);
+    expect(await calls()).toEqual(["apply deployments n/hello"]);
+    port.scale(key, spec(), 1);
+    expect(await calls()).toEqual([]);
+    await port.close();
+    const second = await setUp(cluster);
+    second.port.scale(key, spec(), 1);
+    expect(await second.calls()).toEqual([]);
+    await second.port.close();
+    says("zone=b");
+    const third = await setUp(cluster);
+    third.port.scale(key, spec(), 1);
+    expect(await third.calls()).toEqual(["apply deployments n/hello"]);
   });
 
   test("scale() puts a drift right, and leaves what others add", async () => {
