@@ -50,6 +50,7 @@ function setup(): {
   wire: SlowWire;
   client: Client;
   context: Context;
+  core: Core;
   clock: ManualClock;
   tell: (text: string) => void;
 } {
@@ -59,8 +60,8 @@ function setup(): {
     thread: 0,
     counters: new Counters(createSharedMemory(1)),
     clock,
-    queueLength: 1,
-    queueBytes: 1,
+    queueLength: 10,
+    queueBytes: 10_000,
     wake: nothing,
     demand: nothing,
     idle: nothing,
@@ -75,7 +76,7 @@ function setup(): {
   const wire = new SlowWire();
   const client = new Client(() => wire, context);
   context.clients.add(client);
-  return { wire, client, context, clock, tell: (text) => client.onRead(readBuffer.write(text, 0, "latin1")) };
+  return { wire, client, context, core, clock, tell: (text) => client.onRead(readBuffer.write(text, 0, "latin1")) };
 }
 
 const request = "GET / HTTP/1.1\r\nHost: nobody.localhost\r\n\r\n";
@@ -107,6 +108,44 @@ test("what it had asked for before that is answered when it has taken the answer
   client.onDrain();
   expect(answers(wire)).toEqual([notFound, notFound, "end"]);
   expect(wire.closed).toBe(false);
+});
+
+/** A host whose Revision has no instance yet. */
+function addWaiting(core: Core): void {
+  const entry = { configuration: "x/a", protocol: "http1" as const, concurrency: 0, timeoutMs: 0, instances: [] };
+  core.change(1, {
+    hosts: [["a.localhost", { route: "x/a", targets: [{ revision: "x/a-1", percent: 100 }] }, -1]],
+    revisions: [["x/a-1", entry, 0, []]],
+  });
+}
+
+test.each(["", "name=value"])(
+  "what waits for an instance then is asked twice whether its client is still there (body %j)",
+  async (body) => {
+    const { wire, client, core, clock, tell } = setup();
+    addWaiting(core);
+    const length = body === "" ? "" : `Content-Length: ${body.length}\r\n`;
+    tell(`${request}${body === "" ? "GET" : "POST"} / HTTP/1.1\r\nHost: a.localhost\r\n${length}\r\n${body}`);
+    client.onEnd();
+    wire.pending = wire.unsent = false;
+    client.onDrain();
+    expect(answers(wire)).toEqual([notFound, "HTTP/1.1 102 Processing"]);
+    await clock.advance(1_000);
+    expect(answers(wire)).toEqual([notFound, "HTTP/1.1 102 Processing", "HTTP/1.1 102 Processing"]);
+    expect(core.waiting).toBe(1);
+    client.onBroken();
+    expect(core.waiting).toBe(0);
+  },
+);
+
+test("a request of HTTP/1.0 that waits for an instance then, which nothing can be asked, is taken for left", () => {
+  const { wire, client, core, tell } = setup();
+  addWaiting(core);
+  tell(`${request}GET / HTTP/1.0\r\nHost: a.localhost\r\n\r\n`);
+  client.onEnd();
+  wire.pending = wire.unsent = false;
+  client.onDrain();
+  expect([wire.closed, core.waiting]).toEqual([true, 0]);
 });
 
 test("one that takes nothing is dropped when it ends its side", () => {

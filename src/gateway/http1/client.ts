@@ -240,8 +240,10 @@ export class Client implements WireUser, ChunkSink {
       body === "none" ? undefined : { left: framing.length, chunks: framing.chunked ? new Chunks() : undefined };
     const held = body === "none" ? 0 : body === "length" ? Math.min(framing.length, mostKept) : mostKept;
     const request = { method, minor, host, requestId, appHead, body, bodyBytes: held, expects, sighting } as const;
-    this.#exchange = new Exchange(this.#context, this, request);
-    this.#exchange.start();
+    const exchange = (this.#exchange = new Exchange(this.#context, this, request));
+    exchange.start();
+    // The client ended its side while it waited for an answer before this one: it may have left since.
+    if (this.#ended && this.#exchange === exchange && !exchange.over && !exchange.clientEnded()) this.#leave();
     return after;
   }
 
