@@ -388,6 +388,42 @@ test("what an app breaks off can't be taken for whole; nor what a client does", 
   peer.socket.destroy();
 });
 
+test("a limited app that lacks a part of a body whose client has gone is told, also where all of it had come to the gateway", async () => {
+  let upload: net.Socket | undefined;
+  let told = false;
+  const app = await startRawApp("raw", (socket, said) => {
+    if (said.startsWith("POST")) {
+      upload = socket.once("end", () => (told = true));
+      socket.pause();
+    } else if (socket !== upload) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  later(() => app.close());
+  await here.control.settle(simpleTable(host, [app], { concurrency: 1 }));
+  const before = here.control.hung.length;
+  const peer = await frameClient(here.bench.port);
+  peer.send(frame(type.headers, flag.endHeaders, 1, block(requestFields(host, "/", [[":method", "POST"]]))));
+  const bytes = Buffer.alloc(16_384, "x");
+  let sent = 0;
+  // Both windows, that of the stream and that of the connection, begin with as much (RFC 9113 §6.9.2).
+  const window = (stream: number): number =>
+    peer.of(type.windowUpdate, stream).reduce((sum, { payload }) => sum + payload.readUInt32BE(), 65_535);
+  await settled(() => {
+    for (; Math.min(window(0), window(1)) - sent >= bytes.length; sent += bytes.length)
+      peer.send(frame(type.data, 0, 1, bytes));
+    return sent;
+  });
+  peer.send(frame(type.data, flag.endStream, 1), frame(type.ping, 0, 0, Buffer.alloc(8)));
+  await until(() => peer.of(type.ping).length === 1);
+  peer.send(frame(type.reset, 0, 1, word(code.cancel)));
+  upload?.resume();
+  await until(() => told);
+  expect(here.control.hung.length).toBe(before);
+  const session = connect(here.bench.port);
+  expect(await ask(session, get)).toMatchObject({ status: 200, body: "ok" });
+  session.close();
+  peer.socket.destroy();
+});
+
 test("an answer before the body's end stops the upload, and only that", async () => {
   await serve((req, res) => {
     if (req.url !== "/no") return echo(req, res);

@@ -16,6 +16,8 @@ export class Body {
   /** Sent pieces; undefined once they can't be sent again. */
   #kept: Buffer[] | undefined = [];
   #keptBytes = 0;
+  /** The app was given the end of it. */
+  #sent = false;
   /** When the client last sent a piece, or began to be waited for; undefined while it isn't waited for. */
   #waitsSince: number | undefined;
 
@@ -29,6 +31,11 @@ export class Body {
     return this.#waitsSince === undefined || this.#incoming.complete ? 0 : now - this.#waitsSince;
   }
 
+  /** Whether the app has all of it: what has come of it may still have waited for the app as its client left. */
+  get sent(): boolean {
+    return this.#sent;
+  }
+
   /** Whether it can go to another app from its first byte. */
   get isRepeatable(): boolean {
     return this.#kept !== undefined;
@@ -37,6 +44,7 @@ export class Body {
   /** Reads no more until it is sent to the next app. */
   hold(): void {
     this.#app = undefined;
+    this.#sent = false;
     this.#wait();
   }
 
@@ -104,6 +112,7 @@ export class Body {
 
   #end(): void {
     if (this.#dropped || this.#app?.writable !== true || !this.#incoming.complete) return;
+    this.#sent = true;
     this.#app.end(trailerFields(this.#incoming.trailers));
   }
 }

@@ -429,7 +429,7 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
     this.#stopOutlasting = outlast(this.#context, {
       upstream: { socket: { end: () => call.tell() }, destroy: () => call.destroy() },
       answer: this.#answered ? call : undefined,
-      whole: !this.#in.hasBody || this.#in.complete,
+      whole: this.#body?.sent !== false,
       lost: () => {
         this.#instance = undefined;
         this.core.lose(instance);
