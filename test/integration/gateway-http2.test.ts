@@ -113,6 +113,38 @@ test("answers arrive whole: interim ones, fields that stand twice, trailers, and
   session.close();
 });
 
+test("an app that sends interim answers without end, to a client that takes none, doesn't fill the gateway's memory", async () => {
+  const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${"x".repeat(4_000)}>\r\n\r\n`.repeat(256);
+  let sent = 0;
+  const app = await startRawApp("raw", (socket) => {
+    const more = (): void => {
+      // 96 MiB, then the answer.
+      for (; sent < 96; ) {
+        sent += 1;
+        if (!socket.write(hint)) return;
+      }
+      socket.removeListener("drain", more).end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    };
+    socket.on("drain", more);
+    more();
+  });
+  later(() => app.close());
+  await here.control.settle(simpleTable(host, [app]));
+  const before = memoryOf(here.gateway);
+  const peer = await frameClient(here.bench.port);
+  peer.socket.pause();
+  peer.send(frame(type.headers, flag.endHeaders | flag.endStream, 1, block(requestFields(host))));
+  await until(() => sent === 96);
+  await settled(() => sent);
+  expect(memoryOf(here.gateway) - before).toBeLessThan(64);
+  peer.socket.resume();
+  await until(() => peer.ended(1));
+  expect(Buffer.concat(peer.of(type.data, 1).map(({ payload }) => payload)).toString()).toBe("ok");
+  // Some pass.
+  expect(peer.of(type.headers, 1).length).toBeGreaterThan(2);
+  peer.socket.destroy();
+});
+
 test("what HTTP/2 has no place for in an app's answer is left out, or the answer refused", async () => {
   const server = net.createServer((socket) => {
     socket.on("error", () => {});

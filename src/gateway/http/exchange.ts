@@ -35,6 +35,13 @@ import { RawCall } from "./raw-call.ts";
 import { processing, sound } from "./sounding.ts";
 import type { AppEnd, ClientEnd } from "./upgrade.ts";
 
+/**
+ * Of an app's interim answers so many bytes pass on for one request; what follows is left out, as nothing but its answer matters. There is no end to them, and no
+ * pressure back: Node keeps those that the client doesn't take.
+ */
+const mostInterimBytes = 64 * 1024;
+/** What each takes besides its fields. */
+const interimBytes = 64;
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
 export class Exchange implements PlacementOptions, ClientEvents, CallUser {
@@ -58,6 +65,8 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
   #abandoned = false;
   #connected = false;
   #continued = false;
+  /** Of interim answers. */
+  #interimBytes = 0;
   #recorded = false;
   /** Of the answer's body, for the client. */
   #bytes = 0;
@@ -248,6 +257,9 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
     const incoming = this.#in;
     if (call !== this.#call || status === 100 || status === 101) return;
     if (this.#abandoned || incoming.begun || !incoming.takesInterim) return;
+    for (const text of fields) this.#interimBytes += text.length;
+    this.#interimBytes += interimBytes;
+    if (this.#interimBytes > mostInterimBytes) return;
     incoming.inform(status, [...fields, "X-Request-Id", this.#requestId]);
   }
 
