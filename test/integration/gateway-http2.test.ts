@@ -119,7 +119,7 @@ test("an app that sends interim answers without end, to a client that takes none
   const app = await startRawApp("raw", (socket) => {
     const more = (): void => {
       // 96 MiB, then the answer.
-      for (; sent < 96; ) {
+      for (; sent < 96;) {
         sent += 1;
         if (!socket.write(hint)) return;
       }
