@@ -1,11 +1,17 @@
 /**
  * Which gateways may run though they aren't heard: those whose connection has ended, and, after a start, those that haven't said hello yet. Asks where
- * gateways run, each second as long as there is one of either.
+ * gateways run as long as there is one of either: each second at first, and the rarer the longer nothing changes, since a node that is cut off may stay so for
+ * days.
+ *
+ * It asks, and doesn't follow a watch: what counts is that no gateway is there *after* it was last heard, and a watch doesn't say of when its news are.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 
-const lookMs = 1_000;
+const firstMs = 1_000;
+/** Of the time since anything changed: a gateway's end is known later by no more than that. */
+const share = 0.1;
+const longestMs = 30_000;
 
 export interface WhereaboutsOptions<G extends { place: string }> {
   clock: Clock;
@@ -35,6 +41,9 @@ export interface Whereabouts {
 export function createWhereabouts<G extends { place: string }>(options: WhereaboutsOptions<G>): Whereabouts {
   /** Where one may run that hasn't said hello since the start; undefined: it isn't known yet. */
   let unheard: ReadonlySet<string> | undefined;
+  /** The last answer, and when anything was last otherwise than before. */
+  let answered: ReadonlySet<string> = new Set();
+  let changedAt = options.clock.now();
   let stopped = false;
   let looking = false;
   let cancel = (): void => {};
@@ -46,26 +55,36 @@ export function createWhereabouts<G extends { place: string }>(options: Whereabo
     unheard = new Set([...places].filter((place) => !known.has(place)));
     if (isComplete()) options.complete();
   };
+  const isAnswered = (): boolean => isComplete() && options.lost().length === 0;
+  const again = (): void => {
+    cancel();
+    if (stopped || isAnswered()) return;
+    const ms = share * (options.clock.now() - changedAt);
+    cancel = options.clock.after(Math.min(longestMs, Math.max(firstMs, ms)), look);
+  };
+  const learn = (places: ReadonlySet<string>, lost: readonly G[]): void => {
+    if (places.size !== answered.size || [...places].some((place) => !answered.has(place))) changedAt = options.clock.now();
+    answered = places;
+    const still = new Set(options.lost());
+    for (const gateway of lost) if (still.has(gateway) && !places.has(gateway.place)) options.gone(gateway);
+    settle(unheard === undefined ? places : [...unheard].filter((place) => places.has(place)));
+  };
   const look = (): void => {
+    if (stopped || looking || isAnswered()) return;
     // Those that get lost later may have begun after what is answered now was true.
     const lost = options.lost();
-    if (stopped || looking || (isComplete() && lost.length === 0)) return;
     looking = true;
     options
       .places()
       .then(
         (places) => {
-          if (stopped) return;
-          const still = new Set(options.lost());
-          for (const gateway of lost) if (still.has(gateway) && !places.has(gateway.place)) options.gone(gateway);
-          settle(unheard === undefined ? places : [...unheard].filter((place) => places.has(place)));
+          if (!stopped) learn(places, lost);
         },
         (error: unknown) => options.log.warn({ error }, "Cannot find out which gateways run; trying again"),
       )
       .finally(() => {
         looking = false;
-        cancel();
-        cancel = options.clock.after(lookMs, look);
+        again();
       });
   };
   look();
@@ -73,9 +92,14 @@ export function createWhereabouts<G extends { place: string }>(options: Whereabo
   return {
     isComplete,
     heard() {
+      changedAt = options.clock.now();
       if (unheard !== undefined) settle(unheard);
+      if (!looking) again();
     },
-    look,
+    look() {
+      changedAt = options.clock.now();
+      look();
+    },
     stop() {
       stopped = true;
       cancel();

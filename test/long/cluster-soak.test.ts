@@ -33,7 +33,7 @@ test("1,000 services come about again after ten minutes of trouble, with few cal
     silentAtMs: 280_000,
     idleMs: 30_000,
     calmMs: 3_000,
-    counted: 5,
+    counted: { revise: 5, evict: 5, recreate: 5, tamper: 5 },
     patienceMs: 1_200_000,
     say,
   });

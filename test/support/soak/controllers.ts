@@ -21,6 +21,8 @@ export class Controllers {
   #leader: ChildProcess | undefined;
   #started = 0;
   #stopping = false;
+  /** How those ended that have, for whoever looks into a failure. */
+  readonly #ends: string[] = [];
   /** How often one began to lead. */
   led = 0;
 
@@ -46,8 +48,9 @@ export class Controllers {
       this.#leader = child;
       this.led += 1;
     });
-    child.once("exit", () => {
+    child.once("exit", (status, signal) => {
       this.#running.delete(child);
+      this.#ends.push(`${pod.name}: ${signal ?? status}`);
       if (this.#leader === child) this.#leader = undefined;
       setTimeout(() => this.#spawn(), restartMs);
     });
@@ -57,7 +60,7 @@ export class Controllers {
   async leading(): Promise<ChildProcess> {
     const end = Date.now() + patienceMs;
     while (this.#leader === undefined) {
-      if (Date.now() > end) throw new Error("No controller leads");
+      if (Date.now() > end) throw new Error(`No controller leads; ended have ${this.#ends.join(", ") || "none"}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     return this.#leader;

@@ -19,6 +19,7 @@ import { between, type Calls, countCalls } from "./calls.ts";
 import { type ChangeName, changes, type Scene } from "./changes.ts";
 import { Controllers, type Memory } from "./controllers.ts";
 import { problems } from "./converged.ts";
+import { onePlayedGateway } from "./gateway-pod.ts";
 import { seeded } from "./random.ts";
 import { createService, deleteService, registrySecret, type SoakService } from "./services.ts";
 import { troubles } from "./trouble.ts";
@@ -44,8 +45,8 @@ export interface SoakOptions {
   idleMs: number;
   /** How long nothing is asked for until what was begun counts as ended. */
   calmMs: number;
-  /** Of each kind of change, one after the other, to count what it takes. */
-  counted: number;
+  /** Of each of these kinds of change as many, one after the other, to count what it takes. */
+  counted: Partial<Record<ChangeName, number>>;
   /** Longest wait for everything to come about. */
   patienceMs: number;
   say: (line: string) => void;
@@ -80,18 +81,28 @@ export async function soak(options: SoakOptions): Promise<SoakFigures> {
   const { say, seed } = options;
   const random = seeded(seed);
   const counter = countCalls();
+  await using ends = new AsyncDisposableStack();
   const cluster = await startCluster({ nodes: options.nodes, cpu: "1000", onRequest: counter.count });
+  ends.defer(() => cluster.stop());
   const client = httpClient(cluster.connection);
   await installOnCluster({ client, options: { domain }, steps, wait: false });
   const directory = await mkdtemp(join(tmpdir(), "elafros-soak-"));
+  ends.defer(() => rm(directory, { recursive: true }));
   const kubeconfig = join(directory, "kubeconfig");
   await cluster.kubeconfig(kubeconfig);
   const { namespace } = defaultInstall;
   const linkPort = await freePort();
   const controllers = new Controllers({ kubeconfig, domain, namespace, images, lease: leaderLease, linkPort });
+  ends.defer(() => controllers.stop());
   controllers.start(2);
   await controllers.leading();
-  const gateway = await runGateway(client, { linkPort, directory, id: "gateway-soak" });
+  // The controllers ask where gateways run as long as one isn't heard: each that the cluster has is one that says hello.
+  const id = await onePlayedGateway(cluster);
+  const gateway = await runGateway(client, { linkPort, directory, id });
+  ends.defer(async () => {
+    gateway.drain();
+    await gateway.ended;
+  });
   client.close();
 
   const services = makeServices(options);
@@ -115,76 +126,73 @@ export async function soak(options: SoakOptions): Promise<SoakFigures> {
     return between(before, counter.now());
   };
   /** Nothing is asked for any more: what was begun has ended. */
-  const calm = async () => {
-    while ((await counted(() => sleep(options.calmMs))).total > 0) continue;
+  const calm = async (): Promise<void> => {
+    const end = performance.now() + options.patienceMs;
+    for (;;) {
+      const { total, by } = await counted(() => sleep(options.calmMs));
+      if (total === 0) return;
+      if (performance.now() > end) throw new Error(`The controllers find no rest: ${JSON.stringify(by)} (seed ${seed})`);
+    }
   };
 
-  try {
-    await prepareNamespaces(cluster, options.namespaces);
-    let seconds = 0;
-    const filled = await counted(async () => {
-      for (const service of services) await createService(cluster.service, service);
-      seconds = await settled(services, "the first deployment");
-      await calm();
-    });
-    say(`${services.length} services came about in ${seconds.toFixed(1)} s with ${filled.total} calls`);
-
-    const idle = await counted(() => sleep(options.idleMs));
-    say(`${options.idleMs / 1000} s idle: ${idle.total} calls, ${idle.leases} of leases`);
-
-    const perChange: SoakFigures["perChange"] = {};
-    for (const name of ["revise", "evict", "recreate", "tamper"] satisfies ChangeName[]) {
-      const { total, by } = await counted(async () => {
-        for (let number = 0; number < options.counted; number += 1) {
-          await changes[name](scene);
-          await settled(services, name);
-        }
-        await calm();
-      });
-      perChange[name] = { calls: total / options.counted, by };
-      say(`${name}: ${(total / options.counted).toFixed(1)} calls each: ${JSON.stringify(by)}`);
-    }
-
-    let restartMs = 0;
-    const restarted = await counted(async () => {
-      restartMs = await controllers.replace("SIGTERM");
-      await calm();
-    });
-    say(
-      `another leads after ${Math.round(restartMs)} ms, with ${restarted.total} calls: ${JSON.stringify(restarted.by)}`,
-    );
-
-    const done = { changes: 0, faults: 0 };
-    const memory: SoakFigures["memory"] = [];
-    const led = controllers.led;
-    const trouble = await counted(() => makeTrouble(options, { scene, cluster, controllers, done, memory }));
-    cluster.faults.clear();
-    const recovery = await settled(services, "after the trouble");
-    say(`${JSON.stringify(done)}: all came about again ${recovery.toFixed(1)} s later, with ${trouble.total} calls`);
+  await prepareNamespaces(cluster, options.namespaces);
+  let seconds = 0;
+  const filled = await counted(async () => {
+    for (const service of services) await createService(cluster.service, service);
+    seconds = await settled(services, "the first deployment");
     await calm();
-    const idleAfter = await counted(() => sleep(options.idleMs));
+  });
+  say(`${services.length} services came about in ${seconds.toFixed(1)} s with ${filled.total} calls`);
 
-    for (const service of services) await deleteService(cluster.service, service);
-    await settled([], "after everything was deleted").catch(() => {});
-    const left = await problems(cluster.service, []);
-    return {
-      fill: { seconds, calls: filled },
-      idle,
-      perChange,
-      restart: { ms: restartMs, calls: restarted, writes: writesOf(restarted) },
-      trouble: { ...done, leaders: controllers.led - led, calls: trouble },
-      recovery: { seconds: recovery },
-      idleAfter,
-      memory,
-      left,
-    };
-  } finally {
-    gateway.drain();
-    await gateway.ended;
-    await controllers.stop();
-    await cluster.stop();
-    await rm(directory, { recursive: true });
+  const idle = await counted(() => sleep(options.idleMs));
+  say(`${options.idleMs / 1000} s idle: ${idle.total} calls, ${idle.leases} of leases`);
+
+  const perChange: SoakFigures["perChange"] = {};
+  for (const [name, times] of Object.entries(options.counted) as [ChangeName, number][]) {
+    const { total, by } = await counted(async () => {
+      for (let number = 0; number < times; number += 1) {
+        await changes[name](scene);
+        await settled(services, name);
+      }
+      await calm();
+    });
+    perChange[name] = { calls: total / times, by };
+    say(`${name}: ${(total / times).toFixed(1)} calls each: ${JSON.stringify(by)}`);
   }
+
+  let restartMs = 0;
+  const restarted = await counted(async () => {
+    restartMs = await controllers.replace("SIGTERM");
+    await calm();
+  });
+  say(
+    `another leads after ${Math.round(restartMs)} ms, with ${restarted.total} calls: ${JSON.stringify(restarted.by)}`,
+  );
+
+  const done = { changes: 0, faults: 0 };
+  const memory: SoakFigures["memory"] = [];
+  const led = controllers.led;
+  const trouble = await counted(() => makeTrouble(options, { scene, cluster, controllers, done, memory }));
+  cluster.faults.clear();
+  const recovery = await settled(services, "after the trouble");
+  say(`${JSON.stringify(done)}: all came about again ${recovery.toFixed(1)} s later, with ${trouble.total} calls`);
+  await calm();
+  const idleAfter = await counted(() => sleep(options.idleMs));
+
+  for (const service of services) await deleteService(cluster.service, service);
+  await settled([], "after everything was deleted").catch(() => {});
+  const left = await problems(cluster.service, []);
+  return {
+    fill: { seconds, calls: filled },
+    idle,
+    perChange,
+    restart: { ms: restartMs, calls: restarted, writes: writesOf(restarted) },
+    trouble: { ...done, leaders: controllers.led - led, calls: trouble },
+    recovery: { seconds: recovery },
+    idleAfter,
+    memory,
+    left,
+  };
 }
 
 function writesOf({ by }: Counted): Record<string, number> {
@@ -258,6 +266,9 @@ async function makeTrouble(options: SoakOptions, bench: Bench): Promise<void> {
       done.changes += 1;
     }),
     until(options.faultMs, () => {
+      // What nobody has met by then is over. Faults that waited for whom they meet would all be there for a controller that begins, which asks one thing at a
+      // time: more would come than it can get over, and none would ever lead.
+      cluster.faults.clear();
       random.pick(troubles)?.(cluster.faults, random);
       done.faults += 1;
     }),
