@@ -8,8 +8,6 @@ import { soak } from "../support/soak/run.ts";
 
 /** Watches end by themselves now and then, and are asked for again. */
 const watchesMeanwhile = 5;
-const lastEndMs = 240_000;
-const settlingMs = 60_000;
 
 test("1,000 services come about again after ten minutes of trouble, with few calls, flat memory and nothing left", async () => {
   const seed = Number(process.env["ELAFROS_SOAK_SEED"] ?? randomInt(2 ** 31));
@@ -27,7 +25,7 @@ test("1,000 services come about again after ten minutes of trouble, with few cal
       { atMs: 60_000, signal: "SIGTERM" },
       { atMs: 120_000, signal: "SIGKILL" },
       { atMs: 180_000, signal: "SIGTERM" },
-      { atMs: lastEndMs, signal: "SIGKILL" },
+      { atMs: 240_000, signal: "SIGKILL" },
     ],
     drainsAtMs: [90_000, 200_000, 330_000, 450_000],
     silentAtMs: 280_000,
@@ -43,8 +41,6 @@ test("1,000 services come about again after ten minutes of trouble, with few cal
   expect(figures.idleAfter.total).toBeLessThanOrEqual(watchesMeanwhile);
   // The certificate of the gateways' link.
   expect(figures.restart.writes).toEqual({ "PATCH secrets": 1, "PATCH configmaps": 1 });
-  const heaps = figures.memory.filter(({ atMs }) => atMs > lastEndMs + settlingMs).map(({ heap }) => heap);
-  const third = Math.floor(heaps.length / 3);
-  expect(third).toBeGreaterThan(3);
-  expect(Math.min(...heaps.slice(-third)) / Math.min(...heaps.slice(0, third))).toBeLessThan(1.1);
+  // Nothing is held besides what a controller holds that begins with the same cluster.
+  expect(figures.held.old.heap / figures.held.fresh.heap).toBeLessThan(1.1);
 });

@@ -57,13 +57,16 @@ export interface SoakFigures {
   idle: Counted;
   /** Calls for one change. */
   perChange: Record<string, { calls: number; by: Record<string, number> }>;
-  /** The next controller, which finds everything as it is. */
-  restart: { ms: number; calls: Counted; writes: Record<string, number> };
   trouble: { changes: number; faults: number; leaders: number; calls: Counted };
   /** After the trouble. */
   recovery: { seconds: number };
   idleAfter: Counted;
+  /** The next controller, which finds everything as it is. */
+  restart: { ms: number; calls: Counted; writes: Record<string, number> };
+  /** Of the one that leads, during the trouble: it grows with the Revisions that are there. */
   memory: (Memory & { atMs: number })[];
+  /** Of the last one that led in the trouble, and of the next, which has read the same cluster and went through nothing. */
+  held: { old: Memory; fresh: Memory };
   /** Once every service is deleted. */
   left: string[];
 }
@@ -160,24 +163,27 @@ export async function soak(options: SoakOptions): Promise<SoakFigures> {
     say(`${name}: ${(total / times).toFixed(1)} calls each: ${JSON.stringify(by)}`);
   }
 
-  let restartMs = 0;
-  const restarted = await counted(async () => {
-    restartMs = await controllers.replace("SIGTERM");
-    await calm();
-  });
-  say(
-    `another leads after ${Math.round(restartMs)} ms, with ${restarted.total} calls: ${JSON.stringify(restarted.by)}`,
-  );
-
   const done = { changes: 0, faults: 0 };
   const memory: SoakFigures["memory"] = [];
   const led = controllers.led;
   const trouble = await counted(() => makeTrouble(options, { scene, cluster, controllers, done, memory }));
+  const ledMeanwhile = controllers.led - led;
   cluster.faults.clear();
   const recovery = await settled(services, "after the trouble");
   say(`${JSON.stringify(done)}: all came about again ${recovery.toFixed(1)} s later, with ${trouble.total} calls`);
   await calm();
   const idleAfter = await counted(() => sleep(options.idleMs));
+
+  const old = await controllers.memory();
+  let restartMs = 0;
+  const restarted = await counted(async () => {
+    restartMs = await controllers.replace("SIGTERM");
+    await calm();
+  });
+  const fresh = await controllers.memory();
+  say(
+    `another leads after ${Math.round(restartMs)} ms, with ${restarted.total} calls: ${JSON.stringify(restarted.by)}`,
+  );
 
   for (const service of services) await deleteService(cluster.service, service);
   await settled([], "after everything was deleted").catch(() => {});
@@ -186,11 +192,12 @@ export async function soak(options: SoakOptions): Promise<SoakFigures> {
     fill: { seconds, calls: filled },
     idle,
     perChange,
-    restart: { ms: restartMs, calls: restarted, writes: writesOf(restarted) },
-    trouble: { ...done, leaders: controllers.led - led, calls: trouble },
+    trouble: { ...done, leaders: ledMeanwhile, calls: trouble },
     recovery: { seconds: recovery },
     idleAfter,
+    restart: { ms: restartMs, calls: restarted, writes: writesOf(restarted) },
     memory,
+    held: { old, fresh },
     left,
   };
 }
