@@ -8,6 +8,10 @@ import { soak } from "../support/soak/run.ts";
 
 /** Watches end by themselves now and then, and are asked for again. */
 const watchesMeanwhile = 5;
+/** Calls for one change, at most: twice what was measured, which chance in the order of events doesn't reach. */
+const mostCalls = { revise: 50, evict: 10, recreate: 50, tamper: 15 };
+/** For one change in the midst of faults, drained nodes and other leaders. */
+const mostInTrouble = 40;
 
 test("1,000 services come about again after ten minutes of trouble, with few calls, flat memory and nothing left", async () => {
   const seed = Number(process.env["ELAFROS_SOAK_SEED"] ?? randomInt(2 ** 31));
@@ -39,6 +43,9 @@ test("1,000 services come about again after ten minutes of trouble, with few cal
   expect(figures.left).toEqual([]);
   expect(figures.idle.total).toBeLessThanOrEqual(watchesMeanwhile);
   expect(figures.idleAfter.total).toBeLessThanOrEqual(watchesMeanwhile);
+  const tooMany = Object.entries(mostCalls).filter(([name, most]) => (figures.perChange[name]?.calls ?? Infinity) > most);
+  expect(tooMany).toEqual([]);
+  expect(figures.trouble.calls.total / figures.trouble.changes).toBeLessThan(mostInTrouble);
   // The certificate of the gateways' link.
   expect(figures.restart.writes).toEqual({ "PATCH secrets": 1, "PATCH configmaps": 1 });
   // Nothing is held besides what a controller holds that begins with the same cluster.
