@@ -43,14 +43,16 @@ function world(places: string[]) {
     complete: () => (seen.completed += 1),
   });
   return {
-    ...{ seen, clock, whereabouts },
-    hello(place: string): Gateway {
+    seen,
+    clock,
+    whereabouts,
+    hello: (place: string): Gateway => {
       const gateway = { place, heard: true };
       seen.gateways.push(gateway);
       whereabouts.heard();
       return gateway;
     },
-    lose(gateway: Gateway) {
+    lose: (gateway: Gateway): void => {
       gateway.heard = false;
       whereabouts.look();
     },
@@ -79,7 +81,8 @@ test("it asks each second for ten seconds, then a tenth later each time, and at 
   await clock.advance(3_600_000);
   expect(seen.asked.slice(0, 12)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
   const waits = seen.asked.slice(1).map((at, nth) => at - (seen.asked[nth] ?? 0));
-  for (const [nth, wait] of waits.entries()) expect(wait).toBeCloseTo(Math.min(30, Math.max(1, (seen.asked[nth] ?? 0) / 10)), 2);
+  for (const [nth, wait] of waits.entries())
+    expect(wait).toBeCloseTo(Math.min(30, Math.max(1, (seen.asked[nth] ?? 0) / 10)), 2);
   expect(seen.asked.length).toBeLessThan(160);
   // The end of the last one is seen nevertheless.
   seen.places.delete("a");
@@ -89,7 +92,7 @@ test("it asks each second for ten seconds, then a tenth later each time, and at 
 
 test.each<[string, (of: ReturnType<typeof world>) => void]>([
   ["one says hello", ({ hello }) => void hello("b")],
-  ["one is lost", ({ seen, lose }) => void seen.gateways[0] && lose(seen.gateways[0])],
+  ["one is lost", ({ seen, lose }) => seen.gateways.forEach(lose)],
 ])("it asks each second again once %s", async (_, happens) => {
   const of = world(["a", "b", "c"]);
   await settle();

@@ -63,7 +63,8 @@ export function createWhereabouts<G extends { place: string }>(options: Whereabo
     cancel = options.clock.after(Math.min(longestMs, Math.max(firstMs, ms)), look);
   };
   const learn = (places: ReadonlySet<string>, lost: readonly G[]): void => {
-    if (places.size !== answered.size || [...places].some((place) => !answered.has(place))) changedAt = options.clock.now();
+    if (places.size !== answered.size || [...places].some((place) => !answered.has(place)))
+      changedAt = options.clock.now();
     answered = places;
     const still = new Set(options.lost());
     for (const gateway of lost) if (still.has(gateway) && !places.has(gateway.place)) options.gone(gateway);

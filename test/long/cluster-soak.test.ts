@@ -43,7 +43,9 @@ test("1,000 services come about again after ten minutes of trouble, with few cal
   expect(figures.left).toEqual([]);
   expect(figures.idle.total).toBeLessThanOrEqual(watchesMeanwhile);
   expect(figures.idleAfter.total).toBeLessThanOrEqual(watchesMeanwhile);
-  const tooMany = Object.entries(mostCalls).filter(([name, most]) => (figures.perChange[name]?.calls ?? Infinity) > most);
+  const tooMany = Object.entries(mostCalls).filter(
+    ([name, most]) => (figures.perChange[name]?.calls ?? Infinity) > most,
+  );
   expect(tooMany).toEqual([]);
   expect(figures.trouble.calls.total / figures.trouble.changes).toBeLessThan(mostInTrouble);
   // The certificate of the gateways' link.

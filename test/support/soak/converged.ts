@@ -105,20 +105,11 @@ function leaks(all: Snapshot, wanted: readonly SoakService[]): string[] {
       .filter(({ metadata }) => !(metadata.ownerReferences ?? []).some(({ uid }) => owners.has(uid)))
       .map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name} has no owner any more`);
   const ofRevisions = [...all.deployments, ...all.services, ...all.secrets];
-  const private_ = new Set(wanted.filter((one) => one.private).map(({ namespace, name }) => `${namespace}/${name}`));
-  const byUid = new Map(all.revisions.map((revision) => [revision.metadata.uid, revision]));
-  const secrets = all.deployments.reduce((sum, { metadata }) => {
-    const revision = byUid.get(metadata.ownerReferences?.[0]?.uid);
-    const configuration = revision?.metadata.labels?.[configurationLabel] ?? "";
-    return sum + (private_.has(`${metadata.namespace}/${configuration}`) ? 2 : 1);
-  }, 0);
   const counts: [string, number, number][] = [
     ["Configurations", all.configurations.length, wanted.length],
     ["Routes", all.routes.length, wanted.length],
     ["Pods", all.pods.length, wanted.reduce((sum, { instances }) => sum + instances, 0)],
-    ["Services", all.services.length, all.deployments.length],
     ["EndpointSlices", all.slices.length, all.services.length],
-    ["Secrets", all.secrets.length, secrets],
     ["Leases", all.leases.length, 1],
   ];
   return [
@@ -129,6 +120,27 @@ function leaks(all: Snapshot, wanted: readonly SoakService[]): string[] {
     ...all.revisions
       .filter(({ metadata }) => !configurations.has(`${metadata.namespace}/${metadata.labels?.[configurationLabel]}`))
       .map(({ metadata }) => `Revision ${metadata.namespace}/${metadata.name} has no Configuration any more`),
+    ...partsOf(all, wanted),
     ...counts.filter(([, is, should]) => is !== should).map(([what, is, should]) => `${is} ${what}, not ${should}`),
   ];
+}
+
+/**
+ * Where a Revision has more than it is to have, or less. One whose Deployment somebody has deleted while it had no instances gets another when it needs
+ * instances; what else it had stays until then, or goes with it.
+ */
+function partsOf(all: Snapshot, wanted: readonly SoakService[]): string[] {
+  const idOf = ({ metadata }: KubeObject) => `${metadata.namespace}/${metadata.labels?.[revisionLabel]}`;
+  const count = (list: readonly KubeObject[]) => Map.groupBy(list, idOf);
+  const [deployments, services, secrets] = [count(all.deployments), count(all.services), count(all.secrets)];
+  const private_ = new Set(wanted.filter((one) => one.private).map(({ namespace, name }) => `${namespace}/${name}`));
+  return all.revisions.flatMap(({ metadata: { namespace, name, labels } }) => {
+    const id = `${namespace}/${name}`;
+    const has = [deployments, services, secrets].map((list) => list.get(id)?.length ?? 0);
+    const most = [1, 1, private_.has(`${namespace}/${labels?.[configurationLabel]}`) ? 2 : 1];
+    const wrong = has.some((number, nth) => (has[0] === 0 ? number > (most[nth] ?? 0) : number !== most[nth]));
+    return wrong
+      ? [`Revision ${id} has ${has.join(", ")} Deployments, Services, Secrets, and is to have ${most.join(", ")}`]
+      : [];
+  });
 }

@@ -134,7 +134,8 @@ export async function soak(options: SoakOptions): Promise<SoakFigures> {
     for (;;) {
       const { total, by } = await counted(() => sleep(options.calmMs));
       if (total === 0) return;
-      if (performance.now() > end) throw new Error(`The controllers find no rest: ${JSON.stringify(by)} (seed ${seed})`);
+      if (performance.now() > end)
+        throw new Error(`The controllers find no rest: ${JSON.stringify(by)} (seed ${seed})`);
     }
   };
 
