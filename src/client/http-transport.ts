@@ -7,7 +7,7 @@ import { isIP } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { http } from "../lib/node-http.ts";
 import { ApiError } from "../api/meta/errors.ts";
-import { systemClock } from "../lib/clock.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
 import { isUntrusted, unreachable } from "./http-errors.ts";
 import { createFlow, type FlowLimits } from "./http-flow.ts";
 import type { Connection } from "./kubeconfig.ts";
@@ -37,21 +37,29 @@ export interface Transport {
   close(): void;
 }
 
-/** Long enough for slow writes, and between two pieces of a large content; watches and logs have none, they end by their signal. */
-const headTimeoutMs = 60_000;
+/**
+ * Long enough for slow writes, and between two pieces of a large content, or of an answer that is read whole. Watches and logs have none,
+ * they end by their signal.
+ */
+const silenceMs = 60_000;
 /** So many kept connections in a row may turn out to be closed, as after a restart of the server. */
 const mostResets = 5;
 /** A connection on which nothing came for so long is asked by the kernel whether it still is: ten times, a second apart. */
 const probeAfterMs = 20_000;
 
-/** @param limits how fast it may ask; absent: as fast as is wanted */
-export function createTransport(connection: Connection, limits?: FlowLimits): Transport {
+export interface TransportOptions {
+  /** How fast it may ask; absent: as fast as is wanted. */
+  limits?: FlowLimits;
+  clock?: Clock;
+}
+
+export function createTransport(connection: Connection, { limits, clock = systemClock }: TransportOptions): Transport {
   const url = new URL(connection.server);
   const secure = url.protocol === "https:";
   const agent = secure ? new HttpsAgent({ keepAlive: true }) : new http.Agent({ keepAlive: true });
   const start = secure ? httpsRequest : http.request;
   const prefix = url.pathname.replace(/\/+$/, "");
-  const inTurn = createFlow({ clock: systemClock, ...(limits === undefined ? {} : { limits }) });
+  const inTurn = createFlow({ clock, ...(limits === undefined ? {} : { limits }) });
   let tls = secure ? tlsOptions(connection, url) : {};
 
   async function attempt(request: HttpRequest, refused?: string): Promise<IncomingMessage> {
@@ -77,23 +85,23 @@ export function createTransport(connection: Connection, limits?: FlowLimits): Tr
         headers,
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
-      const timer = setTimeout(() => {
+      const silent = watchdog(clock, () => {
         outgoing.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
         // The others are to the same server: each would be found dead only by the next request that waits for so long.
         for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy();
-      }, headTimeoutMs);
+      });
       outgoing.once("socket", (socket) => socket.setKeepAlive(true, probeAfterMs));
       outgoing.once("response", (response) => {
-        clearTimeout(timer);
+        silent.stop();
         resolve(response);
       });
       // Stays: a server that refuses a content answers before it has all of it, and closes the connection, which is an error too.
       outgoing.on("error", (error: NodeJS.ErrnoException) => {
-        clearTimeout(timer);
+        silent.stop();
         reject(Object.assign(error, { reused: outgoing.reusedSocket }));
       });
       if (content === undefined) outgoing.end(body);
-      else void send(content, outgoing, () => timer.refresh());
+      else void send(content, outgoing, () => silent.heard());
     });
     // A token may end before its time: its key was changed, or it was taken back and given anew.
     if (answer.statusCode !== 401 || token === undefined || refused !== undefined || content !== undefined)
@@ -132,6 +140,29 @@ export function createTransport(connection: Connection, limits?: FlowLimits): Tr
       }
     },
     close: () => agent.destroy(),
+  };
+}
+
+interface Watchdog {
+  /** Something came, or went. */
+  heard(): void;
+  stop(): void;
+}
+
+/** Calls once where for too long nothing is heard, until it is stopped. */
+export function watchdog(clock: Clock, bark: () => void): Watchdog {
+  let cancel = clock.after(silenceMs, bark);
+  let stopped = false;
+  return {
+    heard() {
+      if (stopped) return;
+      cancel();
+      cancel = clock.after(silenceMs, bark);
+    },
+    stop() {
+      stopped = true;
+      cancel();
+    },
   };
 }
 

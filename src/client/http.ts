@@ -6,11 +6,11 @@ import { ApiError } from "../api/meta/errors.ts";
 import type { Kind } from "../api/meta/kind.ts";
 import type { Deleted, PatchType, WriteOptions } from "../api/meta/service.ts";
 import type { KubeList, KubeObject, WatchEvent } from "../api/meta/types.ts";
+import { systemClock } from "../lib/clock.ts";
 import type { ApplyingClient } from "./client.ts";
-import type { FlowLimits } from "./http-flow.ts";
 import { UnreachableError, unreachable } from "./http-errors.ts";
 import { pathOf } from "./http-path.ts";
-import { createTransport, type HttpRequest } from "./http-transport.ts";
+import { createTransport, type HttpRequest, type TransportOptions, watchdog } from "./http-transport.ts";
 import type { Connection } from "./kubeconfig.ts";
 import { readLines } from "./lines.ts";
 
@@ -51,13 +51,32 @@ const patchTypes: Record<PatchType, string> = {
 /** A client of the server that `connection` names. Warnings of answers go to `onWarning`; `limits` bound how fast it asks. */
 export function httpClient(
   connection: Connection,
-  options: { onWarning?: (text: string) => void; limits?: FlowLimits } = {},
+  options: TransportOptions & { onWarning?: (text: string) => void } = {},
 ): HttpClient {
-  const transport = createTransport(connection, options.limits);
+  const { clock = systemClock } = options;
+  const transport = createTransport(connection, options);
+
+  /** The text of an answer. A server that stands still in the middle of it is as good as away. */
+  async function whole(response: IncomingMessage): Promise<string> {
+    const stop = () => response.destroy(Object.assign(new Error("no more of the answer"), { code: "ETIMEDOUT" }));
+    const silent = watchdog(clock, stop);
+    try {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) {
+        silent.heard();
+        chunks.push(chunk as Buffer);
+      }
+      return Buffer.concat(chunks).toString("utf8");
+    } catch (error) {
+      throw unreachable(error, connection);
+    } finally {
+      silent.stop();
+    }
+  }
 
   async function request(what: HttpRequest): Promise<HttpAnswer> {
     const response = await transport.send(what);
-    const text = await readAll(response, connection);
+    const text = await whole(response);
     for (const warning of warningsOf(response)) options.onWarning?.(warning);
     return { status: response.statusCode ?? 0, headers: response.headers, text };
   }
@@ -72,7 +91,7 @@ export function httpClient(
   async function* stream(what: HttpRequest): AsyncGenerator<string> {
     const response = await transport.send(what);
     if ((response.statusCode ?? 0) >= 300) {
-      const text = await readAll(response, connection);
+      const text = await whole(response);
       throw ApiError.fromStatus(response.statusCode ?? 0, parse({ headers: response.headers, text }));
     }
     try {
@@ -95,10 +114,11 @@ export function httpClient(
     },
     async *watch<T extends KubeObject>(
       kind: Kind<T>,
-      { namespace, signal, ...query }: Parameters<ApplyingClient["watch"]>[1],
+      { namespace, signal, allowBookmarks, ...more }: Parameters<ApplyingClient["watch"]>[1],
     ) {
       const path = pathOf(kind, { namespace });
-      for await (const line of stream({ method: "GET", path, query: { ...query, watch: true }, signal })) {
+      const query = { ...more, allowWatchBookmarks: allowBookmarks, watch: true };
+      for await (const line of stream({ method: "GET", path, query, signal })) {
         if (line !== "") yield watchEvent<T>(line);
       }
     },
@@ -179,16 +199,6 @@ function writeQuery(options: WriteOptions | undefined): NonNullable<HttpRequest[
     fieldValidation: options?.fieldValidation,
     fieldManager: options?.fieldManager,
   };
-}
-
-async function readAll(response: IncomingMessage, connection: Connection): Promise<string> {
-  try {
-    const chunks: Buffer[] = [];
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks).toString("utf8");
-  } catch (error) {
-    throw unreachable(error, connection);
-  }
 }
 
 function parse(answer: Pick<HttpAnswer, "headers" | "text">): unknown {

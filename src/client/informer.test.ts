@@ -93,6 +93,46 @@ async function follow(server: ReturnType<typeof scriptedServer>, options: { page
   return { clock, informer, changes, names: () => informer.list().map(({ metadata }) => metadata.name) };
 }
 
+/** Numbers below one, always the same, and evenly spread. */
+function evenly(): () => number {
+  let at = 0;
+  return () => (at = (at + 0.618_034) % 1);
+}
+
+/** When each of many informers, to whom the same happens at once, lists: milliseconds since then, the first list aside. */
+async function listTimes(count: number, happens: (server: ReturnType<typeof scriptedServer>) => void) {
+  const clock = manualClock();
+  const random = evenly();
+  let start = clock.now();
+  const all = Array.from({ length: count }, () => {
+    const server = scriptedServer();
+    const times: number[] = [];
+    const inner = server.client;
+    const client: Client = {
+      ...inner,
+      list: (kind, options) => {
+        times.push(clock.now() - start);
+        return inner.list(kind, options);
+      },
+    };
+    const informer = startInformer({ client, kind: ConfigMap, clock, log: silentLog, random });
+    onTestFinished(() => informer.stop());
+    return { server, times };
+  });
+  await settle();
+  await clock.advance(5_000);
+  start = clock.now();
+  for (const { server } of all) happens(server);
+  await clock.advance(60_000);
+  return all.map(({ times }) => times);
+}
+
+/** The most that fall into one tenth of a second. */
+function mostAtOnce(times: readonly (number | undefined)[]): number {
+  const counts = Map.groupBy(times, (time) => Math.floor((time ?? 0) / 100));
+  return Math.max(...[...counts.values()].map(({ length }) => length));
+}
+
 describe("startInformer()", () => {
   it("lists in pages and watches from there", async () => {
     const server = scriptedServer();
@@ -146,6 +186,21 @@ describe("startInformer()", () => {
     expect(names().toSorted()).toEqual(["changes", "comes", "stays"]);
     expect(changes.toSorted()).toEqual(["added comes", "deleted goes", "updated changes"]);
     expect(server.watches.at(-1)?.from).toBe("9");
+  });
+
+  it("leaves to chance when it lists again, so that all who were forgotten don't come at once", async () => {
+    const times = await listTimes(50, (server) => server.watches[0]?.fail(new ApiError("Expired", "too old")));
+    expect(times.every(([, again]) => again !== undefined && again <= 1_000)).toBe(true);
+    expect(mostAtOnce(times.map(([, again]) => again))).toBeLessThanOrEqual(15);
+  });
+
+  it("leaves to chance when it comes back to a server that was away", async () => {
+    const times = await listTimes(50, (server) => {
+      server.failList = Array.from({ length: 5 }, () => new ApiError("ServiceUnavailable", "starting"));
+      server.watches[0]?.fail(new ApiError("Expired", "too old"));
+    });
+    // The sixth time it is there: after 3.1 to 7.2 s.
+    expect(mostAtOnce(times.map((lists) => lists.at(-1)))).toBeLessThanOrEqual(10);
   });
 
   it("reads the list whole when its pages expire", async () => {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -118,6 +118,55 @@ describe("resolveConnection", () => {
     const { token } = await connection(await file("one", config("one", { user: "exec: {command: ./rotating}" })));
     expect([await token?.(), await token?.()]).toEqual(["t1", "t1"]);
     expect([await token?.("t1"), await token?.(), await token?.("t1")]).toEqual(["t2", "t2", "t2"]);
+  });
+
+  it("resolveConnection() asks an exec plugin again once its credential ends, and not before", async () => {
+    const script = `#!/bin/sh\ncd "$(dirname "$0")"\necho x >> runs\nn=$(wc -l < runs)\nprintf '{"status":{"token":"t%s","clientCertificateData":"c%s","clientKeyData":"k","expirationTimestamp":"%s"}}' "$n" "$n" "$(cat ends)"\n`;
+    await chmod(await file("ending", script), 0o755);
+    const ends = (ms: number) => file("ends", new Date(Date.now() + ms).toISOString());
+    await ends(-1_000);
+    const { token, certificate } = await connection(
+      await file("one", config("one", { user: "exec: {command: ./ending}" })),
+    );
+    expect(await token?.()).toBe("t2");
+    // One that ends in a moment is as good as ended.
+    await ends(5_000);
+    expect(await certificate?.()).toMatchObject({ cert: "c3", key: "k" });
+    await ends(3_600_000);
+    expect([await token?.(), await token?.(), (await certificate?.())?.cert]).toEqual(["t4", "t4", "c4"]);
+  });
+
+  it("resolveConnection() reads certificates in files anew, and a CA where it is asked to", async () => {
+    await file("ca.crt", "CA");
+    await file("user.crt", "CERT");
+    await file("user.key", "KEY");
+    const user = "client-certificate: user.crt, client-key: user.key";
+    const cluster = "certificate-authority: ca.crt";
+    const { certificate, renewCa, cert } = await connection(await file("one", config("one", { cluster, user })));
+    expect(cert).toBe("CERT");
+    await file("ca.crt", "CA 2");
+    await file("user.crt", "CERT 2");
+    await file("user.key", "KEY 2");
+    expect(await certificate?.()).toEqual({ cert: "CERT 2", key: "KEY 2" });
+    expect(await renewCa?.()).toBe("CA 2");
+  });
+
+  it("resolveConnection() reads nothing again of what the kubeconfig itself holds", async () => {
+    const data = Buffer.from("PEM").toString("base64");
+    const user = `client-certificate-data: ${data}, client-key-data: ${data}`;
+    const cluster = `certificate-authority-data: ${data}`;
+    const found = await connection(await file("one", config("one", { cluster, user })));
+    expect(found).toMatchObject({ ca: "PEM", cert: "PEM", key: "PEM" });
+    expect([found.certificate, found.renewCa]).toEqual([undefined, undefined]);
+  });
+
+  it("loadKubeconfig() takes a kubeconfig that was replaced, with its other server and user", async () => {
+    const path = await file("one", config("one", { user: "token: before" }));
+    expect(await (await connection(path)).token?.()).toBe("before");
+    await file("new", config("two", { user: "token: after" }));
+    await rename(join(dir, "new"), path);
+    const { server, token } = await connection(path);
+    expect([server, await token?.()]).toEqual(["https://two.example:6443", "after"]);
   });
 
   it("resolveConnection() runs an exec plugin without a shell", async () => {

@@ -15,7 +15,7 @@ export interface Connection {
   key?: string;
   /** Reads the CA anew where it may change: asked when the server's certificate isn't trusted. */
   renewCa?: () => Promise<string>;
-  /** Called for each request where a plugin gives the client certificate, which it renews. */
+  /** Called for each request where the client certificate may change: a plugin's, and one in files. */
   certificate?: () => Promise<{ cert?: string; key?: string }>;
   /** Called for each request: tokens in files and from plugins are renewed. `refused` is one that the server didn't take. */
   token?: (refused?: string) => Promise<string>;
@@ -237,6 +237,9 @@ export async function resolveConnection(config: Kubeconfig, region?: string): Pr
   if (cluster["tls-server-name"] !== undefined) connection.tlsServerName = cluster["tls-server-name"];
   const ca = await pem(cluster["certificate-authority-data"], cluster["certificate-authority"], config.source);
   if (ca !== undefined) connection.ca = ca;
+  const caFile = cluster["certificate-authority"] ?? "";
+  if (caFile !== "" && (cluster["certificate-authority-data"] ?? "") === "")
+    connection.renewCa = () => readCredential(caFile, config.source);
   await addCredentials(connection, user, config.source);
   return connection;
 }
@@ -269,10 +272,15 @@ async function addCredentials(connection: Connection, user: User, source: string
       `Kubeconfig "${source}" uses auth-provider, which is not supported: use an exec plugin, a token or a client certificate`,
     );
   }
-  const cert = await pem(user["client-certificate-data"], user["client-certificate"], source);
-  const key = await pem(user["client-key-data"], user["client-key"], source);
-  if (cert !== undefined) connection.cert = cert;
-  if (key !== undefined) connection.key = key;
+  const pair = async (): Promise<{ cert?: string; key?: string }> => {
+    const cert = await pem(user["client-certificate-data"], user["client-certificate"], source);
+    const key = await pem(user["client-key-data"], user["client-key"], source);
+    return { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) };
+  };
+  Object.assign(connection, await pair());
+  // Whoever renews a certificate in a file does so long before it ends.
+  const inFile = (user["client-certificate"] ?? "") !== "" && (user["client-certificate-data"] ?? "") === "";
+  if (inFile) connection.certificate = pair;
   const { tokenFile } = user;
   if (tokenFile !== undefined && tokenFile !== "") {
     // It may have a newer one than the kubeconfig itself, as with kubectl.

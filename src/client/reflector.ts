@@ -2,7 +2,7 @@
  * Keeps a copy of a collection up to date: lists it in pages, then watches from there, for ever.
  *
  * Guarantees: after `replace`, every change is told once and in order; when the server has forgotten the position (410), the
- * collection is listed again; a watch that says nothing for `idleMs` is taken for dead and started anew from the last position;
+ * collection is listed again, within a second that is left to chance; a watch that says nothing for `idleMs` is taken for dead and started anew from the last position;
  * failures wait with a growing, jittered delay. Works on any Client.
  */
 import { isReason } from "../api/meta/errors.ts";
@@ -46,6 +46,8 @@ export interface Reflector {
 }
 
 const retry = { baseMs: 200, maxMs: 30_000, jitter: 0.5 };
+/** A server that has forgotten one position, as after a restart, has forgotten those of all: they don't list at once. */
+const listAgain = { baseMs: 1_000, maxMs: 1_000, jitter: 1 };
 
 /** Starts following the collection. */
 export function startReflector<T extends KubeObject>(options: ReflectorOptions<T>): Reflector {
@@ -75,7 +77,10 @@ async function run<T extends KubeObject>(options: ReflectorOptions<T>, stop: Abo
       position = watched.position;
       // A watch that ends at once without a word would otherwise be asked for again in a busy loop.
       failures = watched.events > 0 || watched.lastedMs >= 1_000 ? 0 : failures + 1;
-      if (watched.expired) position = undefined;
+      if (watched.expired) {
+        position = undefined;
+        if (failures === 0) await sleep(clock, backoffMs(0, listAgain, options.random), stop);
+      }
     } catch (error) {
       if (stop.aborted) return;
       failures += 1;

@@ -13,6 +13,7 @@ import { createApiService } from "../../src/apiserver/service.ts";
 import type { Client } from "../../src/client/client.ts";
 import { httpClient } from "../../src/client/http.ts";
 import { inProcessClient } from "../../src/client/in-process.ts";
+import { startInformer } from "../../src/client/informer.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { openStore } from "../../src/store/open.ts";
@@ -79,6 +80,76 @@ const reasonOf = (work: Promise<unknown>): Promise<string> =>
     (error: { reason: string }) => error.reason,
   );
 const names = (list: { items: readonly KubeObject[] }): string[] => list.items.map(({ metadata }) => metadata.name);
+
+const labelled = (group: string, name: string): ConfigMap => map(name, { a: "1" }, { labels: { group } });
+
+/** So many changes of one object, which is made where it isn't there. Gives the version of the last. */
+async function churn(client: Client, name: string, times: number): Promise<number> {
+  await client.create(ConfigMap, map(name, {})).catch((error: unknown) => {
+    if (!isReason(error, "AlreadyExists")) throw error;
+  });
+  let version = 0;
+  for (let count = 1; count <= times; count += 1) {
+    const patch = { type: "merge", body: { data: { a: `${count} of ${times}` } } } as const;
+    const { metadata } = await client.patch(ConfigMap, { namespace, name }, patch);
+    version = Number(metadata.resourceVersion);
+  }
+  return version;
+}
+
+/** Follows the ConfigMaps of a group, by a client whose watches the test may end and hold back. Resolves when it watches. */
+async function follow(client: Client, group: string, watchSeconds = 300) {
+  let lists = 0;
+  const watches: string[] = [];
+  const bookmarks: string[] = [];
+  let lost = new AbortController();
+  const gate: { held?: Promise<void> | undefined } = {};
+  async function* watch<T extends KubeObject>(...[kind, options]: Parameters<typeof client.watch<T>>) {
+    while (gate.held !== undefined) await gate.held;
+    watches.push(options.resourceVersion ?? "");
+    lost = new AbortController();
+    const signal = AbortSignal.any([options.signal, lost.signal]);
+    for await (const event of client.watch(kind, { ...options, signal })) {
+      if (event.type === "BOOKMARK") bookmarks.push(event.object.metadata.resourceVersion ?? "");
+      yield event;
+    }
+  }
+  const list: Client["list"] = (kind, options) => {
+    lists += 1;
+    return client.list(kind, options);
+  };
+  const informer = startInformer({
+    client: { ...client, watch, list },
+    kind: ConfigMap,
+    namespace,
+    labelSelector: `group=${group}`,
+    watchSeconds,
+    random: () => 0,
+    clock: systemClock,
+    log: silentLog,
+  });
+  const changes: string[] = [];
+  informer.subscribe(({ type, object }) => changes.push(`${type} ${object.metadata.name}`));
+  await expect.poll(() => watches.length).toBe(1);
+  return {
+    changes,
+    lists: () => lists,
+    /** The versions from which was watched, and those of bookmarks. */
+    watches: () => watches,
+    bookmarks: () => bookmarks,
+    /** Ends the watch, and holds the next back until what it gives is called. */
+    lose(): () => void {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gate.held = promise;
+      lost.abort();
+      return () => {
+        gate.held = undefined;
+        resolve();
+      };
+    },
+    stop: () => informer.stop(),
+  };
+}
 
 describe.each(sides)("the client %s", (_, start) => {
   let side: Side;
@@ -167,11 +238,7 @@ describe.each(sides)("the client %s", (_, start) => {
 
   test("a watch from a version that is forgotten says so", async () => {
     const { metadata } = await client.list(ConfigMap, { namespace });
-    await client.create(ConfigMap, map("busy", { a: "0" }));
-    for (let count = 1; count <= 130; count += 1) {
-      const patch = { type: "merge", body: { data: { a: String(count) } } } as const;
-      await client.patch(ConfigMap, { namespace, name: "busy" }, patch);
-    }
+    await churn(client, "busy", 130);
     const { signal } = new AbortController();
     const { resourceVersion } = metadata;
     const read = async (): Promise<void> => {
@@ -180,6 +247,52 @@ describe.each(sides)("the client %s", (_, start) => {
     };
     const error: unknown = await read().catch((thrown: unknown) => thrown);
     expect(isReason(error, "Expired", "Gone"), String(error)).toBe(true);
+  });
+
+  test("who follows and loses its watch goes on from where it was, and sees each change once", async () => {
+    const followed = await follow(client, "lost");
+    const made = await client.create(ConfigMap, labelled("lost", "l1"));
+    await expect.poll(() => followed.changes).toEqual(["added l1"]);
+    const back = followed.lose();
+    await client.update(ConfigMap, { ...made, data: { a: "2" } });
+    await client.create(ConfigMap, labelled("lost", "l2"));
+    await client.delete(ConfigMap, { namespace, name: "l1" });
+    back();
+    await expect.poll(() => followed.changes).toEqual(["added l1", "updated l1", "added l2", "deleted l1"]);
+    expect(followed.lists()).toBe(1);
+    expect(followed.watches()[1]).toBe(made.metadata.resourceVersion);
+    await followed.stop();
+  });
+
+  test("who follows what doesn't change is told how far the rest is, and goes on from there", async () => {
+    // A bookmark comes two seconds before the end.
+    const followed = await follow(client, "quiet", 3);
+    // Each half of the changes is remembered, both together aren't.
+    const version = await churn(client, "unrelated", 60);
+    await expect.poll(() => Number(followed.bookmarks().at(-1) ?? 0)).toBeGreaterThanOrEqual(version);
+    const back = followed.lose();
+    const watched = followed.watches().length;
+    await churn(client, "unrelated", 60);
+    await client.create(ConfigMap, labelled("quiet", "q1"));
+    back();
+    await expect.poll(() => followed.changes).toEqual(["added q1"]);
+    expect(followed.lists()).toBe(1);
+    expect(followed.bookmarks()).toContain(followed.watches()[watched]);
+    await followed.stop();
+  });
+
+  test("who follows and comes back too late lists again, and sees what differs", async () => {
+    await client.create(ConfigMap, labelled("late", "t1"));
+    await client.create(ConfigMap, labelled("late", "t2"));
+    const followed = await follow(client, "late");
+    const back = followed.lose();
+    await client.delete(ConfigMap, { namespace, name: "t1" });
+    await client.create(ConfigMap, labelled("late", "t3"));
+    await churn(client, "unrelated", 130);
+    back();
+    await expect.poll(() => followed.changes.slice(2).toSorted()).toEqual(["added t3", "deleted t1"]);
+    expect(followed.lists()).toBe(2);
+    await followed.stop();
   });
 
   test("a delete is of the object that was meant, and waits for its finalizers", async () => {

@@ -1,4 +1,4 @@
-/** The graceful end of a Pod: it is marked, and goes when its kubelet has stopped its containers. */
+/** The end of a Pod: it is marked, and goes when its kubelet has stopped its containers, or at once where nothing is to be waited for. */
 import { ApiError } from "../../../src/api/meta/errors.ts";
 import type { ApiService, DeleteOptions, Deleted, RequestContext, Target } from "../../../src/api/meta/service.ts";
 import { copyJson } from "../../../src/apiserver/json.ts";
@@ -21,13 +21,13 @@ interface Deletion {
 
 type GracefulPod = Pod & { spec?: { terminationGracePeriodSeconds?: number } };
 
-/** Marks a Pod that is to end gracefully; undefined where it goes at once, or isn't one. */
-export async function beginPodDeletion(
+/** Marks a Pod, and takes it away where its grace is none; undefined where it isn't one, or isn't to be deleted. */
+export async function deletePod(
   { service, store, clock }: Parts,
   { context, target, options }: Deletion,
 ): Promise<Deleted | undefined> {
   const { kind, namespace, name = "" } = target;
-  if (kind.group !== "" || kind.kind !== "Pod" || options.gracePeriodSeconds === 0 || name === "") return undefined;
+  if (kind.group !== "" || kind.kind !== "Pod" || name === "") return undefined;
   // Checks rights and preconditions.
   await service.delete(context, target, { ...options, dryRun: true });
   if (options.dryRun === true) return undefined;
@@ -39,10 +39,10 @@ export async function beginPodDeletion(
       throw new ApiError("NotFound", `pods "${name}" not found`, { details: { name, kind: "pods" } });
     const pod = entry.value as GracefulPod;
     const ended = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
-    const grace = options.gracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30;
-    if (pod.spec?.nodeName === undefined || ended || grace === 0) return undefined;
+    const waits = pod.spec?.nodeName !== undefined && !ended;
+    const grace = waits ? (options.gracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30) : 0;
     const before = pod.metadata.deletionGracePeriodSeconds;
-    if (before !== undefined && before <= grace) return { object: copyJson(pod), gone: false };
+    if (grace > 0 && before !== undefined && before <= grace) return { object: copyJson(pod), gone: false };
     const marks = { deletionTimestamp: rfc3339(clock.now() + grace * 1000), deletionGracePeriodSeconds: grace };
     try {
       const written = await store.write({
@@ -55,7 +55,12 @@ export async function beginPodDeletion(
           metadata: { ...pod.metadata, ...marks, resourceVersion: String(revision) },
         }),
       });
-      return { object: copyJson(written.value), gone: false };
+      // The answer is the Pod as it was marked, also where it is gone.
+      const deleted = { object: copyJson(written.value), gone: false };
+      if (grace > 0) return deleted;
+      const { resourceVersion: _, ...preconditions } = options.preconditions ?? {};
+      await service.delete(context, target, { ...options, preconditions });
+      return deleted;
     } catch (error) {
       if (!(error instanceof RevisionMismatch)) throw error;
     }

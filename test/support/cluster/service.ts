@@ -2,10 +2,11 @@
 import { apiVersionOf } from "../../../src/api/meta/kind.ts";
 import type { ApiService, RequestContext, Target, WriteOptions } from "../../../src/api/meta/service.ts";
 import type { KubeObject } from "../../../src/api/meta/types.ts";
+import { resourceOf } from "../../../src/apiserver/service-names.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type { FieldOwners, Manager } from "./owners.ts";
-import { beginPodDeletion } from "./pod-deletion.ts";
+import { deletePod } from "./pod-deletion.ts";
 
 interface Parts {
   service: ApiService;
@@ -16,7 +17,7 @@ interface Parts {
 
 /** Wraps the service of the API machinery. */
 export function clusterService(parts: Parts): ApiService {
-  const { service, owners } = parts;
+  const { service, owners, store } = parts;
   const managerOf = ({ kind, subresource }: Target, { fieldManager = "unknown" }: WriteOptions): Manager => ({
     name: fieldManager,
     operation: "Update",
@@ -30,9 +31,11 @@ export function clusterService(parts: Parts): ApiService {
     const { subresource: _, ...whole } = target;
     const old = await service.get(context, whole).catch(() => undefined);
     const object = await write();
-    if (old !== undefined && options.dryRun !== true) {
-      owners.update(target.kind, managerOf(target, options), { object, old });
-    }
+    const { resourceVersion } = object.metadata;
+    if (options.dryRun === true || old === undefined || old.metadata.resourceVersion === resourceVersion) return object;
+    // Another may have written since it was read.
+    const [change] = store.collection(resourceOf(target.kind)).changesAfter(Number(resourceVersion) - 1, 1) ?? [];
+    owners.update(target.kind, managerOf(target, options), { object, old: change?.previous ?? old });
     return object;
   };
   return {
@@ -47,8 +50,8 @@ export function clusterService(parts: Parts): ApiService {
     patch: (context, target, patch, options = {}) =>
       track({ context, target, options }, () => service.patch(context, target, patch, options)),
     delete: async (context, target, options = {}) => {
-      const begun = await beginPodDeletion(parts, { context, target, options });
-      return begun ?? service.delete(context, target, options);
+      const pod = await deletePod(parts, { context, target, options });
+      return pod ?? service.delete(context, target, options);
     },
     deleteCollection: async (context, target, options = {}) => {
       if (target.kind.kind !== "Pod") return service.deleteCollection(context, target, options);
@@ -56,8 +59,8 @@ export function clusterService(parts: Parts): ApiService {
       for (const { metadata } of list.items) {
         const { namespace = "", name } = metadata;
         const one: Target = { kind: target.kind, namespace, name };
-        const begun = await beginPodDeletion(parts, { context, target: one, options });
-        if (begun === undefined) await service.delete(context, one, options);
+        const pod = await deletePod(parts, { context, target: one, options });
+        if (pod === undefined) await service.delete(context, one, options);
       }
       return list;
     },
