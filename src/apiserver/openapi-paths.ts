@@ -40,6 +40,7 @@ const listParameters = [
 const deleteParameters = [
   query("dryRun", "`All` to do everything but delete."),
   query("gracePeriodSeconds", "Seconds until the object goes.", "integer"),
+  query("orphanDependents", "Deprecated: use propagationPolicy.", "boolean"),
   query("propagationPolicy", "What becomes of what it owns: Background, Foreground or Orphan."),
 ];
 

@@ -25,8 +25,7 @@ import { controlBench } from "../support/control.ts";
 const digest = `sha256:${"0".repeat(64)}`;
 const image = ["--image", `registry.example/hello@${digest}`];
 const user = { user: "user1", groups: ["system:masters"] };
-const fails = ({ spec }: PodObject) =>
-  (spec.containers as { env?: { name: string }[] }[]).some(({ env }) => env?.some(({ name }) => name === "FAIL"));
+const fails = ({ spec }: PodObject) => spec.containers.some(({ env }) => env?.some(({ name }) => name === "FAIL"));
 
 let east: Cluster;
 let west: Cluster;

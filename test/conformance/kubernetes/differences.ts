@@ -1,4 +1,5 @@
 /** Where the servers answer otherwise than the recorded one, by file and exchange, and why. */
+import type { Allowed } from "./unexpected.ts";
 
 const goWords = "Kubernetes' words name its own Go types and parsers";
 const untypedYaml = "a body without a known type is read as YAML here";
@@ -18,7 +19,9 @@ const noLimits = "there are no LimitRanges";
 const nulls = "empty times of templates aren't told, and what controllers add comes when it comes";
 const loose = "fields of built-in kinds aren't checked one by one";
 
-type Table = Readonly<Record<string, Readonly<Record<string, string>>>>;
+const unchecked = "types and cost of rules only a real server knows: `npm run check:cluster` asks one";
+
+type Table = Readonly<Record<string, Allowed>>;
 
 /** Of both: the API machinery is the same. */
 const shared: Table = {
@@ -119,6 +122,10 @@ const embedded: Table = {
 
 /** Of the simulated cluster. */
 const simulated: Table = {
+  "01-crd": {
+    "CRD with a wrong name and a CEL rule that does not compile": unchecked,
+    "CRD with a CEL sum over a map: over the cost budget": unchecked,
+  },
   "auth-quota": {
     quota: quotaStatus,
     "status of it": quotaStatus,

@@ -1,8 +1,9 @@
 /** Plays whole files of recorded requests against one server, and holds its answers to what is listed as different. */
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import type { KeyPair } from "../../../src/apiserver/pki.ts";
 import type { ApiBench } from "../../support/api-server.ts";
 import { type Exchange, readExchanges, type RecordedRequest, Replay, type Sender } from "./replay.ts";
+import { type Allowed, unexpected } from "./unexpected.ts";
 import { openWatch, ordered } from "./watch-stream.ts";
 
 /** The server that is played against. */
@@ -15,11 +16,13 @@ export interface PlayedServer {
 
 export interface Expected {
   /** By file and exchange, why an answer differs. */
-  allowed: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  allowed: Readonly<Record<string, Allowed>>;
   /** The recorded body as it is expected. Default: as it is. */
   body?: (recorded: unknown) => unknown;
 }
 
+/** A busy machine takes its time. */
+const slow = 60_000;
 /** A recorded watch that took long is played for so long. */
 const shortSeconds = 4;
 /** And one as long as this isn't played. */
@@ -37,9 +40,9 @@ export class Player {
     this.replay = new Replay(server);
   }
 
-  /** Plays a file. Gives the exchanges whose answers differ without being listed, or are listed and don't differ, with the differences. */
-  async file(file: string): Promise<Record<string, string[]>> {
-    const unexpected: Record<string, string[]> = {};
+  /** Plays a file. Gives what of it isn't as expected, by exchange: nothing where all is. */
+  async file(file: string): Promise<Record<string, readonly string[]>> {
+    const differing: Record<string, string[]> = {};
     for (const exchange of readExchanges(file)) {
       if (exchange.setup !== undefined) {
         await this.#setUp(exchange.setup);
@@ -49,15 +52,12 @@ export class Player {
       if (Number(/timeoutSeconds=(\d+)/.exec(request?.path ?? "")?.[1] ?? 0) >= tooLongSeconds) continue;
       let found = await this.#play(exchange);
       if (exchange.eventually === true) {
-        await expect.poll(async () => (found = await this.#play(exchange)).length).toBe(0);
+        await vi.waitFor(async () => expect((found = await this.#play(exchange))).toEqual([]), slow).catch(() => {});
       }
       if (note === "ServiceAccount") await this.#fetchToken();
-      const known = this.#expected.allowed[file]?.[note];
-      if (known === undefined ? found.length > 0 : found.length === 0) {
-        unexpected[`${file}: ${note}`] = known === undefined ? found : ["is listed as different, but is the same"];
-      }
+      (differing[note] ??= []).push(...found);
     }
-    return unexpected;
+    return unexpected(differing, this.#expected.allowed[file]);
   }
 
   async #setUp({ was, ...request }: NonNullable<Exchange["setup"]>): Promise<void> {
@@ -98,7 +98,7 @@ export class Player {
       this.replay.learn(resourceVersion, metadata.resourceVersion);
     }
     const isDone = () => stream.ended || (!ends && stream.events.length >= events.length);
-    await expect.poll(isDone, { message: note }).toBe(true);
+    await vi.waitFor(() => expect(isDone(), note).toBe(true), slow);
     stream.close();
     return this.replay.differences(ordered(events), ordered(stream.events), "events");
   }

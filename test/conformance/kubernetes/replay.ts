@@ -50,6 +50,7 @@ const changing = new Set([
   "creationTimestamp",
   "deletionTimestamp",
   "expirationTimestamp",
+  "lastTransitionTime",
   "token",
   "selfLink",
 ]);

@@ -1,48 +1,56 @@
 /** Sequences of objects recorded from a Kubernetes 1.26.5, held against what the simulated cluster's controllers make of the same requests. */
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Event } from "../../../src/api/event.ts";
 import { Namespace } from "../../../src/api/namespace.ts";
 import type { Kind } from "../../../src/api/meta/kind.ts";
+import { type ApiBench, asker } from "../../support/api-server.ts";
 import { type Cluster, startCluster } from "../../support/cluster/cluster.ts";
+import type { Fate } from "../../support/cluster/controllers/fate.ts";
 import { systemContext } from "../../support/cluster/controllers/tools.ts";
-import { ResourceQuota } from "../../support/cluster/kinds/kinds.ts";
+import { Node, PodDisruptionBudget, ResourceQuota } from "../../support/cluster/kinds/kinds.ts";
 import { isReady, type PodObject } from "../../support/cluster/controllers/types.ts";
 import { EndpointSlice, Service } from "../../support/cluster/kinds/services.ts";
 import { Deployment, Pod, ReplicaSet } from "../../support/cluster/kinds/workloads.ts";
+import { type Expected, recordedScenarios } from "./recorded-scenarios.ts";
+import { recordedEvents, recordedSteps, StepPlayer } from "./recorded-steps.ts";
+import { type Allowed, unexpected } from "./unexpected.ts";
 import { scenarios, type Step } from "./workload-scenarios.ts";
-import { type Story, type StoryEvent, storyOf } from "./workload-story.ts";
+import { storyDifferences, type StoryEvent, storyOf } from "./workload-story.ts";
 
-const watched: readonly Kind[] = [Deployment, ReplicaSet, Pod, EndpointSlice, Event];
+const watched: readonly Kind[] = [Deployment, ReplicaSet, Pod, EndpointSlice, Event, PodDisruptionBudget, Node];
 const kinds = [...watched, Service, ResourceQuota];
-
-function recorded(name: string): StoryEvent[] {
-  const file = new URL(`../../support/recordings/workloads/${name}.jsonl`, import.meta.url);
-  return readFileSync(file, "utf8")
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as StoryEvent)
-    .filter(({ kind }) => kind !== undefined);
-}
+const good = { kind: "runs", startMs: 50, readyMs: 50, stopMs: 50 } as const;
 
 let cluster: Cluster;
+let ask: ApiBench["ask"];
+/** By namespace: containers that are to end don't before. */
+const held = new Map<string, PromiseWithResolvers<void>>();
+
+function fateOf(pod: PodObject): Fate {
+  const { namespace = "" } = pod.metadata;
+  const own = scenarios.find(({ name }) => name === namespace)?.fate?.(pod);
+  const hold = held.get(namespace);
+  return own ?? (hold === undefined ? good : { ...good, endsAfter: hold.promise });
+}
 
 beforeAll(async () => {
-  cluster = await startCluster({
-    fate: (pod) => scenarios.find(({ name }) => name === pod.metadata.namespace)?.fate?.(pod) ?? good,
-  });
+  cluster = await startCluster({ fate: fateOf });
+  const { port, pki } = cluster;
+  const admin = await pki.issueClient({ user: "recorder", groups: ["system:masters"] });
+  ask = asker({ port, ca: pki.ca, admin });
 });
 afterAll(() => cluster.stop());
 
-const good = { kind: "runs", startMs: 50, readyMs: 50, stopMs: 50 } as const;
-
-/** Watches everything in a namespace, from its beginning. */
-function watch(namespace: string, signal: AbortSignal): StoryEvent[] {
+/** Makes a namespace, and watches everything in it from its beginning, until the signal. */
+async function stage(namespace: string, signal: AbortSignal): Promise<StoryEvent[]> {
+  const made = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
+  await cluster.service.create(systemContext(), { kind: Namespace }, made);
   const events: StoryEvent[] = [];
   for (const kind of watched) {
     void (async () => {
       const context = { ...systemContext(), signal };
-      for await (const { type, object } of cluster.service.watch(context, { kind, namespace })) {
+      const target = kind.namespaced ? { kind, namespace } : { kind };
+      for await (const { type, object } of cluster.service.watch(context, target)) {
         events.push({ type, kind: kind.kind, object });
       }
     })().catch(() => {});
@@ -60,47 +68,52 @@ async function take(namespace: string, { verb, kind: kindName, name, body, polic
   else await cluster.service.delete(context, target, policy === undefined ? {} : { propagationPolicy: policy });
 }
 
-/** The lines of a story but for those that are listed. */
-function lines(story: Story, differences: Readonly<Record<string, string>>): string[] {
-  return allLines(story).filter((line) => differences[line] === undefined);
-}
-
-/** Sorted by what they are about; within that in the story's order. */
-function allLines(story: Story): string[] {
-  return Object.keys(story)
-    .toSorted()
-    .flatMap((about) => (story[about] ?? []).map((line) => `${about}: ${line}`));
-}
-
 async function readyPods(namespace: string): Promise<number> {
   const { items } = await cluster.service.list(systemContext(), { kind: Pod, namespace });
   return (items as PodObject[]).filter(isReady).length;
 }
 
+async function wait(namespace: string, events: readonly StoryEvent[], { told, ready }: Expected): Promise<void> {
+  if (ready !== undefined) await expect.poll(() => readyPods(namespace)).toBe(ready);
+  if (told !== undefined) await expect.poll(() => JSON.stringify(storyOf(events))).toMatch(told);
+}
+
+/** Waits until the story is the recorded one, but for what is listed. */
+async function expectStory(name: string, events: readonly StoryEvent[], differences?: Allowed): Promise<void> {
+  const expected = storyOf(recordedEvents(name));
+  const found = () => unexpected(storyDifferences(expected, storyOf(events)), differences);
+  await expect.poll(found).toEqual({});
+}
+
 describe("the simulated cluster's controllers do as Kubernetes' did", () => {
-  it.each(scenarios)("storyOf() tells the same of $name", async ({ name, steps, differences = {} }) => {
-    await cluster.service.create(
-      systemContext(),
-      { kind: Namespace },
-      {
-        apiVersion: "v1",
-        kind: "Namespace",
-        metadata: { name },
-      },
-    );
+  it.each(scenarios)("storyOf() tells the same of $name", async ({ name, steps: own, differences }) => {
     const abort = new AbortController();
-    const events = watch(name, abort.signal);
-    for (const { until, ready, ...step } of steps) {
+    const events = await stage(name, abort.signal);
+    for (const { until, ready, ...step } of own) {
       await take(name, step);
-      if (ready !== undefined) await expect.poll(() => readyPods(name)).toBe(ready);
-      if (until !== undefined) {
-        await expect.poll(() => JSON.stringify(storyOf(events))).toMatch(until);
-      }
+      await wait(name, events, { told: until, ready });
     }
-    const expected = storyOf(recorded(name));
-    await expect.poll(() => lines(storyOf(events), differences)).toEqual(lines(expected, differences));
-    const [there, here] = [allLines(expected), allLines(storyOf(events))];
-    for (const line of Object.keys(differences)) expect(there.includes(line), line).not.toBe(here.includes(line));
+    await expectStory(name, events, differences);
     abort.abort();
   });
+
+  it.each(recordedScenarios)(
+    "StepPlayer is answered the same in $name, and storyOf() tells the same",
+    async (scenario) => {
+      const { name, before, endsAt, differences, answers } = scenario;
+      const hold = Promise.withResolvers<void>();
+      if (endsAt !== undefined) held.set(name, hold);
+      const abort = new AbortController();
+      const events = await stage(name, abort.signal);
+      const player = new StepPlayer({ ask });
+      for (const step of recordedSteps(name)) {
+        if (step.name === endsAt) hold.resolve();
+        await wait(name, events, before[step.name] ?? {});
+        await player.take(step, events);
+      }
+      expect(unexpected(player.differences, answers)).toEqual({});
+      await expectStory(name, events, differences);
+      abort.abort();
+    },
+  );
 });

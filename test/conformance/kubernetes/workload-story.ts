@@ -9,7 +9,8 @@ interface Condition {
 
 interface StoryObject {
   kind?: string;
-  metadata: { name: string; deletionTimestamp?: string };
+  metadata: { name: string; deletionTimestamp?: string; deletionGracePeriodSeconds?: number };
+  spec?: { unschedulable?: boolean; taints?: { key: string; effect: string }[] };
   type?: string;
   reason?: string;
   message?: string;
@@ -70,6 +71,9 @@ export function storyOf(events: readonly StoryEvent[]): Story {
       continue;
     }
     if (kind === "Pod") add("Pods", podText(type, object));
+    // How a Node was before is of no scenario.
+    if (kind === "Node" && type !== "ADDED") add("Nodes", nodeText(object));
+    if (kind === "Node" && type === "ADDED") continue;
     if (kind === "EndpointSlice") {
       for (const { conditions } of object.endpoints ?? []) add("endpoints", JSON.stringify(conditions));
       continue;
@@ -87,8 +91,27 @@ function podText(type: string, { metadata, status = {} }: StoryObject): string {
       Object.entries(state);
     return [name, reason, exitCode, ready ? "ready" : "not ready"].filter((word) => word !== undefined).join(" ");
   });
-  const ending = metadata.deletionTimestamp === undefined ? "" : " ending";
+  const grace = metadata.deletionGracePeriodSeconds ?? 0;
+  const ending = metadata.deletionTimestamp === undefined ? "" : ` ending in ${grace} s`;
   // In which of its ways to wait a Pod is deleted is chance.
-  if (ending !== "" && status.phase === "Pending") return `${type === "DELETED" ? "gone " : ""}Pending ending`;
+  if (ending !== "" && status.phase === "Pending") return `${type === "DELETED" ? "gone " : ""}Pending${ending}`;
   return `${type === "DELETED" ? "gone " : ""}${status.phase ?? ""}${ending}: ${states.join(", ")}`;
+}
+
+function nodeText({ spec = {} }: StoryObject): string {
+  const taints = (spec.taints ?? []).map(({ key, effect }) => ` ${key}:${effect}`).join(",");
+  return `${spec.unschedulable === true ? "unschedulable" : "schedulable"}${taints}`;
+}
+
+/** Where two stories differ, by what they are about: lines that one alone tells, and another order of what both tell. */
+export function storyDifferences(recorded: Story, simulated: Story): Record<string, string[]> {
+  const found: Record<string, string[]> = {};
+  for (const about of new Set([...Object.keys(recorded), ...Object.keys(simulated)])) {
+    const [there, here] = [recorded[about] ?? [], simulated[about] ?? []];
+    for (const line of there) found[`${about}: ${line}`] = here.includes(line) ? [] : ["is told by Kubernetes alone"];
+    for (const line of here) found[`${about}: ${line}`] ??= ["is told by the simulation alone"];
+    const [order, other] = [there.filter((line) => here.includes(line)), here.filter((line) => there.includes(line))];
+    if (order.join("\n") !== other.join("\n")) found[`${about}: in order`] = [...order, "and here", ...other];
+  }
+  return found;
 }

@@ -10,6 +10,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { ApiError } from "../../../src/api/meta/errors.ts";
 import type { Kind } from "../../../src/api/meta/kind.ts";
 import type { KubeObject } from "../../../src/api/meta/types.ts";
 import type { ApiService } from "../../../src/api/meta/service.ts";
@@ -192,7 +193,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
 function playedLogs(output: (pod: string) => readonly string[]): LogSource {
   return {
-    async *open(namespace, pod, { tailLines = Number.POSITIVE_INFINITY }) {
+    async *open(namespace, pod, { tailLines = Number.POSITIVE_INFINITY, previous = false, container = "" }) {
+      // Of what was before a restart nothing is kept.
+      if (previous)
+        throw new ApiError("BadRequest", `previous terminated container "${container}" in pod "${pod}" not found`);
       const lines = output(`${namespace}/${pod}`);
       for (const line of lines.slice(Math.max(0, lines.length - tailLines))) yield `${line}\n`;
     },

@@ -86,7 +86,8 @@ export const CustomResourceDefinition = define({
     fill(spec, { conversion: { strategy: "None" } });
     const { kind } = spec.names;
     fill(spec.names, { singular: kind.toLowerCase(), listKind: `${kind}List` });
-    fill(object, { status: { conditions: [], acceptedNames: { kind: "", plural: "" }, storedVersions: [] } });
+    const storedVersions = spec.versions.filter(({ storage }) => storage).map(({ name }) => name);
+    fill(object, { status: { conditions: null, acceptedNames: { kind: "", plural: "" }, storedVersions } });
   },
   validate,
 });

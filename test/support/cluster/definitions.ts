@@ -25,41 +25,42 @@ const context = () => ({
   warnings: [],
 });
 
+interface Stored extends Definition {
+  status?: { conditions?: { type: string; status: string }[] | null };
+}
+
+/** First the names are accepted, then the kinds are served. */
+function conditionsOf(established: boolean, lastTransitionTime: string): object[] {
+  const names = { type: "NamesAccepted", status: "True", reason: "NoConflicts", message: "no conflicts found" };
+  const kinds = {
+    type: "Established",
+    status: established ? "True" : "False",
+    reason: established ? "InitialNamesAccepted" : "Installing",
+    message: "the initial names have been accepted",
+  };
+  return [names, kinds].map((condition) => ({ ...condition, lastTransitionTime }));
+}
+
 /** Follows the definitions; the returned function ends it. */
 export function followDefinitions({ store, service, clock, log, served }: DefinitionOptions): () => Promise<void> {
   const kinds = new Map<string, Kind[]>();
   const view = store.collection(resourceOf(CustomResourceDefinition));
   const look = async (name: string): Promise<void> => {
-    const found = view.get(name)?.value as (Definition & { status?: { conditions?: { type: string }[] } }) | undefined;
+    const found = view.get(name)?.value as Stored | undefined;
     if (found === undefined) {
       for (const kind of kinds.get(name) ?? []) await empty(service, kind);
       kinds.delete(name);
       return served([...kinds.values()].flat());
     }
     const target = { kind: CustomResourceDefinition, name, subresource: "status" } as const;
-    if (found.status?.conditions?.some(({ type }) => type === "Established") === true) {
+    if (found.status?.conditions?.some(({ type, status }) => type === "Established" && status === "True") === true) {
       kinds.set(name, customKinds(found));
       return served([...kinds.values()].flat());
     }
-    const now = rfc3339(clock.now());
     const { versions, names } = found.spec;
+    const accepted = found.status?.conditions?.some(({ type }) => type === "NamesAccepted") === true;
     const status = {
-      conditions: [
-        {
-          type: "NamesAccepted",
-          status: "True",
-          lastTransitionTime: now,
-          reason: "NoConflicts",
-          message: "no conflicts found",
-        },
-        {
-          type: "Established",
-          status: "True",
-          lastTransitionTime: now,
-          reason: "InitialNamesAccepted",
-          message: "the initial names have been accepted",
-        },
-      ],
+      conditions: conditionsOf(accepted, rfc3339(clock.now())),
       acceptedNames: names,
       storedVersions: versions.filter(({ storage }) => storage).map((version) => version.name),
     };

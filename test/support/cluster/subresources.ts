@@ -1,7 +1,7 @@
 /** Subresources that Elafros' own API server doesn't have: scale, eviction and binding. */
 import { parse as parseYaml } from "yaml";
 import { ApiError } from "../../../src/api/meta/errors.ts";
-import type { ApiService, Target } from "../../../src/api/meta/service.ts";
+import type { ApiService, RequestContext, Target } from "../../../src/api/meta/service.ts";
 import type { KubeObject } from "../../../src/api/meta/types.ts";
 import { isObject, type JsonObject } from "../../../src/apiserver/json.ts";
 import { mergePatch } from "../../../src/apiserver/merge-patch.ts";
@@ -13,6 +13,12 @@ import { PodDisruptionBudget } from "./kinds/kinds.ts";
 interface Parts {
   service: ApiService;
 }
+
+/** Who the API server is to itself. */
+const system = (): RequestContext => ({
+  user: { username: "system:apiserver", groups: ["system:masters"] },
+  warnings: [],
+});
 
 const success = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
 
@@ -83,14 +89,28 @@ async function evict({ service }: Parts, { target, context, query, body }: Front
   const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
   // What ends already, or takes no requests, disrupts nothing.
   if (pod.metadata.deletionTimestamp === undefined && ready) {
-    const system = { user: { username: "system:apiserver", groups: ["system:masters"] }, warnings: [] };
-    const { items } = await service.list(system, { kind: PodDisruptionBudget, namespace });
+    const { items } = await service.list(system(), { kind: PodDisruptionBudget, namespace });
     for (const budget of items as Budget[]) {
       if (selects(budget.spec.selector, pod)) await spend({ service, budget, pod: name, dryRun });
     }
   }
+  if (!dryRun && pod.metadata.deletionTimestamp === undefined) await markDisrupted(service, target);
   await service.delete(context, { ...target }, options);
   return { status: 201, body: success };
+}
+
+/** Says of a Pod why it goes. */
+async function markDisrupted(service: ApiService, target: Target): Promise<void> {
+  const condition = {
+    type: "DisruptionTarget",
+    status: "True",
+    lastTransitionTime: new Date().toISOString(),
+    reason: "EvictionByEvictionAPI",
+    message: "Eviction API: evicting",
+  };
+  // Merges by type.
+  const patch = { type: "strategic", body: { status: { conditions: [condition] } } } as const;
+  await service.patch(system(), { ...target, subresource: "status" }, patch);
 }
 
 /** Counts a disruption against a budget, or refuses it. */
@@ -110,6 +130,5 @@ async function spend(of: { service: ApiService; budget: Budget; pod: string; dry
   const target: Target = { kind: PodDisruptionBudget, namespace, name, subresource: "status" };
   const disruptedPods = { ...status.disruptedPods, [of.pod]: new Date().toISOString() };
   const changed = { ...of.budget, status: { ...status, disruptedPods, disruptionsAllowed: disruptionsAllowed - 1 } };
-  const system = { user: { username: "system:apiserver", groups: ["system:masters"] }, warnings: [] };
-  await of.service.update(system, target, changed);
+  await of.service.update(system(), target, changed);
 }

@@ -5,6 +5,7 @@ import { runBudgets } from "./budgets.ts";
 import { runDeployments } from "./deployments.ts";
 import { runEndpointSlices } from "./endpoint-slices.ts";
 import { type KubeletParts, runKubelets } from "./kubelet.ts";
+import { healthyConditions, runNodes } from "./nodes.ts";
 import { runReplicaSets } from "./replica-sets.ts";
 import { runScheduler } from "./scheduler.ts";
 import { systemContext } from "./tools.ts";
@@ -24,12 +25,12 @@ export async function startControllers(parts: KubeletParts, { nodes, cpu }: Node
     const labels = { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux" };
     const node = { apiVersion: "v1", kind: "Node", metadata: { name, labels }, spec: {} };
     await parts.service.create(systemContext(), { kind: Node }, node);
-    const condition = { type: "Ready", status: "True", reason: "KubeletReady", lastTransitionTime: now };
-    const status = { allocatable: { cpu }, capacity: { cpu }, conditions: [condition] };
+    const status = { allocatable: { cpu }, capacity: { cpu }, conditions: healthyConditions(now) };
     const target = { kind: Node, name, subresource: "status" } as const;
     await parts.service.patch(systemContext(), target, { type: "merge", body: { status } });
   }
   const running = [
+    runNodes(parts),
     runScheduler(parts),
     runDeployments(parts),
     runReplicaSets(parts),

@@ -1,5 +1,6 @@
 /** Stand-in for the Deployment controller: a ReplicaSet for each template, and rolling from one to the next. */
 import { createHash } from "node:crypto";
+import type { KubeObject } from "../../../../src/api/meta/types.ts";
 import { copyJson, equalJson } from "../../../../src/apiserver/json.ts";
 import { Deployment, ReplicaSet } from "../kinds/workloads.ts";
 import { boundsOf, deploymentStatus, type Sets, sum, withCondition } from "./deployment-status.ts";
@@ -43,6 +44,7 @@ async function reconcile(parts: ControllerParts, key: string): Promise<number | 
   const alive = deployment.metadata.deletionTimestamp === undefined;
   if (alive && deployment.spec.paused !== true) {
     if (current === undefined) return createSet(parts, deployment, sets);
+    if (await number(parts, deployment, { current, old: sets.old })) return undefined;
     if (await roll(parts, deployment, { current, old: sets.old })) return undefined;
   }
   const { status, dueMs } = deploymentStatus(deployment, sets, parts.clock.now());
@@ -56,6 +58,31 @@ function plain({ metadata = {}, spec }: TemplateObject): object {
   return { labels, annotations: metadata.annotations ?? {}, spec };
 }
 
+function revisionOf({ metadata }: KubeObject): number {
+  return Number(metadata.annotations?.[revisionAnnotation] ?? 0);
+}
+
+/** Counts what is rolled out: the newest has the highest number, and the Deployment has it too. Gives whether one was written. */
+async function number(
+  parts: ControllerParts,
+  deployment: DeploymentObject,
+  { current, old }: Sets & { current: ReplicaSetObject },
+): Promise<boolean> {
+  const revision = Math.max(revisionOf(current), ...old.map((set) => revisionOf(set) + 1));
+  const { namespace = "" } = deployment.metadata;
+  const body = { metadata: { annotations: { [revisionAnnotation]: String(revision) } } };
+  for (const [kind, object] of [
+    [ReplicaSet, current],
+    [Deployment, deployment],
+  ] as const) {
+    if (revisionOf(object) === revision) continue;
+    const target = { kind, namespace, name: object.metadata.name };
+    await parts.service.patch(systemContext(), target, { type: "merge", body });
+    return true;
+  }
+  return false;
+}
+
 async function createSet(parts: ControllerParts, deployment: DeploymentObject, { old }: Sets): Promise<undefined> {
   const { namespace = "", name } = deployment.metadata;
   const { replicas, selector, template, strategy } = deployment.spec;
@@ -64,8 +91,7 @@ async function createSet(parts: ControllerParts, deployment: DeploymentObject, {
     .digest("hex")
     .slice(0, 9);
   const labels = { ...template.metadata?.labels, [hashLabel]: hash };
-  const revision =
-    old.reduce((most, { metadata }) => Math.max(most, Number(metadata.annotations?.[revisionAnnotation] ?? 0)), 0) + 1;
+  const revision = Math.max(0, ...old.map(revisionOf)) + 1;
   const { surge } = boundsOf(deployment);
   const room = replicas + surge - sum(old, ({ spec }) => spec.replicas);
   const recreating = strategy.type === "Recreate" && sum(old, ({ status }) => status?.replicas) > 0;

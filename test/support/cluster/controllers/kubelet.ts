@@ -9,6 +9,7 @@ import type { Machine } from "../nodes/machine.ts";
 import type { RealPod } from "../nodes/types.ts";
 import { type Fate, goodFate } from "./fate.ts";
 import { type ContainerState, containersOf, podStatus, type Told } from "./pod-status.ts";
+import { missingValue } from "./values.ts";
 import { RealPodLife } from "./real-pod.ts";
 import { type ControllerParts, systemContext, tell } from "./tools.ts";
 import type { PodObject } from "./types.ts";
@@ -128,6 +129,15 @@ class PodLife {
     });
   }
 
+  /** Resolves when the Pod is gone, or the cluster stops. */
+  #aborted(): Promise<void> {
+    const { signal } = this.#abort;
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
   #now(): string {
     return rfc3339(this.#parts.clock.now());
   }
@@ -158,14 +168,31 @@ class PodLife {
     if (!(await this.#wait(fate.startMs))) return;
     if (fate.kind === "no image") return this.#pullForEver();
     if (this.#told.address === undefined) this.#told.address = nextAddress(this.#parts.podNetwork);
+    if (!(await this.#configured())) return;
     if (fate.kind === "runs") return this.#run(fate);
     return this.#crashForEver(fate);
   }
 
-  async #created(): Promise<void> {
-    const [{ name, image } = { name: "", image: "" }] = containersOf(this.#pod);
+  /** Waits until there is what its variables come from; false where it ends meanwhile. */
+  async #configured(): Promise<boolean> {
+    for (;;) {
+      const message = missingValue(this.#parts, this.#pod);
+      if (message === undefined) return true;
+      await this.#pulled();
+      await this.#tell("Failed", `Error: ${message}`, "Warning");
+      await this.#write({ state: { waiting: { reason: "CreateContainerConfigError", message } } });
+      if (!(await this.#wait(this.#parts.secondMs))) return false;
+    }
+  }
+
+  async #pulled(): Promise<void> {
+    const [{ image } = { image: "" }] = containersOf(this.#pod);
     await this.#tell("Pulled", `Container image "${image}" already present on machine`);
-    await this.#tell("Created", `Created container ${name}`);
+  }
+
+  async #created(): Promise<void> {
+    await this.#pulled();
+    await this.#tell("Created", `Created container ${containersOf(this.#pod)[0]?.name ?? ""}`);
   }
 
   async #run({ readyMs }: Extract<Fate, { kind: "runs" }>): Promise<void> {
@@ -269,8 +296,8 @@ class PodLife {
     const container = containersOf(this.#pod)[0]?.name ?? "";
     if (this.#startedAt !== undefined) {
       await this.#tell("Killing", `Stopping container ${container}`);
-      const ms = fate.kind === "runs" ? fate.stopMs : 0;
-      await this.#pass(ms);
+      await this.#pass(fate.kind === "runs" ? fate.stopMs : 0);
+      if (fate.kind === "runs") await Promise.race([fate.endsAfter, this.#aborted()]);
       const times = { startedAt: this.#startedAt, finishedAt: this.#now() };
       const terminated = { exitCode: 0, reason: "Completed", ...times };
       await this.#write({ ready: false, started: false, state: { terminated } });

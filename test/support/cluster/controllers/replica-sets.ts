@@ -63,6 +63,8 @@ async function scale(
       await tell(parts, ReplicaSet, { object: set, what: { reason: "SuccessfulCreate", message, component } });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
+      // It goes too, with all that is in the namespace.
+      if (error.details?.causes?.some(({ reason }) => reason === "NamespaceTerminating") === true) return undefined;
       const message = `Error creating: ${error.message}`;
       await tell(parts, ReplicaSet, {
         object: set,

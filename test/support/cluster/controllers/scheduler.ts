@@ -15,7 +15,7 @@ import {
   systemContext,
 } from "./tools.ts";
 import { tell } from "./tools.ts";
-import type { PodObject, StateCondition } from "./types.ts";
+import type { PodObject } from "./types.ts";
 
 interface NodeObject extends KubeObject {
   spec?: { unschedulable?: boolean };
@@ -57,12 +57,12 @@ async function schedule(parts: ControllerParts, key: string): Promise<void> {
   const { namespace = "", name } = pod.metadata;
   const nodes = all<NodeObject>(parts, Node);
   const pods = Map.groupBy(all<PodObject>(parts, Pod), ({ spec }) => spec.nodeName);
-  const reasons = new Map<string, number>();
+  const reasons: Unfit[] = [];
   const fitting = nodes.flatMap((node) => {
     const here = pods.get(node.metadata.name) ?? [];
     const reason = unfit(node, pod, here);
     if (reason === undefined) return [{ node, load: here.length }];
-    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    reasons.push(reason);
     return [];
   });
   const [best] = fitting.toSorted((a, b) => a.load - b.load);
@@ -70,8 +70,8 @@ async function schedule(parts: ControllerParts, key: string): Promise<void> {
   const target = { kind: Pod, namespace, name };
   if (best === undefined) {
     const none = `0/${nodes.length} nodes are available:`;
-    const list = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(", ");
-    const message = `${none} ${list}. preemption: ${none} ${nodes.length} No preemption victims found for incoming pod..`;
+    const preemption = counted(reasons.map(({ hopeless }) => (hopeless ? notHelpful : noVictims)));
+    const message = `${none} ${counted(reasons.map(({ why }) => why))}. preemption: ${none} ${preemption}.`;
     await setCondition(parts, pod, {
       type: "PodScheduled",
       status: "False",
@@ -84,24 +84,42 @@ async function schedule(parts: ControllerParts, key: string): Promise<void> {
   }
   const nodeName = best.node.metadata.name;
   await parts.service.patch(systemContext(), target, { type: "merge", body: { spec: { nodeName } } });
-  await setCondition(parts, pod, { type: "PodScheduled", status: "True", lastTransitionTime: now });
+  // A merge keeps what isn't said: why it wasn't scheduled before is taken out.
+  const scheduled = { type: "PodScheduled", status: "True", lastTransitionTime: now, reason: null, message: null };
+  await setCondition(parts, pod, scheduled);
   const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`;
   await tell(parts, Pod, { object: pod, what: { reason: "Scheduled", message, component } });
 }
 
 /** Why a node doesn't take a Pod, in the scheduler's words. */
-function unfit({ spec, status, metadata }: NodeObject, pod: PodObject, here: readonly PodObject[]): string | undefined {
-  if (spec?.unschedulable === true) return "node(s) were unschedulable";
+interface Unfit {
+  why: string;
+  /** Also where no other Pod were there. */
+  hopeless: boolean;
+}
+
+const notHelpful = "Preemption is not helpful for scheduling.";
+const noVictims = "No preemption victims found for incoming pod.";
+
+/** How often each reason is there, as the scheduler lists them. */
+function counted(reasons: readonly string[]): string {
+  const groups = [...Map.groupBy(reasons, (reason) => reason)].map(([reason, all]) => `${all.length} ${reason}`);
+  return groups.toSorted().join(", ");
+}
+
+function unfit({ spec, status, metadata }: NodeObject, pod: PodObject, here: readonly PodObject[]): Unfit | undefined {
+  if (spec?.unschedulable === true) return { why: "node(s) were unschedulable", hopeless: true };
   const { nodeSelector } = pod.spec;
   const asks = nodeSelector !== undefined && Object.keys(nodeSelector).length > 0;
   if (asks && !selects({ matchLabels: nodeSelector }, { metadata } as KubeObject)) {
-    return "node(s) didn't match Pod's node affinity/selector";
+    return { why: "node(s) didn't match Pod's node affinity/selector", hopeless: true };
   }
   const used = here.reduce((sum, one) => sum + cpuOf(one), 0);
-  return used + cpuOf(pod) > (cpuMilli(status?.allocatable?.cpu ?? "0") ?? 0) ? "Insufficient cpu" : undefined;
+  const room = cpuMilli(status?.allocatable?.cpu ?? "0") ?? 0;
+  return used + cpuOf(pod) > room ? { why: "Insufficient cpu", hopeless: false } : undefined;
 }
 
-async function setCondition(parts: ControllerParts, pod: PodObject, condition: StateCondition): Promise<void> {
+async function setCondition(parts: ControllerParts, pod: PodObject, condition: object): Promise<void> {
   const { namespace = "", name } = pod.metadata;
   const target = { kind: Pod, namespace, name, subresource: "status" } as const;
   // Merges by type: the kubelet may have written its own meanwhile.

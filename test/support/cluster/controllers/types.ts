@@ -50,6 +50,13 @@ export interface DeploymentObject extends KubeObject {
   };
 }
 
+/** What a variable, or all of them, come from. */
+interface ValueReference {
+  name?: string;
+  key?: string;
+  optional?: boolean;
+}
+
 export interface PodObject extends KubeObject {
   spec: {
     nodeName?: string;
@@ -58,6 +65,8 @@ export interface PodObject extends KubeObject {
     containers: {
       name: string;
       image: string;
+      env?: { name: string; valueFrom?: { configMapKeyRef?: ValueReference; secretKeyRef?: ValueReference } }[];
+      envFrom?: { configMapRef?: ValueReference; secretRef?: ValueReference }[];
       ports?: { name?: string; containerPort: number }[];
       resources?: { requests?: { cpu?: string } };
       readinessProbe?: { httpGet?: { path?: string; port: number } };
