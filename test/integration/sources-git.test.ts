@@ -1,5 +1,5 @@
 /** Sources from git: real servers, over https and ssh and from this disk, with credentials as a build has them. */
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -60,6 +60,17 @@ describe("over https", () => {
     expect(fetched.files).toEqual({ "a.txt": expected === "first" ? "first" : expected, "dir/b.txt": "b" });
     expect(fetched.log).toContain(`Fetched commit ${commits[expected]}\n`);
     expect(fetched.log + fetched.stderr).not.toContain("p@ss");
+  });
+
+  test("trusts the authorities that a cluster's installation adds to the public ones, and no others", async () => {
+    const server = await gitHttps({ root: root(), tls: pki.serving() });
+    const source = { type: "git", url: `${server.url}/team/app.git` } as const;
+    const file = join(dir, "authorities.crt");
+    await writeFile(file, pki.ca);
+    const fetched = await fetchSource({ source, env: { NODE_EXTRA_CA_CERTS: file } });
+    expect(fetched.sentence).toBe("");
+    expect(fetched.found?.context).toBe(commits.newest);
+    expect((await fetchSource({ source })).exitCode).toBe(1);
   });
 
   test.each([

@@ -12,7 +12,7 @@ import { fetchProgram } from "../../runtime/fetch/protocol.ts";
 import type { EnvVar, SecurityContext, Volume, VolumeMount } from "../kinds/pod-template.ts";
 import { literal, makeEnv, makeSecurityContext, makeVolumes } from "../workloads/make-template.ts";
 import { type BuildSecrets, buildOwner, userSteps } from "./make-secrets.ts";
-import { buildPodName, ownContainers, ownPaths, ownPrograms } from "./names.ts";
+import { authoritiesFile, buildPodName, ownContainers, ownPaths, ownPrograms } from "./names.ts";
 import { type StepMemory, stepResources } from "./step-resources.ts";
 
 /** What a Pod needs besides its spec. */
@@ -114,6 +114,7 @@ export function makeBuildPod(key: BuildKey, spec: BuildSpec, made: BuildSecrets,
           emptyDir: { medium: "Memory", sizeLimit: formatMemory(credentialsBytes) },
         })),
         { name: "elafros-input", secret: { secretName: made.input, defaultMode: 0o444 } },
+        ...(made.authorities ? [authoritiesVolume(made.input)] : []),
         ...(made.door.upload || made.door.image ? [doorToken] : []),
         ...steps.volumes,
       ],
@@ -128,6 +129,23 @@ const doorToken: Volume = {
     sources: [{ serviceAccountToken: { audience: uploadsAudience, expirationSeconds: 3600, path: "token" } }],
   },
 };
+
+/** Nothing else of the input: steps see it too. */
+function authoritiesVolume(secretName: string): Volume {
+  const items = [{ key: authoritiesFile, path: authoritiesFile }];
+  return { name: authoritiesMount.name, secret: { secretName, defaultMode: 0o444, items, optional: true } };
+}
+
+const authoritiesMount: VolumeMount = {
+  name: "elafros-authorities",
+  mountPath: ownPaths.authorities,
+  readOnly: true,
+};
+
+/** For programs of Node.js, which add it to those that they know. */
+const nodeTrust: EnvVar = { name: "NODE_EXTRA_CA_CERTS", value: `${ownPaths.authorities}/${authoritiesFile}` };
+/** For those of Go, such as buildah, whose file with the others stays. */
+const goTrust: EnvVar = { name: "SSL_CERT_DIR", value: ownPaths.authorities };
 
 function credentialVolumes({ credentialDirectories }: BuildSecrets): VolumeMount[] {
   return credentialDirectories.map((path, index) => ({
@@ -144,13 +162,14 @@ function ownParts(
 ): { prepare: BuildContainer; source: BuildContainer | undefined; image: BuildContainer } {
   const credentials = credentialVolumes(made);
   const input: VolumeMount = { name: "elafros-input", mountPath: ownPaths.input, readOnly: true };
+  const trust = made.authorities ? [authoritiesMount] : [];
   const tmp: VolumeMount = { name: "elafros-tmp", mountPath: "/tmp" };
   const door: VolumeMount = { name: doorToken.name, mountPath: dirname(ownPaths.token), readOnly: true };
   const fetched: VolumeMount = { name: "elafros-fetch", mountPath: ownPaths.fetch };
   const common = {
     imagePullPolicy: "IfNotPresent" as const,
     workingDir: "/",
-    env: [{ name: "HOME", value: buildHome }, ...homeVariables(spec)],
+    env: [{ name: "HOME", value: buildHome }, ...homeVariables(spec), ...(made.authorities ? [nodeTrust] : [])],
     resources: ownResources,
     securityContext: restricted(programUser),
     terminationMessagePolicy: "FallbackToLogsOnError" as const,
@@ -166,6 +185,7 @@ function ownParts(
         ...shared.filter(({ mountPath }) => mountPath === buildHome),
         ...credentials,
         input,
+        ...trust,
         ...(made.door.upload ? [door, fetched] : []),
       ],
       securityContext: restricted(credentialsUser),
@@ -176,7 +196,7 @@ function ownParts(
           name: "source",
           image: tools,
           command: [fetchProgram, `${ownPaths.input}/source.json`, ownPaths.termination, "/workspace", ownPaths.fetch],
-          volumeMounts: [...shared, ...credentials, input, tmp, fetched],
+          volumeMounts: [...shared, ...credentials, input, ...trust, tmp, fetched],
         }
       : undefined,
     image: {
@@ -187,6 +207,7 @@ function ownParts(
       volumeMounts: [
         ...shared.filter(({ mountPath }) => mountPath.startsWith("/builder")),
         input,
+        ...trust,
         tmp,
         ...(made.door.image ? [door] : []),
       ],
@@ -217,7 +238,7 @@ function makeSteps(
   const { volumes, volumeMounts } = makeVolumes({ mounts: steps.flatMap(({ mounts }) => mounts) }, made.values);
   const names = new Map(volumes.map(({ name }, index) => [name, `volume-${index}`]));
   const renamed = (name: string) => names.get(name) ?? name;
-  const credentials = credentialVolumes(made);
+  const always = [...shared, ...credentialVolumes(made), ...(made.authorities ? [authoritiesMount] : [])];
   let firstEnv = 0;
   let firstMount = 0;
   const containers = steps.map((step): BuildContainer => {
@@ -235,7 +256,7 @@ function makeSteps(
       workingDir: step.workingDir ?? "/workspace",
       env,
       resources: stepResources(step, facts.stepMemory),
-      volumeMounts: [...shared, ...credentials, ...mounts.map((mount) => ({ ...mount, name: renamed(mount.name) }))],
+      volumeMounts: [...always, ...mounts.map((mount) => ({ ...mount, name: renamed(mount.name) }))],
       securityContext: isTools ? toolsContext(step) : makeSecurityContext(step.security),
       terminationMessagePolicy: "FallbackToLogsOnError",
     };
@@ -264,7 +285,12 @@ function makeStepEnv(
   spec: BuildSpec,
   { made, first }: { made: BuildSecrets; first: number },
 ): EnvVar[] {
-  const own = [{ name: "HOME", value: buildHome }, ...homeVariables(spec)];
+  const trust = made.authorities && step.image === toolsImage ? [nodeTrust, goTrust] : [];
+  const own = [
+    { name: "HOME", value: buildHome },
+    ...homeVariables(spec),
+    ...trust.map(({ name, value = "" }) => ({ name, value })),
+  ];
   return makeEnv([...own, ...step.env], (index) =>
     index < own.length ? undefined : made.values.env.get(first + index - own.length),
   );

@@ -12,7 +12,7 @@ import type { FetchRequest } from "../../runtime/fetch/protocol.ts";
 import { uploadOf } from "../../lib/source/location.ts";
 import { parseReference } from "../../runtime/registry/reference.ts";
 import { makePullSecret, makeValueSecrets, type ValueSecrets } from "../workloads/make-secrets.ts";
-import { buildPodName, ownPaths, uploadsPath } from "./names.ts";
+import { authoritiesFile, buildPodName, ownPaths, uploadsPath } from "./names.ts";
 import type { DoorRepository, ImageRequest, PrepareRequest } from "./programs.ts";
 import { namespacedName, pathInNamespace } from "./registry.ts";
 
@@ -25,6 +25,8 @@ export interface BuildSecrets {
   values: ValueSecrets;
   /** Directories of `HOME` that credentials are in. */
   credentialDirectories: string[];
+  /** Whether authorities are in it that the installation trusts besides the public ones. */
+  authorities: boolean;
   /** Whether an upload is to be fetched, and whether the image goes through the door. */
   door: { upload: boolean; image: boolean };
 }
@@ -33,6 +35,14 @@ export interface BuildSecrets {
 export interface DoorFacts extends Pick<DoorRepository, "host" | "ca" | "serverName"> {
   /** The registry behind it, `HOST/PREFIX`. */
   place: string;
+}
+
+/** What the installation adds to a spec. */
+export interface InstallationFacts {
+  /** The way to its registry; absent: it names none. */
+  door?: DoorFacts | undefined;
+  /** Authorities that it trusts besides the public ones, PEM. */
+  authorities?: string | undefined;
 }
 
 /** Whether an image's name has a registry, and needs no door. */
@@ -64,7 +74,11 @@ export function buildOwner(key: BuildKey, uid: string): OwnerReference {
  * The Secrets of a spec.
  * @throws TypeError where a credential is none
  */
-export function makeBuildSecrets(key: BuildKey, spec: BuildSpec, door?: DoorFacts): BuildSecrets {
+export function makeBuildSecrets(
+  key: BuildKey,
+  spec: BuildSpec,
+  { door, authorities }: InstallationFacts,
+): BuildSecrets {
   const owner = buildOwner(key, spec.uid);
   const labels = { [buildNameLabel]: key.name };
   const hash = createHash("sha256").update(spec.uid).digest("hex").slice(0, 8);
@@ -80,11 +94,12 @@ export function makeBuildSecrets(key: BuildKey, spec: BuildSpec, door?: DoorFact
     kind: "Secret",
     metadata: { name: `${place.name}-input`, namespace: key.namespace, labels, ownerReferences: [owner] },
     type: "Opaque",
-    data,
+    data: { ...data, ...(authorities === undefined ? {} : { [authoritiesFile]: encoded(authorities) }) },
   };
   return {
     secrets: [...values.secrets, ...(pull === undefined ? [] : [pull]), input],
     input: input.metadata.name,
+    authorities: authorities !== undefined,
     pull: pull?.metadata.name,
     values,
     ...rest,
@@ -94,7 +109,6 @@ export function makeBuildSecrets(key: BuildKey, spec: BuildSpec, door?: DoorFact
 type Input = Pick<BuildSecrets, "credentialDirectories" | "door"> & { data: Record<string, string> };
 
 function makeInput(key: BuildKey, spec: BuildSpec, door: DoorFacts | undefined): Input {
-  const encoded = (text: string) => Buffer.from(text, "utf8").toString("base64");
   const home = homeFiles(spec).map(({ path, data }, index) => ({ path, from: `home-${index}`, data }));
   const upload = door && uploadIn(key, spec, door);
   const prepare: PrepareRequest = {
@@ -126,6 +140,10 @@ function makeInput(key: BuildKey, spec: BuildSpec, door: DoorFacts | undefined):
     credentialDirectories: [...new Set(home.map(({ path }) => path.slice(0, path.lastIndexOf("/"))))],
     door: { upload: upload !== undefined, image: through !== undefined },
   };
+}
+
+function encoded(text: string): string {
+  return Buffer.from(text, "utf8").toString("base64");
 }
 
 function repositoryOf(key: BuildKey, path: string, { host, ca, serverName }: DoorFacts): DoorRepository {

@@ -10,8 +10,8 @@ const facts = { serviceAccountName: "builder", image: "elafros:1", tools: "tools
 
 const door = { host: "controller:7444", ca: "PEM", serverName: "s", place: "r.example/elafros" };
 
-function make(spec: BuildSpec, through?: typeof door) {
-  const made = makeBuildSecrets(key, spec, through);
+function make(spec: BuildSpec, through?: typeof door, authorities?: string) {
+  const made = makeBuildSecrets(key, spec, { door: through, authorities });
   const pod = makeBuildPod(key, spec, made, facts);
   const all = [...pod.spec.initContainers, ...pod.spec.containers];
   const container = (name: string) => {
@@ -153,6 +153,27 @@ describe("makeBuildPod()", () => {
       all.filter(({ volumeMounts }) => volumeMounts.some(({ name }) => name === volume));
     expect(mounts("elafros-door").map(({ name }) => name)).toEqual(["elafros-prepare", "elafros-image"]);
     expect(mounts("elafros-fetch").map(({ name }) => name)).toEqual(["elafros-prepare", "source"]);
+  });
+
+  test("has every container see the authorities that the installation trusts, and its own programs and tools trust them", () => {
+    const steps = [plainStep("one"), plainStep("image", { image: toolsImage })];
+    const { all, container, pod, text } = make(plainBuild(steps), undefined, "PEM");
+    expect(text("authorities.crt")).toBe("PEM");
+    const place = { name: "elafros-authorities", mountPath: "/elafros/authorities", readOnly: true };
+    for (const { volumeMounts } of all) expect(volumeMounts).toContainEqual(place);
+    const trusting = (name: string) =>
+      all.filter(({ env }) => env.some((one) => one.name === name)).map((one) => one.name);
+    expect(trusting("NODE_EXTRA_CA_CERTS")).toEqual(["source", "image", "elafros-image"]);
+    expect(trusting("SSL_CERT_DIR")).toEqual(["image"]);
+    expect(container("image").env).toContainEqual({
+      name: "NODE_EXTRA_CA_CERTS",
+      value: "/elafros/authorities/authorities.crt",
+    });
+    // One that is made by another controller than its Secrets may find none.
+    expect(pod.spec.volumes).toContainEqual(
+      expect.objectContaining({ name: "elafros-authorities", secret: expect.objectContaining({ optional: true }) }),
+    );
+    expect(JSON.stringify(make(plainBuild(steps)).pod)).not.toMatch(/authorities|CERT/u);
   });
 
   test("asks for a tag each time, and escapes what Kubernetes would replace", () => {

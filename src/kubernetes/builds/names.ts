@@ -16,6 +16,8 @@ export const ownPrograms = { prepare: "elafros-prepare", image: "elafros-image" 
 export const ownPaths = {
   /** A Secret: requests of the programs, and the files of `HOME`. */
   input: "/elafros/input",
+  /** Authorities besides the public ones, in one file of that name: for every container. */
+  authorities: "/elafros/authorities",
   /** Of the source step alone. */
   fetch: "/elafros/fetch",
   termination: "/dev/termination-log",
@@ -28,6 +30,9 @@ export const endAnnotation = "build.dev/ended";
 
 /** Annotation on a Build: the uid of its one Pod, written before any container of that can begin. */
 export const podAnnotation = "build.dev/pod";
+
+/** The key of the input, and the file in every container, with the authorities that the installation trusts besides the public ones. */
+export const authoritiesFile = "authorities.crt";
 
 /** The user's name beside the token, where a name is needed. */
 export const doorUser = "token";

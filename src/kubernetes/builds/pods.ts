@@ -7,7 +7,7 @@ import type { BuildKey, BuildSpec } from "../../runtime/builds.ts";
 import { Pod } from "../kinds/pod.ts";
 import { ignoreGone } from "../workloads/reconcile.ts";
 import { makeBuildPod, type PodFacts } from "./make-pod.ts";
-import { type DoorFacts, makeBuildSecrets } from "./make-secrets.ts";
+import { type InstallationFacts, makeBuildSecrets } from "./make-secrets.ts";
 import { buildPodName, endAnnotation } from "./names.ts";
 import { buildOf, type Ended } from "./state.ts";
 
@@ -22,15 +22,19 @@ export class OccupiedError extends Error {
 interface Parts {
   spec: BuildSpec;
   facts: PodFacts;
-  door?: DoorFacts | undefined;
+  installation: InstallationFacts;
 }
 
 /**
  * Creates the Pod, none of whose containers begins before its Secrets are there; gives it as it is stored. One that is there already is taken where it is this Build's.
  * @throws ApiError, OccupiedError, TypeError where a credential is none
  */
-export async function createPod(client: ApplyingClient, key: BuildKey, { spec, facts, door }: Parts): Promise<Pod> {
-  const pod = makeBuildPod(key, spec, makeBuildSecrets(key, spec, door), facts);
+export async function createPod(
+  client: ApplyingClient,
+  key: BuildKey,
+  { spec, facts, installation }: Parts,
+): Promise<Pod> {
+  const pod = makeBuildPod(key, spec, makeBuildSecrets(key, spec, installation), facts);
   try {
     return await client.create<Pod>(Pod, pod);
   } catch (error) {
@@ -48,9 +52,9 @@ export async function createPod(client: ApplyingClient, key: BuildKey, { spec, f
 export async function applySecrets(
   client: ApplyingClient,
   key: BuildKey,
-  { spec, door }: Omit<Parts, "facts">,
+  { spec, installation }: Omit<Parts, "facts">,
 ): Promise<void> {
-  for (const secret of makeBuildSecrets(key, spec, door).secrets) {
+  for (const secret of makeBuildSecrets(key, spec, installation).secrets) {
     await client.apply(Secret, secret, { fieldManager, force: true });
   }
 }

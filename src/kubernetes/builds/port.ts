@@ -44,6 +44,8 @@ export interface ClusterBuildsOptions {
   stepMemory: StepMemory;
   /** The way to the installation's registry; absent: it names none. */
   door?: DoorFacts | undefined;
+  /** Authorities that it trusts besides the public ones, PEM. */
+  authorities?: (() => Promise<string | undefined>) | undefined;
 }
 
 export interface ClusterBuilds extends BuildsPort {
@@ -146,11 +148,13 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
     }
     const serviceAccountName = build?.spec.serviceAccountName ?? defaultServiceAccount;
     const facts = { ...options.images, stepMemory: options.stepMemory, serviceAccountName };
-    const created = await createPod(client, key, { spec, facts, door: options.door });
+    const created = await createPod(client, key, { spec, facts, installation: await installation() });
     pods.observed(created);
     delete entry.refused;
     await admit(entry, created);
   };
+
+  const installation = async () => ({ door: options.door, authorities: await options.authorities?.() });
 
   /** Notes a Pod that hasn't begun, and then lets it. One besides the noted one is of a controller that led before: what that made is gone, and this never begins. */
   const admit = async (entry: Entry, pod: Pod): Promise<void> => {
@@ -162,7 +166,7 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
     if (noted === undefined) return;
     if (noted !== podUid) return fail(entry, deletedFailure(key));
     entry.hasSecrets = true;
-    await applySecrets(client, key, { spec, door: options.door });
+    await applySecrets(client, key, { spec, installation: await installation() });
     entry.admitted = podUid;
   };
 

@@ -1,11 +1,14 @@
 /** One question to a registry: over HTTPS, but for registries on the loopback, within a time, and with a bound on the answer. */
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { getCACertificates } from "node:tls";
 import { type Answer, answerOf } from "../../runtime/registry/answer.ts";
 
 export interface Question {
   method: "GET" | "HEAD";
   headers: Readonly<Record<string, string>>;
+  /** Authorities besides Node's that the server's certificate may be signed by, PEM. */
+  ca?: string | undefined;
   signal: AbortSignal;
 }
 
@@ -29,7 +32,8 @@ export async function ask(url: URL, question: Question): Promise<Answer> {
   }
 }
 
-function once(url: URL, { method, headers, signal }: Question): Promise<Answer> {
+function once(url: URL, { method, headers, ca, signal }: Question): Promise<Answer> {
   const start = url.protocol === "https:" ? httpsRequest : httpRequest;
-  return answerOf(start(url, { method, agent: false, headers, signal }), largest);
+  const trust = ca === undefined ? {} : { ca: [...getCACertificates("default"), ca] };
+  return answerOf(start(url, { method, agent: false, headers, signal, ...trust }), largest);
 }

@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { makeCertificate } from "../../../test/support/registry.ts";
 import { createClusterImages } from "./port.ts";
 
 const manifest = '{"schemaVersion":2}';
@@ -113,6 +118,23 @@ test.each<[string, (response: ServerResponse) => void, string]>([
 ])("resolve() tells of %s", async (_, answer, expected) => {
   const { host } = await registry((_request, response) => answer(response));
   expect(await failure(images.resolve(`${host}/a:1`, [], "Always"))).toContain(expected);
+});
+
+test("resolve() trusts the authorities that the installation names, besides Node's own", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "elafros-images-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  // This machine by an address that isn't the loopback's, of which no HTTPS is asked.
+  const files = await makeCertificate(dir, "0.0.0.0");
+  const [cert, key, ca] = await Promise.all(
+    [files.certificate, files.key, files.ca].map((path) => readFile(path, "utf8")),
+  );
+  const server = createTlsServer({ cert, key }, (_, response) => void response.end(manifest));
+  await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));
+  onTestFinished(() => void server.close());
+  const name = `0.0.0.0:${(server.address() as AddressInfo).port}/a`;
+  const trusting = createClusterImages({ authorities: () => Promise.resolve(ca) });
+  expect(await trusting.resolve(`${name}:1`, [], "Always")).toBe(`${name}@${digest}`);
+  expect(await failure(images.resolve(`${name}:1`, [], "Always"))).toContain("the registry can't be reached: ");
 });
 
 test("pull() is the nodes' matter", async () => {

@@ -6,7 +6,12 @@ import { ImageError, type ImagesPort } from "../../runtime/images.ts";
 import { parseReference } from "../../runtime/registry/reference.ts";
 import { tagDigest } from "./registry.ts";
 
-export function createClusterImages(): ImagesPort {
+export interface ClusterImagesOptions {
+  /** Authorities besides the public ones that registries' certificates may be signed by, PEM. */
+  authorities?: (() => Promise<string | undefined>) | undefined;
+}
+
+export function createClusterImages({ authorities }: ClusterImagesOptions = {}): ImagesPort {
   return {
     async resolve(reference, auth, policy) {
       const parsed = parseReference(reference);
@@ -21,7 +26,7 @@ export function createClusterImages(): ImagesPort {
           `imagePullPolicy is Never, and what nodes have under "${reference}" isn't known here: name the image by its digest, or leave imagePullPolicy out`,
         );
       }
-      return `${parsed.name}@${await tagDigest(parsed, auth)}`;
+      return `${parsed.name}@${await tagDigest(parsed, auth, await authorities?.())}`;
     },
     // The kubelet does.
     pull: () => Promise.resolve(),

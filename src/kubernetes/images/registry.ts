@@ -22,9 +22,14 @@ const patienceMs = 20_000;
 /**
  * The digest of what a tag means now: of the list where the tag is one, so that it means the same on every architecture. Tries the
  * given credentials that apply, the more exact first, else anonymously; the last failure is the one that is told.
+ * @param ca authorities besides Node's, PEM
  * @throws ImageError with the registry's own error, the URL and the user that it was asked as
  */
-export async function tagDigest(reference: ImageReference, auths: readonly RegistryAuth[]): Promise<string> {
+export async function tagDigest(
+  reference: ImageReference,
+  auths: readonly RegistryAuth[],
+  ca?: string,
+): Promise<string> {
   const candidates: (RegistryAuth | undefined)[] = authsFor(reference.name, auths);
   if (candidates.length === 0) candidates.push(undefined);
   const url = manifestUrl(reference);
@@ -33,7 +38,7 @@ export async function tagDigest(reference: ImageReference, auths: readonly Regis
     const who = credentials === undefined ? "anonymously" : `as user ${JSON.stringify(credentials.username)}`;
     const asked = `(asked ${url.href} ${who})`;
     try {
-      const answer = await asUser(url, reference, credentials);
+      const answer = await asUser(url, { path: reference.path, ca }, credentials);
       const digest = answer.status === 200 ? digestOf(answer) : undefined;
       if (digest !== undefined) return digest;
       failure = new ImageError(`${whyNot(answer)} ${asked}`);
@@ -51,12 +56,17 @@ function manifestUrl({ registry, path, tag = "latest" }: ImageReference): URL {
   return new URL(`${isLoopback(registry) ? "http" : "https"}://${host}/v2/${path}/manifests/${tag}`);
 }
 
-async function asUser(url: URL, { path }: ImageReference, credentials: RegistryAuth | undefined): Promise<Answer> {
+async function asUser(
+  url: URL,
+  { path, ca }: { path: string; ca: string | undefined },
+  credentials: RegistryAuth | undefined,
+): Promise<Answer> {
   const signal = AbortSignal.timeout(patienceMs);
   const question = (authorization?: string): Question => ({
     // Not HEAD: where it fails, the registry's words come with an answer to GET alone.
     method: "GET",
     headers: { accept: manifestTypes, ...(authorization === undefined ? {} : { authorization }) },
+    ca,
     signal,
   });
   const first = await ask(url, question());
@@ -71,7 +81,7 @@ async function asUser(url: URL, { path }: ImageReference, credentials: RegistryA
   if (bearer.service !== undefined) realm.searchParams.set("service", bearer.service);
   realm.searchParams.append("scope", `repository:${path}:pull`);
   const headers: Record<string, string> = login === undefined ? {} : { authorization: login };
-  const answer = await ask(realm, { method: "GET", headers, signal });
+  const answer = await ask(realm, { method: "GET", headers, ca, signal });
   const token = answer.status === 200 ? tokenOf(answer.body) : undefined;
   return token === undefined ? (answer.status === 200 ? first : answer) : ask(url, question(`Bearer ${token}`));
 }

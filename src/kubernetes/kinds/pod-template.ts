@@ -43,7 +43,12 @@ type ProjectedSource =
 export interface Volume {
   name: string;
   emptyDir?: { medium?: string; sizeLimit?: string };
-  secret?: { secretName: string; defaultMode: number };
+  secret?: {
+    secretName: string;
+    defaultMode: number;
+    items?: { key: string; path: string }[];
+    optional?: boolean;
+  };
   projected?: { sources: ProjectedSource[] };
 }
 

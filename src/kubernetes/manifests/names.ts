@@ -30,6 +30,8 @@ export interface InstallOptions {
   /** The most memory of builds' steps that say nothing of it, and what is set aside for them: quantities, or `none`. Absent: the controllers' own defaults. */
   stepMemory?: string;
   stepMemoryRequest?: string;
+  /** The ConfigMap, in the namespace of the controllers, with authorities that builds and the controllers trust besides the public ones. */
+  authorities?: string;
   /** Whether gateways serve HTTPS. */
   https?: boolean;
   /** Whether plain requests for hosts with a certificate are sent to HTTPS. */

@@ -34,7 +34,7 @@ function service(of: { part: Part; namespace: string; spec: object; name?: strin
 
 function controller(options: InstallOptions): Manifest[] {
   const { namespace, domain, image, toolsImage, buildRegistry, buildRegistrySecret } = options;
-  const { stepMemory, stepMemoryRequest } = options;
+  const { stepMemory, stepMemoryRequest, authorities } = options;
   const https = controllerHttps(options);
   return [
     ...https.objects,
@@ -73,6 +73,7 @@ function controller(options: InstallOptions): Manifest[] {
         ...(buildRegistrySecret === undefined ? [] : ["--build-registry-secret", buildRegistrySecret]),
         ...(stepMemory === undefined ? [] : ["--step-memory", stepMemory]),
         ...(stepMemoryRequest === undefined ? [] : ["--step-memory-request", stepMemoryRequest]),
+        ...(authorities === undefined ? [] : ["--authorities", authorities]),
         ...https.args,
       ],
       annotations: https.annotations,

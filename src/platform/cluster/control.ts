@@ -10,6 +10,7 @@ import type { Lease } from "../../client/lease-decision.ts";
 import { ports } from "../../kubernetes/manifests/names.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { createAuthorities } from "./authorities.ts";
 import { createBuildStore } from "./build-store.ts";
 import { createDrainHook } from "./drain-hook.ts";
 import { lead, type Lead } from "./lead.ts";
@@ -87,6 +88,8 @@ export async function startClusterControl(
     const { domain, https, images } = options;
     const stepMemory = stepMemoryOf(options);
     const more = { ...(https === undefined ? {} : { https }), ...(builds === undefined ? {} : { builds }) };
+    const { authorities: name } = options;
+    const authorities = name === undefined ? undefined : createAuthorities(client, { namespace, name }, log);
     return lead({
       client,
       clock,
@@ -95,6 +98,7 @@ export async function startClusterControl(
       domain,
       images,
       stepMemory,
+      authorities,
       startVersion,
       linkPort: at.link,
       ...more,

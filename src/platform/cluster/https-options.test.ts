@@ -113,6 +113,7 @@ describe("readInstalled()", () => {
         httpsRedirect: false,
         buildRegistry: "r.example/p",
         buildRegistrySecret: "login",
+        authorities: "own",
         stepMemory: "2Gi",
         stepMemoryRequest: "none",
       }),

@@ -14,6 +14,7 @@ import { type Installed, optional, readInstalled } from "./installed.ts";
 export type ClusterOptions = Partial<
   Pick<
     InstallOptions,
+    | "authorities"
     | "buildRegistry"
     | "buildRegistrySecret"
     | "domain"
@@ -87,6 +88,7 @@ async function settled(options: ClusterOptions, before: Installed | undefined): 
     domain,
     ...settleRegistry(options, before),
     ...settleSteps(options, before),
+    ...settleAuthorities(options, before),
     ...(await settleHttps(options, before)),
   };
 }
@@ -113,6 +115,15 @@ function settleSteps(
     ...(stepMemory === undefined ? {} : { stepMemory }),
     ...(stepMemoryRequest === undefined ? {} : { stepMemoryRequest }),
   };
+}
+
+/** A name stays until it is told otherwise; `none` takes it back. */
+function settleAuthorities(
+  options: ClusterOptions,
+  before: Installed | undefined,
+): Pick<InstallOptions, "authorities"> {
+  const authorities = options.authorities ?? before?.authorities ?? "none";
+  return authorities === "none" ? {} : { authorities };
 }
 
 /** What isn't said of an ACME server any more is of no use to anybody. */

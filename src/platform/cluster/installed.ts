@@ -17,6 +17,7 @@ export type Installed = Partial<
   Pick<
     InstallOptions,
     | "acme"
+    | "authorities"
     | "buildRegistry"
     | "buildRegistrySecret"
     | "domain"
@@ -58,6 +59,7 @@ export async function readInstalled(client: Pick<Client, "get">, namespace: stri
 
 function buildsOf(args: readonly string[]): Installed {
   const flags = {
+    authorities: "--authorities",
     buildRegistry: "--build-registry",
     buildRegistrySecret: "--build-registry-secret",
     stepMemory: "--step-memory",

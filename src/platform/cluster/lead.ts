@@ -47,6 +47,8 @@ export interface LeadOptions {
   images: { image: string; tools: string };
   /** Memory of builds' steps that say nothing of it. */
   stepMemory: StepMemory;
+  /** Authorities to trust besides the public ones, PEM. */
+  authorities?: (() => Promise<string | undefined>) | undefined;
   /** Their registry, behind the controllers' door, and the uploads in it. */
   builds?: Pick<BuildStore, "place" | "sources">;
   /** Higher than any that a gateway has. */
@@ -88,6 +90,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     build: (key) => controllers?.build(`${key.namespace}/${key.name}`),
     images: options.images,
     stepMemory: options.stepMemory,
+    authorities: options.authorities,
     door: options.builds && {
       host: `${nameOf("controller")}.${namespace}.svc:${ports.sources}`,
       ca: pair.cert,
@@ -140,7 +143,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
   controllers = startControllers({
     client,
     workloads,
-    images: createClusterImages(),
+    images: createClusterImages({ authorities: options.authorities }),
     builds,
     traffic: publisher,
     ...(secure === undefined ? {} : { certificates: secure.manager }),

@@ -14,6 +14,8 @@ export interface ClusterControlOptions {
   https?: AcmeConfig;
   /** What builds run: the image of Elafros itself, and that with git and buildah. */
   images: { image: string; tools: string };
+  /** The ConfigMap with authorities to trust besides the public ones, where the controllers run. */
+  authorities?: string;
   /** The most memory of builds' steps that say nothing of it, and what is set aside for them: quantities, or `none`. */
   stepMemory?: string;
   stepMemoryRequest?: string;

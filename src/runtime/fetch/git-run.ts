@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { getCACertificates } from "node:tls";
 
 import { formatBytes } from "../../lib/bytes.ts";
 import { SourceFault } from "../../lib/source/errors.ts";
@@ -28,12 +29,23 @@ const watchMs = 500;
 /** Prepares git for repositories of these transports. */
 export async function prepareGit(ctx: FetchContext, transports: readonly GitUrl["transport"][]): Promise<Git> {
   const global = join(ctx.temporary, "gitconfig");
-  await writeFile(global, configText(ctx.env["HOME"] ?? "/"));
+  await writeFile(global, `${await trustText(ctx)}${configText(ctx.env["HOME"] ?? "/")}`);
   const env = gitEnvironment(ctx, { global, transports });
   return {
     run: (directory, args, { quiet = false } = {}) => run(ctx, { env, directory, args, quiet }),
     each: (directory, args, take) => each({ env, directory, args }, take),
   };
+}
+
+/**
+ * Where Node.js is given authorities besides the public ones, git trusts the same; it takes one file with all of them. What the user's configuration says for a server counts
+ * more.
+ */
+async function trustText({ env, temporary }: FetchContext): Promise<string> {
+  if ((env["NODE_EXTRA_CA_CERTS"] ?? "") === "") return "";
+  const file = join(temporary, "authorities.pem");
+  await writeFile(file, [...getCACertificates("default"), ...getCACertificates("system")].join("\n"));
+  return `[http]\n\tsslCAInfo = ${JSON.stringify(file)}\n`;
 }
 
 /** The user's own configuration, which holds the credentials, and over it what must be so. */

@@ -35,8 +35,8 @@ describe("what the manifests start", () => {
       },
     ],
     [
-      { domain: "apps.example.com", stepMemory: "2Gi", stepMemoryRequest: "none" },
-      { stepMemory: "2Gi", stepMemoryRequest: "none" },
+      { domain: "apps.example.com", stepMemory: "2Gi", stepMemoryRequest: "none", authorities: "own" },
+      { stepMemory: "2Gi", stepMemoryRequest: "none", authorities: "own" },
     ],
   ])("cluster-control understands what it is told for %j", async (options, expected) => {
     const told = await parseOptions<object>(clusterControlCommand, argsOf("controller", options));
@@ -77,6 +77,7 @@ describe("installCommand", () => {
       { acmeServer: acme.server, acmeEmail: acme.email, acmeCa: "/ca", acmeEabKid: "k" },
     ],
     [["--acme-server", "none"], { acmeServer: "none" }],
+    [["--authorities", "own-ca"], { authorities: "own-ca" }],
     [["--step-memory", "2Gi", "--step-memory-request", "none"], { stepMemory: "2Gi", stepMemoryRequest: "none" }],
   ])("reads %j", async (argv, expected) => {
     expect(await parseOptions<InstallCommandOptions>(installCommand, argv)).toEqual({ ...defaults, ...expected });

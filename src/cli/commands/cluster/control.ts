@@ -15,6 +15,7 @@ interface ClusterControlCommandOptions {
   toolsImage: string;
   buildRegistry?: string;
   buildRegistrySecret?: string;
+  authorities?: string;
   stepMemory?: string;
   stepMemoryRequest?: string;
   namespace?: string;
@@ -41,6 +42,7 @@ export function clusterControlCommand(
     .requiredOption("--tools-image <image>", "the image with git and buildah, for steps of builds")
     .option("--build-registry <place>", "HOST/PREFIX of the registry for what builds make and users upload")
     .option("--build-registry-secret <name>", "the Secret with its credentials")
+    .option("--authorities <name>", "the ConfigMap with authorities to trust besides the public ones")
     .option("--step-memory <quantity>", "the most memory of steps that say nothing of it, or none (default: 4Gi)")
     .option("--step-memory-request <quantity>", "what is set aside for those, or none (default: 256Mi)")
     .option("--namespace <name>", "where the controllers run (default: the Pod's own)")

@@ -24,6 +24,7 @@ export interface InstallCommandOptions extends ClusterTarget, AcmeOptions {
   toolsImage?: string;
   buildRegistry?: string;
   buildRegistrySecret?: string;
+  authorities?: string;
   stepMemory?: string;
   stepMemoryRequest?: string;
   dryRun: boolean;
@@ -64,6 +65,11 @@ export function installCommand(
     .option(
       "--build-registry-secret <name>",
       "a Secret in the namespace of the controllers with credentials for it (kubernetes.io/dockerconfigjson; ca.crt: its authority)",
+      namespaceName,
+    )
+    .option(
+      "--authorities <name>",
+      "a ConfigMap in the namespace of the controllers with authorities (ca.crt) to trust besides the public ones for git servers and registries, or none",
       namespaceName,
     )
     .option(
@@ -130,6 +136,7 @@ async function runInstall(options: InstallCommandOptions, factory: Factory): Pro
     toolsImage,
     buildRegistry,
     buildRegistrySecret,
+    authorities,
     stepMemory,
     stepMemoryRequest,
     https,
@@ -144,6 +151,7 @@ async function runInstall(options: InstallCommandOptions, factory: Factory): Pro
     ...(image === undefined ? {} : { image }),
     ...(buildRegistry === undefined ? {} : { buildRegistry }),
     ...(buildRegistrySecret === undefined ? {} : { buildRegistrySecret }),
+    ...(authorities === undefined ? {} : { authorities }),
     ...(stepMemory === undefined ? {} : { stepMemory }),
     ...(stepMemoryRequest === undefined ? {} : { stepMemoryRequest }),
     ...(https === undefined ? {} : { https }),
