@@ -16,6 +16,7 @@ import { startTokenServer, type TokenServer } from "../support/token-server.ts";
 
 const run = promisify(execFile);
 const user = { username: "someone", password: "s3:cret" };
+const identityToken = "of/someone+for=longer";
 const auth = Buffer.from(`${user.username}:${user.password}`).toString("base64");
 const ociImage = "application/vnd.oci.image.manifest.v1+json";
 const ociIndex = "application/vnd.oci.image.index.v1+json";
@@ -30,7 +31,7 @@ let env: Record<string, string>;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "elafros-copy-"));
-  tokens = await startTokenServer(user);
+  tokens = await startTokenServer({ ...user, identityToken });
   [open, secured, bearer] = await Promise.all([
     startRegistry(),
     startRegistry({ tls: true, auth: user }),
@@ -130,6 +131,31 @@ describe("copyOne", () => {
     const access = { env, cwd: dir, signal: new AbortController().signal };
     expect(await exactImage(to, { ...access, pullSecrets: [secret] })).toBe(copied.exact);
     expect(await failure(exactImage(to, { ...access, pullSecrets: [] }))).toMatch(/ anonymously\)$/);
+  });
+
+  test("copyOne() exchanges an identity token for tokens, as docker login keeps it in its file or a helper has it", async () => {
+    const bin = join(dir, "identity");
+    await mkdir(bin);
+    const said = JSON.stringify({ Username: "<token>", Secret: identityToken });
+    const helper = join(bin, "docker-credential-identity");
+    await writeFile(helper, `#!/bin/sh\nread host\n[ "$host" = "${bearer.host}" ] && echo '${said}'\n`, {
+      mode: 0o755,
+    });
+    const access = { cwd: dir, pullSecrets: [], signal: new AbortController().signal };
+    const path = { ...env, PATH: `${bin}:${env["PATH"]}` };
+    const use = async (name: string, content: object) => {
+      const authFile = join(dir, `${name}.json`);
+      await writeFile(authFile, JSON.stringify(content));
+      const to = `${bearer.host}/identity/${name}:1`;
+      const copied = await copy(busybox, to, { authFile, env: path });
+      expect(await exactImage(to, { ...access, authFile, env: path })).toBe(copied.exact);
+    };
+    const someone = Buffer.from("someone:").toString("base64");
+    await use("file", { auths: { [bearer.host]: { auth: someone, identitytoken: identityToken } } });
+    await use("helper", { credHelpers: { [bearer.host]: "identity" } });
+    await expect(
+      use("wrong", { auths: { [bearer.host]: { auth: someone, identitytoken: "another" } } }),
+    ).rejects.toThrow(/status 401 .*\/v2\/identity\/wrong anonymously\)$/);
   });
 
   test("copyOne() asks docker's credential helpers", async () => {

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { authsIn } from "../../reconcilers/revision/pull-secrets.ts";
-import type { RegistryAuth } from "../../runtime/workloads.ts";
+import type { RegistryLogin } from "../../runtime/registry/login.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -40,18 +40,28 @@ function filesOf({ env, cwd, authFile }: MachineAuthOptions): string[] {
  * The credentials that may apply to images of a registry.
  * @throws Error that names the file of `authFile`, where that can't be read
  */
-export async function machineAuths(registry: string, options: MachineAuthOptions): Promise<RegistryAuth[]> {
-  const found: RegistryAuth[] = [];
+export async function machineAuths(registry: string, options: MachineAuthOptions): Promise<RegistryLogin[]> {
+  const found: RegistryLogin[] = [];
   for (const path of filesOf(options)) {
     const file = await readAuthFile(path, options.authFile !== undefined);
     if (file === undefined) continue;
-    found.push(...authsIn(file.auths));
+    found.push(...loginsIn(file.auths));
     const key = registry === "docker.io" ? "https://index.docker.io/v1/" : registry;
     const helper = file.credHelpers?.[registry] ?? file.credHelpers?.[key] ?? file.credsStore;
     const helped = typeof helper === "string" ? await askHelper(helper, key, options.env) : undefined;
     if (helped !== undefined) found.push({ registry, ...helped });
   }
   return found;
+}
+
+/** Those of a file. `docker login` keeps an identity token beside a user's name without a password. */
+function loginsIn(auths: unknown): RegistryLogin[] {
+  if (typeof auths !== "object" || auths === null) return [];
+  return Object.entries(auths as Record<string, unknown>).flatMap(([key, entry]) => {
+    const { identitytoken: token } = (entry ?? {}) as { identitytoken?: unknown };
+    const logins = authsIn({ [key]: entry });
+    return typeof token === "string" && token !== "" ? logins.map((one) => ({ ...one, identityToken: token })) : logins;
+  });
 }
 
 async function readAuthFile(path: string, required: boolean): Promise<AuthFile | undefined> {
@@ -65,11 +75,7 @@ async function readAuthFile(path: string, required: boolean): Promise<AuthFile |
 }
 
 /** Runs `docker-credential-NAME get`, which reads the registry's name and prints JSON; undefined where it has nothing for it. */
-function askHelper(
-  name: string,
-  key: string,
-  env: Env,
-): Promise<Pick<RegistryAuth, "username" | "password"> | undefined> {
+function askHelper(name: string, key: string, env: Env): Promise<Omit<RegistryLogin, "registry"> | undefined> {
   if (!/^[\w.-]+$/u.test(name)) return Promise.resolve(undefined);
   return new Promise((answer) => {
     const child = execFile(`docker-credential-${name}`, ["get"], { env, timeout: helperMs }, (error, stdout) => {
@@ -80,12 +86,12 @@ function askHelper(
   });
 }
 
-function credentials(text: string): Pick<RegistryAuth, "username" | "password"> | undefined {
+function credentials(text: string): Omit<RegistryLogin, "registry"> | undefined {
   try {
     const { Username: username, Secret: password } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof username !== "string" || typeof password !== "string") return undefined;
     // "<token>" marks an identity token, which is no password.
-    if (typeof username !== "string" || typeof password !== "string" || username === "<token>") return undefined;
-    return { username, password };
+    return username === "<token>" ? { username, password: "", identityToken: password } : { username, password };
   } catch {
     return undefined;
   }

@@ -11,7 +11,7 @@ export function authKey(registry: string): string {
 }
 
 /** The credentials of `auth` that apply to an image's name: those of its registry, or of a path that starts its name; in order, the more exact first. */
-export function authsFor(name: string, auth: readonly RegistryAuth[]): RegistryAuth[] {
+export function authsFor<T extends RegistryAuth>(name: string, auth: readonly T[]): T[] {
   return auth
     .filter(({ registry }) => name === authKey(registry) || name.startsWith(`${authKey(registry)}/`))
     .toSorted((a, b) => authKey(b.registry).length - authKey(a.registry).length);

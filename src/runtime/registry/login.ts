@@ -2,9 +2,32 @@
 import { STATUS_CODES } from "node:http";
 import type { RegistryAuth } from "../workloads.ts";
 
-/** The header for a user and a password (RFC 7617); undefined for a user name with a colon, which can't be said this way. */
-export function basicAuthorization({ username, password }: RegistryAuth): string | undefined {
-  if (username.includes(":")) return undefined;
+/** Whoever may ask for an image: by a password, or by what a token server has given for longer. */
+export interface RegistryLogin extends RegistryAuth {
+  /** It is exchanged for tokens (OAuth 2.0, RFC 6749 section 6), and is no password. */
+  identityToken?: string;
+}
+
+/** Whom a token server counts us among (its `client_id`). */
+const clientId = "elafros";
+
+/** The body with which an identity token is exchanged for a token of these scopes. */
+export function exchangeBody(
+  identityToken: string,
+  { service, scopes }: { service: string | undefined; scopes: readonly string[] },
+): string {
+  return new URLSearchParams({
+    grant_type: "refresh_token",
+    client_id: clientId,
+    ...(service === undefined ? {} : { service }),
+    scope: scopes.join(" "),
+    refresh_token: identityToken,
+  }).toString();
+}
+
+/** The header for a user and a password (RFC 7617); undefined for a user name with a colon, which can't be said this way, and without a password. */
+export function basicAuthorization({ username, password, identityToken }: RegistryLogin): string | undefined {
+  if (username.includes(":") || identityToken !== undefined) return undefined;
   return `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
 }
 

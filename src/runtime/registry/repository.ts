@@ -4,19 +4,18 @@
  */
 import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ImageError } from "../images.ts";
-import type { RegistryAuth } from "../workloads.ts";
 import { authsFor } from "./auths.ts";
 import { parseChallenges } from "./challenge.ts";
-import { basicAuthorization, registryWords, tokenOf } from "./login.ts";
+import { basicAuthorization, exchangeBody, type RegistryLogin, registryWords, tokenOf } from "./login.ts";
 import { type ImageReference, isLoopback } from "./reference.ts";
 
 export interface RepositoryOptions {
   reference: Pick<ImageReference, "registry" | "path" | "name">;
   /** Those that apply are tried, the more exact first, and then no credentials. */
-  auths: readonly RegistryAuth[];
+  auths: readonly RegistryLogin[];
   /** Whether images are put there too. */
   write: boolean;
   /** Whether something is taken away there. */
@@ -76,8 +75,8 @@ export function openRepository(options: RepositoryOptions): Repository {
   // Docker's own has another name than its images say.
   const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
   let base = new URL(`https://${host}/v2/${path}/`);
-  const candidates: (RegistryAuth | undefined)[] = [...authsFor(reference.name, options.auths), undefined];
-  let user: RegistryAuth | undefined;
+  const candidates: (RegistryLogin | undefined)[] = [...authsFor(reference.name, options.auths), undefined];
+  let user: RegistryLogin | undefined;
   let authorization: string | undefined;
   /** Ends once it is known what to show next: what is sent meanwhile would go without. */
   let asking: Promise<unknown> = Promise.resolve();
@@ -148,30 +147,49 @@ export function openRepository(options: RepositoryOptions): Repository {
       if (candidates.length === 0) return false;
       user = candidates.shift();
       const login = user && basicAuthorization(user);
-      if (user !== undefined && login === undefined) continue;
-      authorization = bearer === undefined ? (basic ? login : undefined) : await token(bearer, login);
+      if (user !== undefined && login === undefined && user.identityToken === undefined) continue;
+      authorization = bearer === undefined ? (basic ? login : undefined) : await token(bearer, user);
       if (authorization !== undefined) return true;
     }
   }
 
   async function token(
     { realm, service }: { realm: string; service: string | undefined },
-    login: string | undefined,
+    asker: RegistryLogin | undefined,
   ): Promise<string | undefined> {
     if (!URL.canParse(realm)) return undefined;
     const url = new URL(realm);
     // A password goes nowhere in the clear, unless the registry itself is on the loopback.
     if (url.protocol !== "https:" && !(base.protocol === "http:" && isLoopback(url.host))) return undefined;
-    if (service !== undefined) url.searchParams.set("service", service);
     const actions = ["pull", ...(options.write ? ["push"] : []), ...(options.deletes === true ? ["delete"] : [])];
-    url.searchParams.append("scope", `repository:${path}:${actions.join()}`);
-    if (options.mountFrom !== undefined) url.searchParams.append("scope", `repository:${options.mountFrom}:pull`);
+    const scopes = [`repository:${path}:${actions.join()}`];
+    if (options.mountFrom !== undefined) scopes.push(`repository:${options.mountFrom}:pull`);
     authorization = undefined;
-    const headers: Record<string, string> = login === undefined ? {} : { authorization: login };
-    const answer = await exchange(url, { method: "GET", at: url, headers });
+    const answer =
+      asker?.identityToken === undefined
+        ? await askFor(url, { service, scopes, login: asker && basicAuthorization(asker) })
+        : await exchangeFor(url, exchangeBody(asker.identityToken, { service, scopes }));
     const body = await readSome(answer.stream, largestToken);
     const given = answer.status === 200 ? tokenOf(body) : undefined;
     return given === undefined ? undefined : `Bearer ${given}`;
+  }
+
+  function askFor(
+    url: URL,
+    { service, scopes, login }: { service: string | undefined; scopes: readonly string[]; login: string | undefined },
+  ): Promise<RegistryAnswer> {
+    if (service !== undefined) url.searchParams.set("service", service);
+    for (const scope of scopes) url.searchParams.append("scope", scope);
+    const headers: Record<string, string> = login === undefined ? {} : { authorization: login };
+    return exchange(url, { method: "GET", at: url, headers });
+  }
+
+  function exchangeFor(url: URL, body: string): Promise<RegistryAnswer> {
+    const headers = {
+      "content-type": "application/x-www-form-urlencoded",
+      "content-length": String(Buffer.byteLength(body)),
+    };
+    return exchange(url, { method: "POST", at: url, headers, body: () => Readable.from([body]) });
   }
 
   const refusal = async (answer: RegistryAnswer): Promise<ImageError> => {
