@@ -132,6 +132,18 @@ describe("createSecretStore()", () => {
     }
   });
 
+  it("shows the certificate again where a backup has brought the Secret back alone, and writes nothing where it is shown", async () => {
+    const cluster = memoryCluster();
+    await createSecretStore({ client: cluster.client, namespace }).authority.write(pair("ca"));
+    cluster.remove(ConfigMap, "elafros-ca", namespace);
+    const { authority } = createSecretStore({ client: cluster.client, namespace });
+    expect(await authority.read()).toEqual(pair("ca"));
+    expect(cluster.get(ConfigMap, "elafros-ca", namespace)?.data).toEqual({ "ca.crt": "certificate ca\n" });
+    cluster.calls.length = 0;
+    await authority.read();
+    expect(cluster.calls).toEqual([]);
+  });
+
   it("leaves Secrets alone that aren't its own, and those that somebody changed for the worse", async () => {
     const cluster = memoryCluster();
     const { leaves } = createSecretStore({ client: cluster.client, namespace });

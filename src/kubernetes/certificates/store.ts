@@ -26,19 +26,19 @@ export interface SecretStoreOptions {
 
 /** Creates the store; nothing is read yet. Its operations reject with the API server's ApiError. */
 export function createSecretStore(options: SecretStoreOptions): CertificateStore {
-  const { namespace } = options;
   const secrets = secretsOf(options);
   return {
     authority: {
       async read() {
         const [cert, key] = textsOf(await secrets.get(authorityName), "tls.crt", "tls.key");
-        return cert === "" || key === "" ? undefined : { cert, key };
+        if (cert === "" || key === "") return undefined;
+        // A backup of Secrets brings the key back, and not this.
+        if ((await shownAuthority(options)) !== cert) await showAuthority(options, cert);
+        return { cert, key };
       },
       async write({ cert, key }) {
         // First: without a key both are made again, without this nobody could trust it.
-        const metadata = { name: authorityName, namespace, labels: partOf };
-        const map = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { "ca.crt": cert } };
-        await options.client.apply(ConfigMap, map, { fieldManager, force: true });
+        await showAuthority(options, cert);
         await secrets.apply(authorityName, "authority", { type: tls, data: { "tls.crt": cert, "tls.key": key } });
       },
     },
@@ -64,6 +64,18 @@ export function createSecretStore(options: SecretStoreOptions): CertificateStore
       remove: (id) => secrets.remove(leafName(id)),
     },
   };
+}
+
+/** The authority's certificate as everybody may read it. */
+async function shownAuthority({ client, namespace }: SecretStoreOptions): Promise<string | undefined> {
+  const map = await unlessGone(() => client.get(ConfigMap, { namespace, name: authorityName }));
+  return map?.data?.["ca.crt"];
+}
+
+async function showAuthority({ client, namespace }: SecretStoreOptions, cert: string): Promise<void> {
+  const metadata = { name: authorityName, namespace, labels: partOf };
+  const map = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { "ca.crt": cert } };
+  await client.apply(ConfigMap, map, { fieldManager, force: true });
 }
 
 const tls = "kubernetes.io/tls";
