@@ -44,6 +44,10 @@ export function readFlags(): CheckFlags {
     if (value !== undefined && image === undefined)
       throw new Error(`${flag} needs --image, an image of Elafros that the nodes can have: without it nothing runs`);
   }
+  if (upgradeImage !== undefined && upgradeImage === image)
+    throw new Error(
+      `--upgrade-image "${image}" is --image: nothing would be replaced. Name another, or leave it out: then the Pods are replaced by others of the same image`,
+    );
   const needsApps = node !== undefined || drain || upgradeImage !== undefined;
   if (needsApps && prefix === undefined)
     throw new Error("Draining and upgrading need a service under load: say --image-prefix or --registry for its image");
