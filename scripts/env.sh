@@ -5,5 +5,7 @@ export PATH
 
 # Containers, networks and mounts need root.
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo env "PATH=$PATH" "CI=${CI:-}" "$@"; fi
+  if [ "$(id -u)" = 0 ]; then "$@"; else
+    sudo env "PATH=$PATH" "CI=${CI:-}" ${NODE_COMPILE_CACHE:+"NODE_COMPILE_CACHE=$NODE_COMPILE_CACHE"} "$@"
+  fi
 }

@@ -315,8 +315,9 @@ test("what became of requests is told, by route, revision and status, of plain r
   app.server.on("upgrade", (_req, socket: Socket) => {
     socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
   });
-  // What earlier tests did has been told by then.
-  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  // What earlier tests did has been told with the next report but one, which is asked for from here on.
+  const reports = control.loads.length;
+  await until(() => control.loads.length > reports + 1);
   control.outcomes.splice(0);
   const close = "Connection: close\r\n\r\n";
   await exchange(bench.port, [`${get("/a")}\r\n${get("/500")}${close}`]);

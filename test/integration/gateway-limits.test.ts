@@ -1,6 +1,5 @@
 import http from "node:http";
 import net from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type RevisionEntry, type RouteTable } from "../../src/routing/table.ts";
 import {
@@ -34,8 +33,16 @@ interface Got {
   body: string;
 }
 
-/** A client with a connection of its own; `abortAfter` milliseconds it goes. */
-function send(agent: http.Agent, { path = "/", method = "GET", abortAfter = 0 } = {}): Promise<Got> {
+interface Sending {
+  path?: string;
+  method?: string;
+  /** After so many milliseconds it goes. */
+  abortAfter?: number;
+  signal?: AbortSignal;
+}
+
+/** A client with a connection of its own. */
+function send(agent: http.Agent, { path = "/", method = "GET", abortAfter = 0, signal }: Sending = {}): Promise<Got> {
   return new Promise((resolve, reject) => {
     const req = http.request({ host: "127.0.0.1", port: bench.port, agent, path, method, headers: { host } });
     req.on("error", reject);
@@ -48,6 +55,7 @@ function send(agent: http.Agent, { path = "/", method = "GET", abortAfter = 0 } 
     });
     req.end();
     if (abortAfter > 0) setTimeout(() => req.destroy(), abortAfter);
+    signal?.addEventListener("abort", () => req.destroy(), { once: true });
   });
 }
 
@@ -57,22 +65,24 @@ interface Busy {
   now: number;
   most: number;
   served: string[];
+  /** Ends the requests for `/held`. */
+  release: () => void;
 }
 
-/** An app that counts how many requests it works on at once; `/ms` says for how long. */
+/** An app that counts how many requests it works on at once; `/ms` says for how long, `/held` until they are released. */
 async function startBusyApp(id: string): Promise<{ app: App; busy: Busy }> {
-  const busy: Busy = { now: 0, most: 0, served: [] };
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const busy: Busy = { now: 0, most: 0, served: [], release };
   const app = await startApp(id, (req, res) => {
     busy.now += 1;
     busy.most = Math.max(busy.most, busy.now);
     busy.served.push(req.url ?? "");
-    setTimeout(
-      () => {
-        busy.now -= 1;
-        res.end(id);
-      },
-      Number((req.url ?? "").slice(1).split("/")[0]),
-    );
+    const end = (): void => {
+      busy.now -= 1;
+      res.end(id);
+    };
+    if (req.url === "/held") void released.then(end);
+    else setTimeout(end, Number((req.url ?? "").slice(1).split("/")[0]));
   });
   apps.push(app);
   return { app, busy };
@@ -123,16 +133,22 @@ test("who waits is served in the order of arrival within a thread", async () => 
 test("the queue is bounded in number and in time, and who gives up leaves it", async () => {
   const { app, busy } = await startBusyApp("one");
   await bench.start({ limits: { queueLength: 5 } });
-  await control.settle(simpleTable(host, [app], { concurrency: 1, timeoutMs: 1_500 }));
-  const first = send(client(), { path: "/1000" });
+  await control.settle(simpleTable(host, [app], { concurrency: 1, timeoutMs: 60_000 }));
+  const first = send(client(), { path: "/held" });
   await until(() => busy.now === 1);
-  const quitters = Array.from({ length: 5 }, () => send(client(), { path: "/1", abortAfter: 200 }).catch(() => "gone"));
-  await sleep(100);
+  const giveUp = new AbortController();
+  const quitters = Array.from({ length: 5 }, () =>
+    send(client(), { path: "/1", signal: giveUp.signal }).catch(() => "gone"),
+  );
+  await until(() => control.loads.at(-1)?.revisions[0]?.[3] === 5);
   const full = await send(client(), { path: "/1" });
   expect([full.status, full.reason]).toEqual([503, "Overloaded"]);
+  giveUp.abort();
   expect(await Promise.all(quitters)).toEqual(["gone", "gone", "gone", "gone", "gone"]);
   await until(() => control.outcomes.reduce((sum, { codes }) => sum + (codes[499] ?? 0), 0) === 5);
-  const waiting = [send(client(), { path: "/3000" }), send(client(), { path: "/3000" })];
+  await control.settle(simpleTable(host, [app], { concurrency: 1, timeoutMs: 1_000 }));
+  const waiting = [send(client(), { path: "/60000" }), send(client(), { path: "/60000" })];
+  busy.release();
   expect((await first).status).toBe(200);
   const got = await Promise.all(waiting);
   // One got the slot and no answer in time, the other no slot in time.
@@ -140,7 +156,7 @@ test("the queue is bounded in number and in time, and who gives up leaves it", a
     "503 Overloaded",
     "504 ResponseTimeout",
   ]);
-  expect(busy.served).toEqual(["/1000", "/3000"]);
+  expect(busy.served).toEqual(["/held", "/60000"]);
 });
 
 test("a slot is held until the work has ended, also after a 504 or when the client has gone", async () => {
@@ -187,7 +203,7 @@ test("an instance that doesn't end its work is reported, gets nothing more, and 
   await until(() => control.hung.length === 1);
   await control.settle(simpleTable(host, [next], { concurrency: 1, timeoutMs: 300 }));
   expect((await send(client(), { path: "/1" })).body).toBe("next");
-  expect([...(control.members.get(gateway.ready.id)?.draining ?? [])]).toEqual([]);
+  await until(() => control.members.get(gateway.ready.id)?.draining.size === 0);
 });
 
 test("a request that can't be sent to its instance gives the slot back", async () => {
@@ -212,16 +228,17 @@ test("an instance that left the table gets nothing new, keeps what it has, and i
   const { app: next } = await startBusyApp("next");
   const gateway = await bench.start();
   await control.settle(simpleTable(host, [old]));
-  const slow = send(client(), { path: "/600" });
+  const slow = send(client(), { path: "/held" });
   await until(() => busy.now === 1);
   await control.settle(simpleTable(host, [next]));
   expect([...(control.members.get(gateway.ready.id)?.draining ?? [])]).toEqual(["old"]);
   for (let i = 0; i < 10; i++) expect((await send(client(), { path: "/1" })).body).toBe("next");
   expect(control.drained).toEqual([]);
+  busy.release();
   expect((await slow).body).toBe("old");
   await until(() => control.drained.length === 1);
   expect(control.drained).toEqual(["old"]);
-  expect(busy.served).toEqual(["/600"]);
+  expect(busy.served).toEqual(["/held"]);
 });
 
 test("a split of 90/9/1 is exact in each 100 requests, over threads and names of the Route, while instances come and go", async () => {
