@@ -1,37 +1,23 @@
 /**
  * One request and its answer: from the client's connection to the instance's and back, both ways as streams with back-pressure. It knows
- * neither version of HTTP: incoming.ts has the client's side of it, call.ts the app's.
+ * neither version of HTTP: incoming.ts has the client's side of it, call.ts the app's. How it ends is in exchange-end.ts.
  */
 import { type Answer, answers } from "../answers.ts";
-import { divert } from "../divert.ts";
-import { Http2Call } from "../http2/call.ts";
 import { cookieName } from "../choice.ts";
-import { readTarget, type Target } from "../match.ts";
-import type { Clock } from "../../lib/clock.ts";
-import type { Core } from "../core.ts";
-import type { GatewayLimits } from "../options.ts";
-import { Placement, type PlacementOptions } from "../placement.ts";
+import { divert } from "../divert.ts";
+import { readTarget } from "../match.ts";
 import { clientLeft } from "../outcomes.ts";
-import { fieldInList, traceList } from "../seen/fields.ts";
+import { Placement, type PlacementOptions } from "../placement.ts";
+import { fieldInList } from "../seen/fields.ts";
 import type { Sighting } from "../seen/sighting.ts";
 import type { Instance } from "../state.ts";
-import { AppFields } from "./app-fields.ts";
-import { Body } from "./body.ts";
-import { type AppAnswer, type AppCall, type CallOptions, type CallUser, type Failure, Http1Call } from "./call.ts";
+import { fieldsForApp, isRepeatable, newCall } from "./asking.ts";
+import type { AppAnswer, AppCall, CallOptions, CallUser, Failure } from "./call.ts";
 import type { FrontContext } from "./context.ts";
-import {
-  answerFields,
-  fieldFault,
-  fieldOf,
-  isSaneRequestId,
-  requestFields,
-  setsCookie,
-  trailerFields,
-} from "./headers.ts";
+import { ExchangeEnd } from "./exchange-end.ts";
+import { answerFields, fieldFault, fieldOf, setsCookie, trailerFields } from "./headers.ts";
 import type { ClientEvents, Incoming } from "./incoming.ts";
 import { join } from "./join.ts";
-import { outlast } from "./outlast.ts";
-import { RawCall } from "./raw-call.ts";
 import { processing, sound } from "./sounding.ts";
 import type { AppEnd, ClientEnd } from "./upgrade.ts";
 
@@ -42,37 +28,12 @@ import type { AppEnd, ClientEnd } from "./upgrade.ts";
 const mostInterimBytes = 64 * 1024;
 /** What each takes besides its fields. */
 const interimBytes = 64;
-const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
-export class Exchange implements PlacementOptions, ClientEvents, CallUser {
-  readonly began: number;
-  readonly core: Core;
-  readonly clock: Clock;
-  readonly limits: GatewayLimits;
-  readonly #context: FrontContext;
-  readonly #in: Incoming;
-  readonly #requestId: string;
-  readonly #body: Body | undefined;
-  #sighting: Sighting | undefined;
-  #target: Target | undefined;
-  #placement: Placement | undefined;
-  #instance: Instance | undefined;
-  /** The newest; what others tell is of no interest any more. */
-  #call: AppCall | undefined;
-  /** The app's answer has begun. */
-  #answered = false;
-  /** Nobody takes the answer any more. */
-  #abandoned = false;
-  #connected = false;
-  #continued = false;
-  /** Of interim answers. */
-  #interimBytes = 0;
-  #recorded = false;
-  /** Of the answer's body, for the client. */
-  #bytes = 0;
+export class Exchange extends ExchangeEnd implements PlacementOptions, ClientEvents, CallUser {
   /** An app has said that it did nothing for the request. */
   #returned = false;
-  #stopOutlasting: (() => void) | undefined;
+  /** Of interim answers. */
+  #interimBytes = 0;
   #stopSounding: (() => void) | undefined;
   /** When the client said that it sends nothing more, or the request got its instance since. */
   #halfClosedAt: number | undefined;
@@ -80,55 +41,44 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
   #stalledAt: number | undefined;
 
   constructor(context: FrontContext, incoming: Incoming) {
-    this.#context = context;
-    this.#in = incoming;
-    this.core = context.core;
-    this.clock = context.clock;
-    this.limits = context.limits;
-    this.began = context.clock.now();
-    this.#body = incoming.hasBody ? new Body(incoming, context.clock) : undefined;
-    this.#requestId = isSaneRequestId(incoming.givenId) ? incoming.givenId : context.newId();
+    super(context, incoming);
     incoming.watch(this);
   }
 
   /** @param refusal the answer for a request that its front doesn't let pass, whatever it asks for */
   start(refusal?: Answer): void {
-    const { raw, url, authority } = this.#in;
-    this.#target = readTarget(url, authority, this.#context.names);
-    this.#sighting = this.#see();
-    if (refusal !== undefined) return this.#refuse(refusal);
+    const { raw, url, authority } = this.incoming;
+    this.target = readTarget(url, authority, this.context.names);
+    this.sighting = this.#see();
+    if (refusal !== undefined) return this.refuse(refusal);
     const fault = fieldFault(raw, this.limits.headerCount);
     if (fault !== undefined)
-      return this.#refuse(fault === "TooManyFields" ? answers.fieldsTooLarge : answers.badRequest);
-    if (this.#target === undefined) return this.#refuse(answers.badHost);
-    const diverting = this.#context.divert;
-    const diverted = diverting === undefined ? undefined : divert(diverting, this.#target);
+      return this.refuse(fault === "TooManyFields" ? answers.fieldsTooLarge : answers.badRequest);
+    if (this.target === undefined) return this.refuse(answers.badHost);
+    const diverting = this.context.divert;
+    const diverted = diverting === undefined ? undefined : divert(diverting, this.target);
     if (diverted !== undefined) return this.failed(diverted);
-    this.#placement = new Placement(this);
-    this.#placement.start();
+    this.placement = new Placement(this);
+    this.placement.start();
   }
 
   get host(): string {
-    return this.#target?.host ?? "";
+    return this.target?.host ?? "";
   }
 
   get secure(): boolean {
-    return this.#in.protocol === "https";
+    return this.incoming.protocol === "https";
   }
 
   /** What the request holds in memory while it waits: of what follows it as much as is read ahead. */
   get bytes(): number {
-    const { raw, url, hasBody, upgrade, readAhead } = this.#in;
+    const { raw, url, hasBody, upgrade, readAhead } = this.incoming;
     const fields = raw.reduce((sum, text) => sum + text.length, url.length);
     return hasBody || upgrade !== undefined ? fields + readAhead : fields;
   }
 
-  get sighting(): Sighting | undefined {
-    return this.#sighting;
-  }
-
   field(name: string): string | undefined {
-    return fieldOf(this.#in.raw, name);
+    return fieldOf(this.incoming.raw, name);
   }
 
   placed(instance: Instance): void {
@@ -139,139 +89,106 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
   /** Ends what goes on for too long without the client doing its part; called now and then. */
   check(now: number): void {
     const { stallMs } = this.limits;
-    if (this.#stalledAt !== undefined && now - this.#stalledAt > stallMs) this.#in.breakOff();
-    this.#in.check?.(now);
-    const forlorn = this.#halfClosedAt !== undefined && this.#instance !== undefined && !this.#answered;
-    if (forlorn && now - (this.#halfClosedAt ?? now) > this.limits.hungMs) return this.#in.breakOff();
-    if (this.#body === undefined || this.#body.stalledFor(now) <= stallMs) return;
-    if (this.#in.begun) this.#in.breakOff();
-    else this.#refuse(answers.slowRequest);
+    if (this.#stalledAt !== undefined && now - this.#stalledAt > stallMs) this.incoming.breakOff();
+    this.incoming.check?.(now);
+    const forlorn = this.#halfClosedAt !== undefined && this.instance !== undefined && !this.answered;
+    if (forlorn && now - (this.#halfClosedAt ?? now) > this.limits.hungMs) return this.incoming.breakOff();
+    if (this.body === undefined || this.body.stalledFor(now) <= stallMs) return;
+    if (this.incoming.begun) this.incoming.breakOff();
+    else this.refuse(answers.slowRequest);
   }
 
   /** The client sends nothing more, but may wait for its answer. False if that can't be told from leaving, and it has no instance. */
   clientEnded(): boolean {
-    const incoming = this.#in;
-    if (this.#recorded || incoming.begun) return true;
-    if (this.#instance === undefined && !incoming.takesInterim) return false;
+    const { incoming } = this;
+    if (this.recorded || incoming.begun) return true;
+    if (this.instance === undefined && !incoming.takesInterim) return false;
     this.#halfClosedAt = this.clock.now();
     if (!incoming.takesInterim) return true;
-    this.#stopSounding = sound(this.clock, this.#instance === undefined, () => {
+    this.#stopSounding = sound(this.clock, this.instance === undefined, () => {
       if (!incoming.begun && !incoming.gone) incoming.inform(processing.status, []);
     });
     return true;
   }
 
-  /** Ends an answer that began before `time`, if it has begun. */
-  shed(time: number): void {
-    if (this.began < time && this.#answered) this.#in.breakOff(answers.tooOld);
-  }
-
   #see(): Sighting | undefined {
-    const { method, version, protocol, address, raw } = this.#in;
-    return this.#context.observer?.see({
+    const { method, version, protocol, address, raw } = this.incoming;
+    return this.context.observer?.see({
       at: this.began,
       method,
-      target: this.#target?.path ?? "",
-      host: this.#target?.host ?? "",
+      target: this.target?.path ?? "",
+      host: this.target?.host ?? "",
       protocol: version,
       scheme: protocol,
       address,
-      requestId: this.#requestId,
+      requestId: this.requestId,
       header: (name) => fieldInList(raw, name),
     });
   }
 
   #send(instance: Instance, fresh: boolean): void {
-    const { method, hasBody, length, upgrade } = this.#in;
-    this.#instance = instance;
-    this.#connected = false;
+    const { method, hasBody, length, upgrade } = this.incoming;
+    this.instance = instance;
+    this.connected = false;
     const http2 = instance.revision.entry.protocol === "h2c";
     const refusal = http2 ? upgrade?.streamRefusal : undefined;
-    if (refusal !== undefined) return this.#unsent(refusal);
+    if (refusal !== undefined) return this.unsent(refusal);
     const options: CallOptions = {
       instance,
       method: upgrade?.method ?? method,
-      path: this.#target?.path ?? "/",
-      fields: this.#fields(http2),
-      requestId: this.#requestId,
+      path: this.target?.path ?? "/",
+      fields: fieldsForApp(this.incoming, this.target?.authority ?? "", this.sighting, http2),
+      requestId: this.requestId,
       hasBody,
       length,
-      repeatable: !hasBody && repeatable.has(method),
+      repeatable: isRepeatable(this.incoming),
       fresh,
       upgrade: upgrade?.protocol,
     };
     let call: AppCall;
     try {
-      call = this.#callFor(options, http2);
+      call = newCall(this.context, options, this);
     } catch {
-      // A field or path that a parser lets in but the app's protocol doesn't let out.
-      return this.#unsent(answers.badRequest);
+      return this.unsent(answers.badRequest);
     }
-    this.#call = call;
+    this.call = call;
     call.start();
   }
 
-  #callFor(options: CallOptions, http2: boolean): AppCall {
-    const { wires } = this.#context;
-    if (http2) return new Http2Call(this.#context, options, this);
-    // What an upgraded connection is joined by are streams of Node's.
-    if (options.upgrade !== undefined || wires === undefined) return new Http1Call(this.#context, options, this);
-    return new RawCall(wires, options, this);
-  }
-
-  #fields(http2: boolean): AppFields {
-    const { raw, expects, memo, upgrade } = this.#in;
-    const authority = this.#target?.authority ?? "";
-    if (memo === undefined || this.#sighting !== undefined || upgrade !== undefined)
-      return this.#makeFields(authority, http2);
-    return memo.get({ raw, authority, expects }, () => this.#makeFields(authority, http2));
-  }
-
-  #makeFields(authority: string, http2: boolean): AppFields {
-    const { raw, address, protocol, expects, upgrade } = this.#in;
-    const list = requestFields(raw, { address, authority, protocol });
-    if (this.#sighting !== undefined) traceList(list, this.#sighting);
-    if (!expects) dropField(list, "expect");
-    // The key is of HTTP/1.1 alone.
-    if (http2 && upgrade !== undefined) dropField(list, "sec-websocket-key");
-    else list.push(...(upgrade?.fields ?? []));
-    return new AppFields(list);
-  }
-
   appConnected(call: AppCall): void {
-    if (call !== this.#call) return;
-    this.#connected = true;
-    if (this.#instance !== undefined) this.core.reached(this.#instance);
+    if (call !== this.call) return;
+    this.connected = true;
+    if (this.instance !== undefined) this.core.reached(this.instance);
     // The body only begins to flow now, so a connection that can't be made costs none of it.
-    if (!this.#abandoned) this.#body?.sendTo(call);
+    if (!this.abandoned) this.body?.sendTo(call);
   }
 
   appContinued(call: AppCall): void {
-    const incoming = this.#in;
-    if (call !== this.#call || !incoming.expects || this.#abandoned || incoming.begun || this.#continued) return;
-    this.#continued = true;
+    const { incoming } = this;
+    if (call !== this.call || !incoming.expects || this.abandoned || incoming.begun || this.continued) return;
+    this.continued = true;
     incoming.continue();
   }
 
   appInformed(call: AppCall, status: number, fields: readonly string[]): void {
-    const incoming = this.#in;
-    if (call !== this.#call || status === 100 || status === 101) return;
-    if (this.#abandoned || incoming.begun || !incoming.takesInterim) return;
+    const { incoming } = this;
+    if (call !== this.call || status === 100 || status === 101) return;
+    if (this.abandoned || incoming.begun || !incoming.takesInterim) return;
     for (const text of fields) this.#interimBytes += text.length;
     this.#interimBytes += interimBytes;
     if (this.#interimBytes > mostInterimBytes) return;
-    incoming.inform(status, [...fields, "X-Request-Id", this.#requestId]);
+    incoming.inform(status, [...fields, "X-Request-Id", this.requestId]);
   }
 
   appAnswered(call: AppCall, { status, message, fields, empty, trailing }: AppAnswer): void {
-    if (call !== this.#call) return;
-    const incoming = this.#in;
-    this.#answered = true;
-    if (incoming.upgrade?.isTakenFor(status) === true && !this.#abandoned) return this.failed(answers.badHandshake);
-    this.#placement?.end();
-    this.#body?.settle();
-    if (this.#abandoned) return;
-    this.#endKeepAlive();
+    if (call !== this.call) return;
+    const { incoming } = this;
+    this.answered = true;
+    if (incoming.upgrade?.isTakenFor(status) === true && !this.abandoned) return this.failed(answers.badHandshake);
+    this.placement?.end();
+    this.body?.settle();
+    if (this.abandoned) return;
+    this.endKeepAlive();
     try {
       incoming.begin({ status, message, fields: this.#answerFields(fields), empty, trailing });
     } catch {
@@ -280,198 +197,121 @@ export class Exchange implements PlacementOptions, ClientEvents, CallUser {
   }
 
   appData(call: AppCall, piece: Buffer): void {
-    if (this.#abandoned || call !== this.#call) return;
-    this.#bytes += piece.length;
-    if (this.#in.write(piece)) return;
+    if (this.abandoned || call !== this.call) return;
+    this.answerBytes += piece.length;
+    if (this.incoming.write(piece)) return;
     call.pause();
     this.#stalledAt = this.clock.now();
   }
 
   appEnded(call: AppCall, trailers: readonly string[]): void {
-    if (call !== this.#call) return;
-    this.#free();
-    if (!this.#abandoned) this.#in.end(trailerFields(trailers));
+    if (call !== this.call) return;
+    this.free();
+    if (!this.abandoned) this.incoming.end(trailerFields(trailers));
     // The app answered without the whole body: it gets no more of it, and the client's connection is read on to the next request.
-    if (this.#body !== undefined && !this.#in.complete) {
+    if (this.body !== undefined && !this.incoming.complete) {
       call.destroy();
-      this.#body.drop();
+      this.body.drop();
     }
   }
 
   appBroke(call: AppCall): void {
-    if (call !== this.#call || this.#abandoned) return;
+    if (call !== this.call || this.abandoned) return;
     // Broken off in the middle: so is the client's copy, or it would look whole.
-    this.#placement?.broke();
-    this.#in.breakOff(answers.broken);
+    this.placement?.broke();
+    this.incoming.breakOff(answers.broken);
   }
 
   appDrained(call: AppCall): void {
-    if (call === this.#call) this.#body?.drained();
+    if (call === this.call) this.body?.drained();
   }
 
   appClosed(call: AppCall): void {
-    if (call === this.#call) this.#free();
+    if (call === this.call) this.free();
   }
 
   clientDrained(): void {
     this.#stalledAt = undefined;
-    this.#call?.resume();
+    this.call?.resume();
   }
 
   /** The final answer's fields, with the cookie by which the client stays with its Revision. */
   #answerFields(passing: readonly string[]): string[] {
-    const fields = [...passing, "X-Request-Id", this.#requestId];
-    const cookie = this.#placement?.setCookie;
+    const fields = [...passing, "X-Request-Id", this.requestId];
+    const cookie = this.placement?.setCookie;
     if (cookie !== undefined && !setsCookie(fields, cookieName(cookie))) fields.push("Set-Cookie", cookie);
     return fields;
   }
 
   appUpgraded(_call: AppCall, app: AppEnd): void {
-    this.#placement?.end();
-    const incoming = this.#in;
-    const instance = this.#instance;
+    this.placement?.end();
+    const { incoming, instance } = this;
     const { upgrade } = incoming;
-    if (upgrade === undefined || incoming.gone || this.#abandoned || instance === undefined) {
+    if (upgrade === undefined || incoming.gone || this.abandoned || instance === undefined) {
       app.cut();
-      return this.#free();
+      return this.free();
     }
     if (!upgrade.isAgreed(app)) {
       app.cut();
-      return this.#unsent(answers.badHandshake);
+      return this.unsent(answers.badHandshake);
     }
     let client: ClientEnd;
     try {
       client = upgrade.accept(this.#answerFields(answerFields(app.raw)), app);
     } catch {
       app.cut();
-      return this.#unsent(answers.badAnswer);
+      return this.unsent(answers.badAnswer);
     }
-    this.#call = undefined;
-    this.#instance = undefined;
-    this.#context.done(this);
-    this.#record(upgrade.status);
-    join(this.#context, { client, app, instance });
+    this.call = undefined;
+    this.instance = undefined;
+    this.context.done(this);
+    this.record(upgrade.status);
+    join(this.context, { client, app, instance });
   }
 
   appFailed(call: AppCall, why: Failure): void {
-    const instance = this.#instance;
-    if (call !== this.#call || instance === undefined) return;
+    const { instance } = this;
+    if (call !== this.call || instance === undefined) return;
     if (why === "refused") {
-      this.#call = undefined;
-      this.#free();
-      this.#placement?.refused(instance);
+      this.call = undefined;
+      this.free();
+      this.placement?.refused(instance);
       return;
     }
-    if (this.#abandoned) return;
+    if (this.abandoned) return;
     // It keeps its slot and goes on a new connection.
     if (why === "stale") return this.#send(instance, true);
     if (why === "untouched") return this.#again(instance);
-    if (why === "foreign") return this.#unsent(answers.wrongProtocol);
-    if (why === "fixed") return this.#unsent(answers.noUpgrade);
-    if (why === "unsendable") return this.#unsent(answers.badRequest);
+    if (why === "foreign") return this.unsent(answers.wrongProtocol);
+    if (why === "fixed") return this.unsent(answers.noUpgrade);
+    if (why === "unsendable") return this.unsent(answers.badRequest);
     this.failed(why === "malformed" ? answers.badAnswer : answers.broken);
   }
 
   /** The app did nothing for the request: it may be sent again, whatever it is, if its body is still there. */
   #again(instance: Instance): void {
-    if (this.#body?.isRepeatable === false) return this.#unsent(answers.unreachable);
-    this.#body?.hold();
+    if (this.body?.isRepeatable === false) return this.unsent(answers.unreachable);
+    this.body?.hold();
     // An app that closes its connections in turn takes it on the next; one that refuses twice is left alone for a moment.
     if (!this.#returned) {
       this.#returned = true;
       return this.#send(instance, true);
     }
-    this.#call = undefined;
-    this.#free();
-    this.#placement?.refused(instance);
+    this.call = undefined;
+    this.free();
+    this.placement?.refused(instance);
   }
 
   clientOver(): void {
-    this.#context.done(this);
+    this.context.done(this);
   }
 
   /** The client's side is over: answered, or gone. */
   clientClosed(): void {
     this.#stopSounding?.();
     this.#stalledAt = undefined;
-    this.#placement?.end();
-    if (!this.#in.finished) this.#abandon();
-    this.#record(this.#in.begun ? this.#in.status : clientLeft);
+    this.placement?.end();
+    if (!this.incoming.finished) this.abandon();
+    this.record(this.incoming.begun ? this.incoming.status : clientLeft);
   }
-
-  failed(answer: Answer): void {
-    const incoming = this.#in;
-    this.#placement?.end();
-    this.#abandon();
-    if (incoming.begun || incoming.gone) return incoming.breakOff(answer);
-    this.#endKeepAlive();
-    this.#bytes = incoming.reply(answer, { requestId: this.#requestId, verbose: this.#context.verboseErrors });
-    this.#body?.drop();
-  }
-
-  /** The client may or may not send the body that it was not told to send: only a new connection is clear again. */
-  #endKeepAlive(): void {
-    if (this.#context.draining() || (this.#in.expects && !this.#continued)) this.#in.isLast();
-  }
-
-  /** As `#fail`, for a request of which the app gets nothing though it has a slot. */
-  #unsent(answer: Answer): void {
-    this.#call = undefined;
-    this.#free();
-    this.failed(answer);
-  }
-
-  /** As `#fail`, for a request that the gateway doesn't want to read on from. */
-  #refuse(answer: Answer): void {
-    this.#in.isLast();
-    this.failed(answer);
-  }
-
-  /** Nobody takes the answer any more; see outlast.ts. */
-  #abandon(): void {
-    if (this.#abandoned) return;
-    this.#abandoned = true;
-    const call = this.#call;
-    const instance = this.#instance;
-    if (call === undefined || instance === undefined) return;
-    if (instance.revision.entry.concurrency === 0 || !this.#connected) {
-      call.destroy();
-      return;
-    }
-    this.#stopOutlasting = outlast(this.#context, {
-      upstream: { socket: { end: () => call.tell() }, destroy: () => call.destroy() },
-      answer: this.#answered ? call : undefined,
-      whole: this.#body?.sent !== false,
-      lost: () => {
-        this.#instance = undefined;
-        this.core.lose(instance);
-      },
-    });
-  }
-
-  /** What became of the request; of an upgraded one, that it was. */
-  #record(status: number): void {
-    if (this.#recorded) return;
-    this.#recorded = true;
-    if (this.#sighting !== undefined) this.#sighting.callStatus = this.#in.callStatus;
-    const ms = this.clock.now() - this.began;
-    if (this.#placement !== undefined) {
-      this.#placement.ended(status, ms, this.#bytes);
-      return;
-    }
-    this.core.outcomes.refused(status);
-    this.#sighting?.ended({ status, ms, bytes: this.#bytes, route: "", revision: "" });
-  }
-
-  #free(): void {
-    const instance = this.#instance;
-    if (instance === undefined) return;
-    this.#instance = undefined;
-    this.#stopOutlasting?.();
-    this.core.release(instance);
-  }
-}
-
-function dropField(fields: string[], name: string): void {
-  for (let i = fields.length - 2; i >= 0; i -= 2) if (fields[i]?.toLowerCase() === name) fields.splice(i, 2);
 }
