@@ -57,6 +57,32 @@ describe("createFlow", () => {
     expect(sent).toHaveLength(tries);
   });
 
+  it("createFlow() goes on in its time where the clock is set back by an hour", async () => {
+    const clock = manualClock();
+    let back = 0;
+    const sent: number[] = [];
+    const pushBack = [answer(429, { "retry-after": "2" })];
+    const inTurn = createFlow({
+      clock: { now: () => clock.now() - back, after: (ms, callback) => clock.after(ms, callback) },
+      limits: { perSecond: 10, burst: 1 },
+      random: () => 0.5,
+    });
+    const start = clock.now();
+    const ask = () =>
+      inTurn(() => {
+        sent.push(clock.now() - start);
+        return Promise.resolve(pushBack.shift() ?? answer(200));
+      }, undefined);
+    // The first is pushed back, and the clock set back meanwhile.
+    const asked = [ask()];
+    await clock.advance(100);
+    back = 3_600_000;
+    asked.push(ask(), ask());
+    await clock.advance(10_000);
+    await Promise.all(asked);
+    expect(sent).toHaveLength(4);
+  });
+
   it("createFlow() doesn't keep a request waiting whose signal aborts", async () => {
     const { clock, sent, pushBack, ask } = setUp();
     pushBack.push({ "retry-after": "30" });

@@ -38,7 +38,8 @@ export function createFlow({ clock, limits, random = Math.random }: FlowOptions)
   const take = (): number => {
     if (limits === undefined) return 0;
     const now = clock.now();
-    tokens = Math.min(limits.burst, tokens + ((now - filledAt) * limits.perSecond) / 1_000);
+    // A clock that was set back by an hour must not make requests wait for one.
+    tokens = Math.min(limits.burst, tokens + (Math.max(0, now - filledAt) * limits.perSecond) / 1_000);
     filledAt = now;
     tokens -= 1;
     return tokens >= 0 ? 0 : (-tokens * 1_000) / limits.perSecond;
@@ -47,12 +48,13 @@ export function createFlow({ clock, limits, random = Math.random }: FlowOptions)
     pausedUntil = Math.max(pausedUntil, clock.now() + ms);
     // What wasn't used meanwhile isn't made up for.
     tokens = Math.min(tokens, 0);
-    filledAt = Math.max(filledAt, clock.now());
+    filledAt = clock.now();
   };
   const turn = async (signal: AbortSignal | undefined): Promise<void> => {
     const wait = take();
     if (wait > 0) await sleep(clock, wait, signal);
     for (let left = pausedUntil - clock.now(); left > 0; left = pausedUntil - clock.now()) {
+      if (left > longestMs) return void (pausedUntil = 0);
       await sleep(clock, left + random() * Math.min(left, 1_000), signal);
     }
   };

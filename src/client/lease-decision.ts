@@ -21,7 +21,7 @@ export const Lease = foreignKind<Lease>({
   plural: "leases",
 });
 
-/** A Lease, and when this process first saw it as it is now, milliseconds on its own clock: other machines' clocks don't count. */
+/** A Lease, and when this process first saw it as it is now, milliseconds on its own steady clock: other machines' clocks don't count. */
 export interface SeenLease {
   lease: Lease;
   at: number;

@@ -88,11 +88,18 @@ function leaseServer() {
   return { client, spec: () => stored?.spec, setDown: (value: boolean) => (down = value) };
 }
 
-function candidate(identity: string, client: Pick<Client, "get" | "create" | "update">, clock: ManualClock) {
+/** @param ahead how far its machine's clock was set ahead by now; negative: back */
+function candidate(
+  identity: string,
+  client: Pick<Client, "get" | "create" | "update">,
+  clock: ManualClock,
+  ahead = () => 0,
+) {
   const told: string[] = [];
   const election = startElection({
     client,
-    clock,
+    clock: { now: () => clock.now() + ahead(), after: (ms, callback) => clock.after(ms, callback) },
+    steady: () => clock.now(),
     log: silentLog,
     namespace: "n",
     name: "l",
@@ -158,6 +165,37 @@ describe("startElection", () => {
     expect(a.held()).toBe(false);
     await Promise.all([a.stop(), b.stop()]);
   });
+
+  it.each([3_600_000, -3_600_000])(
+    "startElection() lets nobody lead besides another where clocks are set by %i ms",
+    async (by) => {
+      const clock = manualClock();
+      const server = leaseServer();
+      let [cut, ahead] = [false, 0];
+      const behind = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => {
+        return (...args: A) => (cut ? Promise.reject(new ApiError("ServiceUnavailable", "cut off")) : call(...args));
+      };
+      const { get, create, update } = server.client;
+      const own = { get: behind(get), create: behind(create), update: behind(update) };
+      const a = candidate("a", own, clock, () => ahead);
+      await clock.advance(5_000);
+      const b = candidate("b", server.client, clock, () => ahead);
+      await clock.advance(4_000);
+      // It leads for some seconds more without a word.
+      cut = true;
+      await clock.advance(3_000);
+      ahead = by;
+      let longest = 0;
+      for (let ms = 0; ms < 30_000 && !b.held(); ms += 100) {
+        await clock.advance(100);
+        if (!a.told.includes("lost")) longest = ms;
+        expect([a.told.includes("lost") || !b.held(), a.held() && b.held()]).toEqual([true, false]);
+      }
+      expect(longest).toBeLessThan(10_000);
+      expect(b.held()).toBe(true);
+      await Promise.all([a.stop(), b.stop()]);
+    },
+  );
 
   it("startElection() outlives a server that is away for less than the deadline", async () => {
     const clock = manualClock();

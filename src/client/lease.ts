@@ -3,7 +3,7 @@
  *
  * Guarantee: whoever holds it has stopped before another can take it. The holder counts from when it *sent* its last renewal, and stops after
  * `renewDeadlineMs`; the others count from when they *saw* it, and wait for `durationMs`, which is longer. Nobody's clock is compared with
- * another's. Leadership that was lost isn't won back by the same election: the process ends, so that nothing half done goes on.
+ * another's, and a clock that is set anew makes nobody lead: those who wait count by one that can't be, and whoever leads by both. Leadership that was lost isn't won back by the same election: the process ends, so that nothing half done goes on.
  */
 import { isReason } from "../api/meta/errors.ts";
 import { backoffMs } from "../lib/backoff.ts";
@@ -31,6 +31,8 @@ export interface ElectionOptions {
   /** Of this process; no two may have the same at any time. */
   identity: string;
   times?: ElectionTimes;
+  /** Milliseconds since any time, by a clock that nobody sets: `performance.now`. */
+  steady: () => number;
   /** It leads from now on. `before`: the Lease as another, or an earlier process, left it. */
   onAcquired(before: Lease | undefined): void;
   /** It must not act any more, at once. Not called for `stop`. */
@@ -51,18 +53,19 @@ const usualTimes: ElectionTimes = { durationMs: 15_000, renewDeadlineMs: 10_000,
 
 /** Starts to try, for ever, to lead. */
 export function startElection(options: ElectionOptions): Election {
-  const { client, clock, log, identity, namespace, name, times = usualTimes } = options;
+  const { client, clock, steady, log, identity, namespace, name, times = usualTimes } = options;
   const key = { namespace, name };
   const holder = { ...key, identity, durationMs: times.durationMs };
   let seen: SeenLease | undefined;
   let state: "waiting" | "leading" | "lost" | "stopped" = "waiting";
-  let leadsUntil = 0;
+  let leadsUntil = { time: 0, steady: 0 };
   let cancelDeadline = () => {};
   let failures = 0;
   const stopping = Promise.withResolvers<void>();
   // Asked by a function: the state changes while the loop waits.
   const isOver = () => state === "lost" || state === "stopped";
-  const held = () => state === "leading" && clock.now() < leadsUntil;
+  // The clock, too: the steady one stands still while the machine sleeps.
+  const held = () => state === "leading" && clock.now() < leadsUntil.time && steady() < leadsUntil.steady;
 
   const lose = () => {
     if (state !== "leading") return;
@@ -72,11 +75,11 @@ export function startElection(options: ElectionOptions): Election {
     log.error({ lease: name, identity }, "Leadership is lost");
     options.onLost();
   };
-  const confirmed = (sentAt: number, before: Lease | undefined) => {
+  const confirmed = (sentAt: typeof leadsUntil, before: Lease | undefined) => {
     if (isOver()) return;
-    leadsUntil = sentAt + times.renewDeadlineMs;
+    leadsUntil = { time: sentAt.time + times.renewDeadlineMs, steady: sentAt.steady + times.renewDeadlineMs };
     cancelDeadline();
-    cancelDeadline = clock.after(leadsUntil - clock.now(), lose);
+    cancelDeadline = clock.after(leadsUntil.steady - steady(), lose);
     if (state === "leading") return;
     state = "leading";
     log.info({ lease: name, identity }, "This process leads");
@@ -89,20 +92,20 @@ export function startElection(options: ElectionOptions): Election {
       if (isReason(error, "NotFound")) return undefined;
       throw error;
     });
-    seen = lease === undefined ? undefined : lookAgain(seen, lease, clock.now());
-    const decision = decideLease(seen, identity, clock.now());
+    seen = lease === undefined ? undefined : lookAgain(seen, lease, steady());
+    const decision = decideLease(seen, identity, steady());
     if (decision.do === "wait" || decision.do === "take") {
       // Another has it, or had: what this process did as a leader has no ground any more.
       if (state === "leading") lose();
       if (decision.do === "wait") return Math.min(decision.ms, times.retryMs);
     }
     if (isOver()) return 0;
-    const sentAt = clock.now();
-    const next = heldLease(lease, holder, sentAt);
+    const sentAt = { time: clock.now(), steady: steady() };
+    const next = heldLease(lease, holder, sentAt.time);
     const written = await (lease === undefined ? client.create(Lease, next) : client.update(Lease, next));
-    seen = { lease: written, at: clock.now() };
+    seen = { lease: written, at: steady() };
     // A time that is over already was nobody's.
-    if (clock.now() - sentAt < times.renewDeadlineMs) confirmed(sentAt, lease);
+    if (steady() - sentAt.steady < times.renewDeadlineMs) confirmed(sentAt, lease);
     return times.retryMs;
   };
 
