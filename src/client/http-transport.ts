@@ -51,9 +51,14 @@ export interface TransportOptions {
   /** How fast it may ask; absent: as fast as is wanted. */
   limits?: FlowLimits;
   clock?: Clock;
+  /** Asked as a request that isn't a reading one is sent, after it has waited for its turn: where it says no, the request is refused. */
+  mayWrite?: () => boolean;
 }
 
-export function createTransport(connection: Connection, { limits, clock = systemClock }: TransportOptions): Transport {
+export function createTransport(
+  connection: Connection,
+  { limits, clock = systemClock, mayWrite }: TransportOptions,
+): Transport {
   const url = new URL(connection.server);
   const secure = url.protocol === "https:";
   const agent = secure ? new HttpsAgent({ keepAlive: true }) : new http.Agent({ keepAlive: true });
@@ -70,6 +75,9 @@ export function createTransport(connection: Connection, { limits, clock = system
       const pair = `${connection.username}:${connection.password ?? ""}`;
       headers["authorization"] = `Basic ${Buffer.from(pair).toString("base64")}`;
     }
+    // As late as can be: nothing of it is known to the server yet.
+    if (mayWrite?.() === false && request.method !== "GET" && request.method !== "HEAD")
+      throw new ApiError("ServiceUnavailable", "This process doesn't lead: another may, and writes in its place");
     const { content } = request;
     if (content !== undefined) headers["content-length"] = String(content.bytes);
     const body = encode(request.body, headers);

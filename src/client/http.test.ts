@@ -48,6 +48,33 @@ afterEach(async () => {
 });
 
 describe("httpClient", () => {
+  it("httpClient() refuses what would write once it may not any more, be it on its way already, and reads on", async () => {
+    let leads = true;
+    const gate = Promise.withResolvers<string>();
+    let waits = false;
+    const token = () => (waits ? gate.promise : Promise.resolve("t"));
+    const client = httpClient(connectionTo(api.url, { token }), { mayWrite: () => leads });
+    const key = { namespace: "default", name: "a" };
+    await client.create(Things, thing("a"));
+    waits = true;
+    const late = client.create(Things, thing("b"));
+    leads = false;
+    gate.resolve("t");
+    const refused = await Promise.allSettled([
+      late,
+      client.patch(Things, key, { type: "merge", body: { spec: { value: "x" } } }),
+      client.delete(Things, key),
+    ]);
+    expect(refused.map((one) => one.status === "rejected" && isReason(one.reason, "ServiceUnavailable"))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect((await client.get(Things, key)).metadata.name).toBe("a");
+    expect(api.requests.map(({ method }) => method)).toEqual(["POST", "GET"]);
+    client.close();
+  });
+
   it("httpClient() creates, reads, lists, patches and deletes by the kinds' paths, with its token", async () => {
     const client = httpClient(connectionTo(api.url, { token: () => Promise.resolve("t") }));
     const key = { namespace: "default", name: "a" };

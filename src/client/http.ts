@@ -48,7 +48,7 @@ const patchTypes: Record<PatchType, string> = {
   strategic: "application/strategic-merge-patch+json",
 };
 
-/** A client of the server that `connection` names. Warnings of answers go to `onWarning`; `limits` bound how fast it asks. */
+/** A client of the server that `connection` names. Warnings of answers go to `onWarning`; see `TransportOptions` for the others. */
 export function httpClient(
   connection: Connection,
   options: TransportOptions & { onWarning?: (text: string) => void } = {},

@@ -27,6 +27,8 @@ import { textServer } from "./text-server.ts";
 const limits = { perSecond: 200, burst: 400 };
 /** The lease's own, so that it never waits behind others. */
 const leaseLimits = { perSecond: 5, burst: 10 };
+/** The door's to the registry, at which anybody in the cluster may knock with a token that has to be looked at. */
+const doorLimits = { perSecond: 20, burst: 40 };
 /** Versions of tables grow by less than one a millisecond, and clocks of nodes differ. */
 const clockSkewMs = 60_000;
 
@@ -54,7 +56,9 @@ export async function startClusterControl(
   const at = deps.ports ?? ports;
   const connection = await connectionOf(options);
   const namespace = options.namespace ?? connection.namespace;
-  const client = httpClient(connection, { limits });
+  // What a process writes that stood still for a while, and doesn't know yet that another leads, would undo what that one does.
+  const client = httpClient(connection, { limits, mayWrite: () => election.held() });
+  const doorClient = httpClient(connection, { limits: doorLimits });
   const leaseClient = httpClient(connection, { limits: leaseLimits });
   let leading: Promise<Lead> | undefined;
   let led: Lead | undefined;
@@ -78,10 +82,12 @@ export async function startClusterControl(
   const closing = new AbortController();
   const builds = options.registry && createBuildStore({ client, clock, namespace, ...options.registry });
   if (builds !== undefined) {
-    openDoor({ client, clock, log, namespace, ...builds, port: at.sources }, closing.signal).catch((error: unknown) => {
-      log.error({ error }, "The door to the registry can't be opened");
-      deps.onLost();
-    });
+    openDoor({ client: doorClient, clock, log, namespace, ...builds, port: at.sources }, closing.signal).catch(
+      (error: unknown) => {
+        log.error({ error }, "The door to the registry can't be opened");
+        deps.onLost();
+      },
+    );
   }
   const begin = (before: Lease | undefined): Promise<Lead> => {
     const startVersion = versionAfter(before, clock.now());
@@ -107,6 +113,7 @@ export async function startClusterControl(
   const election = startElection({
     client: leaseClient,
     clock,
+    steady: () => performance.now(),
     log,
     namespace,
     name: options.lease,
@@ -134,8 +141,7 @@ export async function startClusterControl(
       await (await leading?.catch(() => undefined))?.stop();
       await election.stop();
       await Promise.all([drains, health, metrics].map((one) => one.close()));
-      client.close();
-      leaseClient.close();
+      for (const one of [client, doorClient, leaseClient]) one.close();
     },
   };
 }
