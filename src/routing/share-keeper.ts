@@ -8,7 +8,8 @@
  * out until every gateway that may run has said hello, or has ended.
  *
  * So that nobody waits for ever for a gateway that is neither heard nor known to have ended: where requests wait and nothing of a
- * Revision's slots is left but those, one of its instances is replaced by another, whose slots that gateway never had (`onStuck`).
+ * Revision's slots is left but those, one of its instances is replaced by another, whose slots that gateway never had (`onStuck`). Where others are left,
+ * it is too, but later: more instances may be on their way, and the gateway come back.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -19,6 +20,8 @@ import { createWhereabouts } from "./whereabouts.ts";
 
 /** Revisions that are looked at without a pause. */
 const atOnce = 50;
+/** How long requests wait while only some slots are with gateways that aren't heard. */
+const partlyStuckMs = 60_000;
 
 export interface ShareKeeperOptions {
   clock: Clock;
@@ -28,7 +31,7 @@ export interface ShareKeeperOptions {
   before: ReadonlySet<string>;
   /** Where a gateway may run now, each a `place` of the hellos; rejects where it can't be found out. */
   places(): Promise<ReadonlySet<string>>;
-  /** Requests wait, and all slots of this instance are with gateways that aren't heard: only another instance in its place has free ones. */
+  /** Requests wait, and slots of this instance are with gateways that aren't heard: only another instance in its place has all of them. */
   onStuck(instance: string): void;
   /** Runs a callback once the present tick's news are all in. Default `setImmediate`. */
   schedule?: (callback: () => void) => void;
@@ -145,24 +148,25 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
       messageTo(gateway).keep.push([revision, most ?? null]);
     }
     const waits = parties.some(({ waiting }) => waiting > 0);
-    const isStuck = waits && capacity === 0 && limited.instances.length > 0;
-    const stuckMs = isStuck ? mindStuck(limited, now) : undefined;
-    if (!isStuck) limited.stuckSince = undefined;
+    const [stuck] = [...instances].filter(([, slots]) => slots > 0).toSorted(([, a], [, b]) => b - a);
+    const patienceMs = capacity === 0 ? leaseMs : partlyStuckMs;
+    const stuckMs =
+      waits && stuck !== undefined ? mindStuck(limited, { instance: stuck[0], now, patienceMs }) : undefined;
+    if (stuckMs === undefined) limited.stuckSince = undefined;
     const next = againMs === undefined ? stuckMs : againMs;
     if (next !== undefined) limited.cancelAgain = clock.after(next, () => touch(revision));
   };
 
-  /** Says which instance must be replaced, if it is time; else when. */
-  const mindStuck = (limited: Limited, now: number): number => {
+  /** Says that the instance must be replaced, if it is time. Returns when to look again. */
+  const mindStuck = (limited: Limited, stuck: { instance: string; now: number; patienceMs: number }): number => {
+    const { instance, now, patienceMs } = stuck;
     limited.stuckSince ??= now;
-    const leftMs = limited.stuckSince + leaseMs - now;
+    const leftMs = limited.stuckSince + patienceMs - now;
     if (leftMs > 0) return leftMs;
     limited.stuckSince = now;
-    const [instance] = limited.instances;
-    if (instance === undefined) return leaseMs;
-    log.warn({ instance }, "Requests wait, and all slots are with gateways that aren't heard");
+    log.warn({ instance }, "Requests wait, and slots are with gateways that aren't heard");
     options.onStuck(instance);
-    return leaseMs;
+    return patienceMs;
   };
 
   /** Slots of an instance that can't be given out whatever gateways say that are heard. */

@@ -262,6 +262,49 @@ test("an instance whose slots are all with a gateway that isn't heard is replace
   expect([other.busy().get("j"), other.waiting]).toEqual([1, 0]);
 });
 
+test("where only some slots are with a gateway that isn't heard, and requests wait for a minute, the instance that has most of them is replaced", async () => {
+  const world = makeWorld(2, 2);
+  world.instances = ["i", "j"];
+  publish(world);
+  const [lost, other] = world.gateways;
+  if (lost === undefined || other === undefined) throw new Error("There are two");
+  lost.connect();
+  await settle();
+  await bringAll(world);
+  other.connect();
+  await settle();
+  await bringAll(world);
+  const has = (gateway: SharedGateway) =>
+    [...(world.control.keeper.book().get(gateway.id) ?? [])].reduce((sum, [, slots]) => sum + slots, 0);
+  expect([has(lost), has(other)]).toEqual([2, 2]);
+  lost.lose();
+  world.control.lost(lost);
+  for (let i = 0; i < 3; i++) other.arrive(0);
+  await settle();
+  await bringAll(world);
+  expect(other.waiting).toBe(1);
+  await world.clock.advance(59_000);
+  await bringAll(world);
+  expect(world.control.stuck).toEqual([]);
+  // Where nothing waits any more, a minute begins anew.
+  other.end(0);
+  await settle();
+  await bringAll(world);
+  expect(other.waiting).toBe(0);
+  // That is said with the next look.
+  await world.clock.advance(200);
+  await bringAll(world);
+  other.arrive(0);
+  await settle();
+  await bringAll(world);
+  await world.clock.advance(30_000);
+  await bringAll(world);
+  expect(world.control.stuck).toEqual([]);
+  await world.clock.advance(31_000);
+  await bringAll(world);
+  expect(world.control.stuck).toHaveLength(1);
+});
+
 test("a control that begins gives out nothing of instances that were there until every gateway has said what it has", async () => {
   const world = await pair();
   const { owner, other } = ownerOf(world);
