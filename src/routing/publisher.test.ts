@@ -21,9 +21,9 @@ const assignment = (target = "r1") => ({
 const gatherMs = 2 * reconnectMs;
 const instance = (id: string) => ({ id, host: "10.0.0.1", port: 8080 });
 
-function bench(startVersion = 0) {
+function bench(startVersion = 0, awaited?: () => boolean) {
   const clock = manualClock();
-  const publisher = createPublisher({ clock, log: silentLog, startVersion });
+  const publisher = createPublisher({ clock, log: silentLog, startVersion, ...(awaited && { awaited }) });
   const member = (id: string) => {
     const tables: RouteTable[] = [];
     return { id, tables, send: (table: TableMaps) => void tables.push(tableOf(table)) };
@@ -224,6 +224,38 @@ describe("createPublisher()", () => {
     publisher.ack("late", 5, []);
     expect(await isDone(drained)).toBe(true);
   });
+
+  it.each(["comes back", "has ended", "is silent for as long as a lease lives"])(
+    "confirms nothing and gives up no instance until a gateway that may run %s",
+    async (what) => {
+      let awaited = true;
+      const { clock, publisher, member } = bench(0, () => awaited);
+      let told = 0;
+      publisher.subscribe(() => (told += 1));
+      publisher.start();
+      publisher.assign(assignment());
+      await settle();
+      const { version } = publisher.table();
+      publisher.addMember(member("quick"), { serving: 0, draining: [] });
+      publisher.ack("quick", version, []);
+      const drained = publisher.drained("i");
+      await clock.advance(leaseMs - 1);
+      expect([publisher.confirmed(version), await isDone(drained)]).toEqual([false, false]);
+      told = 0;
+      if (what === "is silent for as long as a lease lives") await clock.advance(1);
+      else {
+        awaited = false;
+        if (what === "comes back") {
+          publisher.addMember(member("late"), { serving: 0, draining: [] });
+          publisher.gathered();
+          expect([publisher.confirmed(version), await isDone(drained)]).toEqual([false, false]);
+          publisher.ack("late", version, []);
+        } else publisher.gathered();
+      }
+      expect([publisher.confirmed(version), await isDone(drained)]).toEqual([true, true]);
+      expect(told).toBeGreaterThan(0);
+    },
+  );
 
   it("drained() counts a member that came back draining", async () => {
     const { clock, publisher, member } = bench(4);

@@ -50,6 +50,11 @@ export interface PublisherOptions {
   drainMaxMs?: number;
   /** Runs a callback once the present tick's changes are all in. Default `setImmediate`. */
   schedule?: (callback: () => void) => void;
+  /**
+   * Whether a gateway may run that hasn't come back since the start. As long as it says so, up to the length of a lease, nothing is confirmed and no instance given
+   * up, as that gateway is a member by its lease of before. Absent: gateways come back within `2 * reconnectMs`.
+   */
+  awaited?: () => boolean;
 }
 
 export interface Publisher extends TrafficPort {
@@ -73,6 +78,8 @@ export interface Publisher extends TrafficPort {
   ack(id: string, version: number, draining: readonly string[]): void;
   /** A gateway has no request at an instance any more that had left its table. */
   instanceDrained(id: string, instance: string): void;
+  /** `awaited` says otherwise from now on. */
+  gathered(): void;
   /**
    * Resolves once no member sends the instance anything: every member acknowledged a table without it and has no request there;
    * or after `maxMs`. Just after the start it waits for gateways to come back: for all of them 2 s, for one at least as long as a lease lives.
@@ -98,7 +105,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let scheduled = false;
 
   const nextVersion = () => (dirty ? published.version + 1 : published.version);
+  const awaits = () => options.awaited?.() === true && (startedAt === undefined || clock.now() - startedAt < leaseMs);
   const confirmed = (version: number) => {
+    if (awaits()) return false;
     const wanted = Math.max(version, firstVersion);
     return members.size > 0 && [...members.values()].every(({ serving }) => serving >= wanted);
   };
@@ -107,7 +116,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     maxMs: options.drainMaxMs ?? 3_660_000,
     isPresent: (instance) => compiler.has(instance),
     isDrained(instance, goneIn) {
-      if (startedAt === undefined || dirty || goneIn === undefined) return false;
+      if (startedAt === undefined || dirty || goneIn === undefined || awaits()) return false;
       if (clock.now() - startedAt < (members.size === 0 ? leaseMs : gatherMs)) return false;
       if (members.size === 0) return true;
       return confirmed(goneIn) && [...members.values()].every(({ draining }) => !draining.has(instance));
@@ -143,7 +152,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     start() {
       if (startedAt !== undefined) return;
       startedAt = clock.now();
-      for (const ms of [gatherMs, leaseMs]) clock.after(ms, () => drains.check());
+      clock.after(gatherMs, () => drains.check());
+      clock.after(leaseMs, changed);
       touch();
     },
     started: () => startedAt !== undefined,
@@ -222,6 +232,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     instanceDrained(id, instance) {
       if (members.get(id)?.draining.delete(instance) === true) changed();
     },
+    gathered: changed,
     drained: (instance, maxMs) => drains.wait(instance, published.version, maxMs),
     members: () =>
       [...members.values()].map(({ member, serving, draining }) => ({

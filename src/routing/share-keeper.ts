@@ -33,6 +33,8 @@ export interface ShareKeeperOptions {
   places(): Promise<ReadonlySet<string>>;
   /** Requests wait, and slots of this instance are with gateways that aren't heard: only another instance in its place has all of them. */
   onStuck(instance: string): void;
+  /** `isComplete` says so from now on. */
+  onComplete?(): void;
   /** Runs a callback once the present tick's news are all in. Default `setImmediate`. */
   schedule?: (callback: () => void) => void;
 }
@@ -48,6 +50,8 @@ export interface ShareKeeper {
   wants(id: string, revisions: readonly (readonly [revision: string, waiting: number, busy: number])[]): void;
   /** What it had to do, each second. */
   load(id: string, revisions: readonly RevisionLoad[]): void;
+  /** Whether every gateway that may have run at the start has said hello, or has ended. */
+  isComplete(): boolean;
   /** By gateway what the book says, for tests and for looking inside. */
   book(): ReadonlyMap<string, ReadonlyMap<string, number>>;
   stop(): void;
@@ -192,7 +196,13 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
     known: () => [...gateways.values()],
     lost: () => [...gateways.values()].filter(({ send }) => send === undefined),
     gone: (gateway) => remove(gateway, "it has ended"),
-    complete: touchAll,
+    complete() {
+      touchAll();
+      // The last one that was waited for may be about to become a member.
+      schedule(() => {
+        if (!stopped) options.onComplete?.();
+      });
+    },
   });
 
   const unfollow = options.publisher.follow((changes, published) => {
@@ -275,6 +285,7 @@ export function createShareKeeper(options: ShareKeeperOptions): ShareKeeper {
       // What is needed elsewhere may be less by now.
       for (const { wants } of gateways.values()) for (const revision of wants.keys()) touch(revision);
     },
+    isComplete: () => whereabouts.isComplete(),
     book: () => new Map([...gateways].map(([id, { held }]) => [id, held])),
     stop() {
       stopped = true;

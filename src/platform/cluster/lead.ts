@@ -69,7 +69,13 @@ export interface Lead {
 export async function lead(options: LeadOptions): Promise<Lead> {
   const { client, clock, log, namespace, domain } = options;
   const secure = await persist({ clock, log, what: "open the certificates" }, () => certificatesOfCluster(options));
-  const publisher = createPublisher({ clock, log, startVersion: options.startVersion });
+  const publisher = createPublisher({
+    clock,
+    log,
+    startVersion: options.startVersion,
+    // They look for the one that leads among addresses some of which don't even refuse: that takes seconds.
+    awaited: () => !shares.isComplete(),
+  });
   let controllers: Controllers | undefined;
   const drains = await followDrainAddress({ client, clock, log, namespace, changed: () => workloads.again() });
   const workloads = createClusterWorkloads({
@@ -105,7 +111,8 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     publisher,
     before: new Set(workloads.list().flatMap(({ instances }) => instances.map(({ id }) => id))),
     places: () => gatewayPlaces(client, namespace),
-    onStuck: (instance) => workloads.replace(instance, "gateways that aren't heard have all of its slots"),
+    onStuck: (instance) => workloads.replace(instance, "gateways that aren't heard have slots of it"),
+    onComplete: () => publisher.gathered(),
   });
   const disconnect = connectWorkloads(workloads, publisher);
   const autoscaler = createAutoscaler({ workloads, clock, log, mostInstances });
