@@ -5,7 +5,7 @@
 import { httpClient } from "../../client/http.ts";
 import { inClusterConnection } from "../../client/in-cluster.ts";
 import { type Connection, loadKubeconfig, resolveConnection } from "../../client/kubeconfig.ts";
-import { startElection } from "../../client/lease.ts";
+import { type Election, startElection } from "../../client/lease.ts";
 import type { Lease } from "../../client/lease-decision.ts";
 import { ports } from "../../kubernetes/manifests/names.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -29,6 +29,8 @@ const limits = { perSecond: 200, burst: 400 };
 const leaseLimits = { perSecond: 5, burst: 10 };
 /** The door's to the registry, at which anybody in the cluster may knock with a token that has to be looked at. */
 const doorLimits = { perSecond: 20, burst: 40 };
+/** How long a controller that is to end leads on where kubelets wait for instances: less than what its Pod has, by what the rest takes. */
+const farewellMs = 20_000;
 /** Versions of tables grow by less than one a millisecond, and clocks of nodes differ. */
 const clockSkewMs = 60_000;
 
@@ -57,19 +59,21 @@ export async function startClusterControl(
   const connection = await connectionOf(options);
   const namespace = options.namespace ?? connection.namespace;
   // What a process writes that stood still for a while, and doesn't know yet that another leads, would undo what that one does.
-  const client = httpClient(connection, { limits, mayWrite: () => election.held() });
+  const client = httpClient(connection, { limits, mayWrite: () => election?.held() === true });
   const doorClient = httpClient(connection, { limits: doorLimits });
   const leaseClient = httpClient(connection, { limits: leaseLimits });
+  let election: Election | undefined;
   let leading: Promise<Lead> | undefined;
   let led: Lead | undefined;
 
   const hook = createDrainHook({
+    clock,
     log,
     drained: (key) => leading?.then((one) => one.drained(key)),
-    leader: () => (election.held() ? undefined : addressOf(election.holder())),
+    leader: () => (election?.held() === true ? undefined : addressOf(election?.holder())),
   });
   const [drains, health, metrics] = await Promise.all([
-    listen(hook, at.drains),
+    listen(hook.server, at.drains),
     listen(
       textServer((path) => (path === "/livez" || path === "/readyz" ? "ok\n" : undefined)),
       at.health,
@@ -110,7 +114,7 @@ export async function startClusterControl(
       ...more,
     });
   };
-  const election = startElection({
+  const held = startElection({
     client: leaseClient,
     clock,
     steady: () => performance.now(),
@@ -131,15 +135,18 @@ export async function startClusterControl(
     },
     onLost: deps.onLost,
   });
+  election = held;
 
   return {
-    leads: () => election.held() && led !== undefined,
+    leads: () => held.held() && led !== undefined,
     ports: { drains: drains.port, health: health.port, metrics: metrics.port },
     linkPort: () => led?.linkPort,
     async stop() {
       closing.abort();
+      // Whoever drains a node ends instances and the controller that leads at once.
+      if (held.held()) await hook.quiet(farewellMs);
       await (await leading?.catch(() => undefined))?.stop();
-      await election.stop();
+      await held.stop();
       await Promise.all([drains, health, metrics].map((one) => one.close()));
       for (const one of [client, doorClient, leaseClient]) one.close();
     },
