@@ -9,6 +9,7 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { authorityName } from "../api/authority.ts";
 import type { Clock } from "../lib/clock.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 import { certificateMaker } from "./pki-thread.ts";
@@ -121,7 +122,7 @@ async function openAuthority(
     }
     return stored;
   }
-  const made = await make({ make: "authority", name: "elafros-ca", days: caDays, now: clock.now() });
+  const made = await make({ make: "authority", name: authorityName, days: caDays, now: clock.now() });
   await writePair(dir, "ca", made);
   return made;
 }

@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { inClusterContext } from "./http-errors.ts";
 import { type Connection, KubeconfigError } from "./kubeconfig.ts";
 
 /** Where the kubelet mounts a ServiceAccount's files. */
@@ -56,7 +57,7 @@ export async function inClusterConnection(options: InClusterOptions): Promise<Co
     },
     insecure: false,
     namespace: namespace.trim(),
-    context: "in-cluster",
+    context: inClusterContext,
     source: directory,
   };
 }

@@ -181,6 +181,12 @@ Deployed to https://my-service.default.mydomain.com
       [text.replace(ca(api.pki.ca), ca(other.pki.ca)), /Cannot reach the API server at .*isn't signed by the CA in/],
       [text.replace(/client-(certificate|key)-data: .*/g, ""), /The server doesn't accept the credentials/],
       [text, /User "user1" cannot list resource/],
+      [
+        text
+          .replace(/certificate-authority-data: .*/, "insecure-skip-tls-verify: true")
+          .replace(/server: .*/, 'server: "https://127.0.0.1:1"'),
+        /Cannot reach the API server at https:\/\/127\.0\.0\.1:1 \(context "test" of .*\): connection refused: look whether the cluster runs/,
+      ],
     ] as const;
     for (const [index, [content, message]] of tries.entries()) {
       const file = join(api.dir, `try-${index}`);

@@ -9,6 +9,7 @@ import { silentLog } from "../../src/lib/log.ts";
 import { instanceSpec } from "../support/instance-spec.ts";
 import { ConfigMap } from "../../src/api/config-map.ts";
 import { isReady, type PodObject } from "../support/cluster/controllers/types.ts";
+import { startInformer } from "../../src/client/informer.ts";
 import { asker } from "../support/api-server.ts";
 import { type Cluster, startCluster } from "../support/cluster/cluster.ts";
 
@@ -200,6 +201,27 @@ describe("faults", () => {
     expect(still).toEqual([]);
     abort.abort();
     await Promise.all([first, second]);
+  });
+
+  it("let a watch stand still, which is given up, so that what came meanwhile is seen", async () => {
+    const log = silentLog;
+    const informer = startInformer({
+      client,
+      kind: ConfigMap,
+      namespace: "default",
+      clock: systemClock,
+      log,
+      idleMs: 2_000,
+    });
+    await informer.synced;
+    await expect.poll(() => cluster.faults.silenceWatches()).toBe(1);
+    await client.create(ConfigMap, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "meanwhile", namespace: "default" },
+    });
+    await expect.poll(() => informer.get("default/meanwhile")?.metadata.name).toBe("meanwhile");
+    await informer.stop();
   });
 
   it("end watches, so that the client begins another one", async () => {
