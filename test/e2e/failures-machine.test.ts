@@ -95,8 +95,14 @@ test("a full disk: a pull says so, the store refuses writes and keeps what it ac
     await deploy(platform, "small", images["busybox:1"]);
     const pids = await Promise.all([platform.pid("control"), platform.pid("gateway")]);
 
-    const message = `Unable to fetch image "${images["app:1"]}": no space left in "${platform.dataDir}/images": free some on its file system`;
-    await failsToDeploy(platform, { service: "large", image: images["app:1"], reason: "ContainerMissing", message });
+    await failsToDeploy(platform, {
+      service: "large",
+      image: images["app:1"],
+      reason: "InsufficientResources",
+      message:
+        /^There is no room for image "[^"]+": pulls leave 6\.4 MiB of the file system of "[^"]+\/images" free; free some on it$/,
+      condition: "ResourcesAvailable",
+    });
 
     const { bavail, bsize } = await statfs(mounted);
     await writeFile(join(mounted, "filler"), Buffer.alloc(Math.max(0, bavail * bsize - 2_000_000)));

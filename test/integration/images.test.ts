@@ -1,11 +1,12 @@
 /** Images from real registries into real storage: names, credentials, certificates, mirrors, and every way to fail. */
 import { execFile } from "node:child_process";
-import { access, mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat, watch, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat, statfs, watch, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { silentLog } from "../../src/lib/log.ts";
+import { diskRoom } from "../../src/runtime/oci/disk-room.ts";
 import { createImageStore, type OciImageStore } from "../../src/runtime/oci/images.ts";
 import { imageCache, makeImages, retag, type SampleImage } from "../support/images.ts";
 import { manualClock } from "../support/manual-clock.ts";
@@ -272,11 +273,45 @@ test("pull() onto a full disk says so and leaves no image", async () => {
     const tight = await open(small);
     const exact = await tight.resolve(images["app:1"], [], "Always");
     expect(await failure(tight.pull(exact, []))).toBe(
-      `ImageError: no space left in "${small}/images": free some on its file system`,
+      `ImageError: There is no room for image "${exact}": pulls leave 4 MiB of the file system of "${small}/images" free; free some on it`,
     );
     expect(await tight.root(exact)).toBeUndefined();
     expect(await readdir(join(small, "images/tmp"))).toEqual([]);
-    await tight.pull(await tight.resolve(images["busybox:1"], [], "Always"), []);
+    const fits = await tight.resolve(images["busybox:1"], [], "Always");
+    const filler = join(small, "filler");
+    const { bavail, bsize } = await statfs(small);
+    await writeFile(filler, Buffer.alloc(bavail * bsize - (3 << 20)));
+    // It would fit, and takes what is left for others: nothing of it is asked for.
+    expect(await failure(tight.pull(fits, []))).toMatch(/^ImageError: There is no room for image .*busybox/u);
+    await rm(filler);
+    await tight.pull(fits, []);
+  } finally {
+    await run("umount", [small]);
+  }
+});
+
+test("diskRoom() tells once when what is left free is being taken, before the disk is full", async () => {
+  const small = join(dir, "small");
+  await mkdir(small);
+  await run("mount", ["-t", "tmpfs", "-o", "size=20m", "tmpfs", small]);
+  try {
+    const room = diskRoom({ dir: small, reserveBytes: 1 << 30 }, "r.example/a@sha256:1");
+    let told = 0;
+    const short = Promise.withResolvers<void>();
+    const unwatch = room.watch(() => {
+      told += 1;
+      short.resolve();
+    });
+    await room.check();
+    await writeFile(join(small, "filler"), Buffer.alloc(19 << 20));
+    await short.promise;
+    await rm(join(small, "filler"));
+    // Whoever was ended for it is told so, whatever is free by then.
+    await expect(room.check()).rejects.toThrow(
+      `There is no room for image "r.example/a@sha256:1": pulls leave 2 MiB of the file system of "${small}" free; free some on it`,
+    );
+    unwatch();
+    expect(told).toBe(1);
   } finally {
     await run("umount", [small]);
   }

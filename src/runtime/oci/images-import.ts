@@ -1,14 +1,14 @@
 /** Takes images out of the layouts that builds leave: into this machine's storage, and to the registry of their name. */
-import { readdir, readFile, symlink, writeFile, mkdtemp, mkdir, rm } from "node:fs/promises";
+import { symlink, writeFile, mkdtemp, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
-import { signal as kill } from "./cgroup.ts";
 import { reason } from "./images-errors.ts";
 import { type Blob, fault, type LayoutImage, readLayout } from "../registry/layout.ts";
 import { type ImageReference, isLoopback, parseReference } from "../registry/reference.ts";
 import { type RegistryContext, withCredentials } from "./images-registry.ts";
 import type { ToolResult } from "./storage-run.ts";
+import { killTools } from "./tool-kill.ts";
 
 /** What was built here is nobody's to sign: the machine's policy is for what it gets from others. */
 const ownImage = "--insecure-policy";
@@ -149,13 +149,5 @@ async function abortable(
     return result;
   } finally {
     signal.removeEventListener("abort", end);
-  }
-}
-
-async function killTools(argument: string): Promise<void> {
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const line = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
-    if (line.split("\0").includes(argument)) kill(Number(name), "SIGKILL");
   }
 }

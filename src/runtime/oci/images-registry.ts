@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { ImageError } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
 import { authsFor } from "../registry/auths.ts";
+import { diskRoom } from "./disk-room.ts";
 import { withAuthFile } from "./images-auth.ts";
 import { dependsOnUser, isDiskFull, reason, urlAsked } from "./images-errors.ts";
 import { type LayerSizes, layerSizes, transferred } from "./images-progress.ts";
 import { type ImageReference, isLoopback } from "../registry/reference.ts";
 import type { RunTool, ToolResult } from "./storage-run.ts";
+import { killTools } from "./tool-kill.ts";
 
 export interface RegistryContext {
   /** Where auth files and downloads go. */
@@ -22,6 +24,11 @@ export interface RegistryContext {
   run: RunTool;
   /** Only the credentials that are given count, and none of the machine's. */
   givenOnly?: true;
+}
+
+export interface PullContext extends RegistryContext {
+  /** What is left free of the file system of `images`. */
+  reserveBytes: number;
 }
 
 /** What a registry has under a tag. */
@@ -69,36 +76,41 @@ export async function registryManifest(
  * Copies an image by digest into local storage, under exactly that name. A pull that fails leaves no image.
  * @param downloading is told where the download's files appear; what it gives is called once they are complete
  * @returns the digests of the layers that weren't here
- * @throws ImageError
+ * @throws ImageError; NoRoomError where it would take what is left free of the disk, and then parts of it may be in storage
  */
 export async function pullFromRegistry(
-  context: RegistryContext,
+  context: PullContext,
   reference: ImageReference,
   auth: readonly RegistryAuth[],
   downloading: (dir: string) => () => void,
 ): Promise<string[]> {
   const exact = `${reference.name}@${reference.digest ?? ""}`;
+  const room = diskRoom({ dir: context.images, reserveBytes: context.reserveBytes }, exact);
+  await room.check();
   const dir = await mkdtemp(join(context.temporary, "pull-"));
+  const own = `--tmpdir=${dir}`;
   const stop = downloading(dir);
+  const unwatch = room.watch(() => void killTools(own));
   try {
-    const result = await withCredentials(context, reference, auth, (file) =>
-      context.run(
-        "skopeo",
-        [
-          "--debug",
-          `--command-timeout=${pullTimeout}`,
-          `--tmpdir=${dir}`,
-          "copy",
-          ...(file === undefined ? [] : [`--src-authfile=${file}`]),
-          ...(isLoopback(reference.registry) ? ["--src-tls-verify=false"] : []),
-          `docker://${exact}`,
-          `containers-storage:${exact}`,
-        ],
-        { env: context.env },
-      ),
-    );
+    const result = await withCredentials(context, reference, auth, async (file) => {
+      const args = [
+        "--debug",
+        `--command-timeout=${pullTimeout}`,
+        own,
+        "copy",
+        ...(file === undefined ? [] : [`--src-authfile=${file}`]),
+        ...(isLoopback(reference.registry) ? ["--src-tls-verify=false"] : []),
+        `docker://${exact}`,
+        `containers-storage:${exact}`,
+      ];
+      const ended = await context.run("skopeo", args, { env: context.env });
+      if (ended.code !== 0) await room.check();
+      if (isDiskFull(ended.stderr)) throw await room.full();
+      return ended;
+    });
     return transferred(result);
   } finally {
+    unwatch();
     stop();
     await rm(dir, { recursive: true, force: true });
   }

@@ -12,13 +12,14 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { ImageError, type PullProgress } from "../images.ts";
 import type { RegistryAuth } from "../workloads.ts";
+import { NoRoomError } from "./disk-room.ts";
 import { builtReference, importLayout, pushLayout } from "./images-import.ts";
 import { inspectLocal, layersPresent, type LocalImage, type LocalStorage } from "./images-inspect.ts";
 import { loopbackManifest } from "./images-loopback.ts";
 import { type LayerSizes, sumOf, watchDownload } from "./images-progress.ts";
 import { pruneImages, removeParts } from "./images-prune.ts";
 import { type ImageReference, parseReference } from "../registry/reference.ts";
-import { pullFromRegistry, registryManifest, type RegistryContext } from "./images-registry.ts";
+import { pullFromRegistry, registryManifest, type PullContext } from "./images-registry.ts";
 import type { Launcher } from "./launcher.ts";
 import type { ImageRoot, ImageStore } from "./parts.ts";
 import { chooseDriver, prepareStorage, type StorageDriver, type StoragePaths } from "./storage-config.ts";
@@ -31,6 +32,8 @@ export interface ImageStoreOptions {
   runRoot: string;
   log: Log;
   clock?: Clock;
+  /** What pulls leave free of the images' file system; of a small one the tenth part. Default 1 GiB, as builds and uploads do. */
+  reserveBytes?: number;
   /** Starts the tools, without stopping this process's event loop; they are children of this process unless given. */
   launcher?: Launcher;
 }
@@ -40,6 +43,8 @@ export interface OciImageStore extends ImageStore {
   /** How layers are kept: `vfs` where the data directory's file system can't do overlay, which takes more space and time. */
   readonly driver: StorageDriver;
 }
+
+const defaultReserveBytes = 2 ** 30;
 
 /** How long an image that was asked for is kept from pruning, in milliseconds: its Revision may not be written yet. */
 const freshMs = 10 * 60_000;
@@ -66,9 +71,10 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
   const asked = new Map<string, number>();
 
   const storage = async (): Promise<LocalStorage> => ({ paths, driver, env: await prepareStorage(paths, driver), run });
-  const context = async (): Promise<RegistryContext> => ({
+  const context = async (): Promise<PullContext> => ({
     temporary,
     images: paths.images,
+    reserveBytes: options.reserveBytes ?? defaultReserveBytes,
     env: (await storage()).env,
     run,
   });
@@ -160,7 +166,14 @@ export async function createImageStore(options: ImageStoreOptions): Promise<OciI
       progress?.(done, total);
     };
     const total = layers === undefined ? undefined : sumOf(layers);
-    const moved = await pullFromRegistry(await context(), reference, auth, (dir) => watchDownload(dir, total, watched));
+    const from = await context();
+    const moved = await pullFromRegistry(from, reference, auth, (dir) => watchDownload(dir, total, watched)).catch(
+      async (error: unknown) => {
+        // Its tool was ended before it came to its end.
+        if (error instanceof NoRoomError) await removeParts(await storage(), options.log);
+        throw error;
+      },
+    );
     if ((await root(exact)) === undefined) {
       throw new ImageError(`Cannot find image ${JSON.stringify(exact)} after its pull: something else removes images`);
     }

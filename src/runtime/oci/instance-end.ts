@@ -7,6 +7,7 @@ import { oomKills } from "./cgroup.ts";
 import { containerGroup } from "./container.ts";
 import type { DriverContext } from "./context.ts";
 import type { RunEnd } from "./exits.ts";
+import { NoRoomError } from "./disk-room.ts";
 import { readEnd } from "./files.ts";
 import { ResourcesError } from "./launch.ts";
 import { lastLine } from "./logs.ts";
@@ -44,6 +45,7 @@ export function oomMessage(limitBytes: number | undefined): string {
 /** The word for a start that failed; with the exit code that a shell would give, where the program itself couldn't be run. */
 export function problemOf(error: Error): Pick<WorkloadProblem, "reason" | "code"> {
   if (error instanceof CommandError) return { reason: "ExitCode", code: error.code };
+  if (error instanceof NoRoomError) return { reason: "InsufficientResources" };
   if (error instanceof ImageError) return { reason: "ContainerMissing" };
   if (error instanceof ResourcesError) return { reason: "InsufficientResources" };
   return { reason: "StartFailed" };
