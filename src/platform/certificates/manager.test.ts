@@ -89,7 +89,7 @@ describe("createCertificateManager()", () => {
     await expect.poll(() => served.size).toBe(0);
   });
 
-  it("keeps what was made over a restart, but for what nobody wants any more", async () => {
+  it("keeps what was made over a restart, but for what nobody wants for an hour", async () => {
     const first = await bench();
     first.manager.want("ns/web", [hosts]);
     first.manager.want("ns/gone", [{ id: "hosts", names: ["gone.ns.x"] }]);
@@ -100,9 +100,26 @@ describe("createCertificateManager()", () => {
     again.manager.want("ns/web", [hosts]);
     again.manager.settled();
     await again.until("hosts", "ready");
-    expect(again.issued).toEqual([]);
     const { leaves } = await openFileStore(first.place);
+    expect(await leaves.all()).toHaveLength(2);
+    await again.clock.advance(3_600_000);
+    expect(again.issued).toEqual([]);
     await expect.poll(async () => (await leaves.all()).map(({ id }) => id)).toEqual(["ns/web hosts"]);
+  });
+
+  it("uses what was made for a Route that comes back within the hour, as from a backup, and keeps it", async () => {
+    const first = await bench();
+    first.manager.want("ns/web", [hosts]);
+    await first.until("hosts", "ready");
+    first.manager.stop();
+    const again = await bench(first.clock, first.place);
+    again.manager.settled();
+    await again.clock.advance(1_800_000);
+    again.manager.want("ns/web", [hosts]);
+    await again.until("hosts", "ready");
+    await again.clock.advance(3_600_000);
+    expect(again.issued).toEqual([]);
+    expect((await (await openFileStore(first.place)).leaves.all()).map(({ id }) => id)).toEqual(["ns/web hosts"]);
   });
 
   it("renews at two thirds of the lifetime, and serves the old one until then", async () => {

@@ -15,6 +15,8 @@ import { covers } from "../../lib/certificates/inspect.ts";
 import { IssueError, type Issuer } from "./issuer.ts";
 import type { Leaf, Leaves } from "./leaves.ts";
 
+/** How long what no Route wants at the start is kept: those of a backup may be put back after their certificates, and each costs an order. */
+const unwantedMs = 3_600_000;
 /** The longest time that a timer waits; what is further off is looked at again then. */
 const lookMs = 12 * 3_600_000;
 
@@ -29,7 +31,7 @@ export interface ManagerOptions {
 }
 
 export interface CertificateManager extends CertificatesPort {
-  /** Every Route has said what it wants: what none does is thrown away. */
+  /** Every Route has said what it wants: what none wants an hour later either is thrown away. */
   settled(): void;
   stop(): void;
 }
@@ -60,6 +62,7 @@ export function createCertificateManager(options: ManagerOptions): CertificateMa
   const queues = new Map<Issuer, FairQueue<Unit>>();
   const budgets = new Budgets();
   let stopped = false;
+  let cancelThrowing = (): void => {};
 
   const tell = (route: string) => {
     for (const listener of listeners) listener(route);
@@ -237,13 +240,17 @@ export function createCertificateManager(options: ManagerOptions): CertificateMa
       return () => listeners.delete(listener);
     },
     settled() {
-      for (const id of leaves.ids()) {
-        if (units.has(id)) continue;
-        leaves.remove(id).catch((error: unknown) => log.warn({ error, id }, "Old certificate not removed"));
-      }
+      if (leaves.ids().every((id) => units.has(id))) return;
+      cancelThrowing = clock.after(unwantedMs, () => {
+        for (const id of leaves.ids()) {
+          if (units.has(id)) continue;
+          leaves.remove(id).catch((error: unknown) => log.warn({ error, id }, "Old certificate not removed"));
+        }
+      });
     },
     stop() {
       stopped = true;
+      cancelThrowing();
       unsubscribe();
       for (const unit of units.values()) unit.cancel();
     },
