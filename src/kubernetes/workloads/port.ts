@@ -16,6 +16,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Drain, InstanceSpec, WorkloadKey, WorkloadProblem, WorkloadsPort } from "../../runtime/workloads.ts";
 import { createDrains } from "./drains.ts";
+import { createOverdue } from "./overdue.ts";
 import { type ClusterFacts, factsOf } from "./facts.ts";
 import { hasEnded } from "./instance-state.ts";
 import { readLogs } from "./logs.ts";
@@ -85,6 +86,7 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
   const queue = createQueue({ clock, backoff: retry });
   const drains = createDrains(options.drain, (key) => changed(key));
   const states = createStates(objects, drains, clock);
+  const overdue = createOverdue({ client, clock, log });
 
   const entryOf = (key: WorkloadKey): Entry => {
     const id = idOf(key);
@@ -108,10 +110,16 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
     } else {
       states.look(key, { desired: entry.removed ? 0 : entry.count, refused: entry.refused });
     }
-    for (const { metadata } of pods) {
-      if (metadata.deletionTimestamp !== undefined) drains.begin(key, { name: metadata.name, uid: metadata.uid ?? "" });
+    const { drained } = drains.leaving(key);
+    for (const pod of pods) {
+      const { name, uid = "", deletionTimestamp } = pod.metadata;
+      if (deletionTimestamp === undefined) continue;
+      drains.begin(key, { name, uid });
+      if (drained.has(name)) overdue.expect(pod, entry.spec?.terminationGraceMs);
     }
-    drains.retain(key, new Set(pods.map(({ metadata }) => metadata.uid ?? "")));
+    const uids = new Set(pods.map(({ metadata }) => metadata.uid ?? ""));
+    drains.retain(key, uids);
+    overdue.retain(idOf(key), uids);
     queue.add(idOf(key));
   };
 
@@ -250,6 +258,7 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
       for (const id of entries.keys()) queue.add(id);
     },
     async close() {
+      overdue.stop();
       queue.close();
       await objects.stop();
       await working;
