@@ -51,6 +51,7 @@ fi
 app=$root/opt/elafros
 mkdir -p "$app"
 tsc -p tsconfig.build.json --outDir "$app/dist" --sourceMap false
+node scripts/bundle-gateway.ts "$app/dist"
 cp package.json LICENSE "$app/"
 mkdir "$work/packages"
 cp package.json package-lock.json "$work/packages/"

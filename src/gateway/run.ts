@@ -1,5 +1,6 @@
 /** The gateway's first thread, put together; hub.ts says what it does, core.ts what the others do. */
 import { writeFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import { systemClock } from "../lib/clock.ts";
 import { serveHandover } from "../lib/listening-socket.ts";
 import { createLog } from "../lib/log.ts";
@@ -110,6 +111,8 @@ async function serve(options: FullGatewayOptions, memory: SharedMemory, workers:
       log.info({ id, threads, version: options.version, table: hub.version }, "Serving");
       handover?.listen();
       reports.start();
+      // The next one may have to start in a hurry.
+      flushCompileCache();
     },
     empty: () =>
       void Promise.all([file.close(), exporter?.close(lastSpansMs)])

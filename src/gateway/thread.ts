@@ -1,4 +1,5 @@
 /** One serving thread: a core and a front per listener. */
+import { flushCompileCache } from "node:module";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { Core } from "./core.ts";
@@ -112,6 +113,8 @@ function run(hub: MessagePort, data: ThreadData): void {
       );
     }
   };
+  // Before anybody waits for it.
+  flushCompileCache();
   say({ type: "loaded" });
 }
 

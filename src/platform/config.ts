@@ -98,6 +98,10 @@ export function platformPaths(dataDir: string) {
     /** containers-storage of builds' base images: graph root. */
     bases: join(dataDir, "bases"),
     logs: join(dataDir, "logs"),
+    /** The platform's own compiled code, which Node.js keeps from one start to the next (module.enableCompileCache). */
+    compiled: join(dataDir, "compiled"),
+    /** The same of gateways: nobody else may read what they wrote as code. */
+    gatewayCompiled: join(gatewayState, "compiled"),
     /** What doesn't outlive a reboot: sockets, pid files, runtime state. */
     run,
     /** Process records: `supervisor.json`, `control.json`, `gateway.json`. */

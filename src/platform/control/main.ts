@@ -7,6 +7,7 @@
  * the `error` why it doesn't. SIGTERM ends it
  * and leaves the instances running.
  */
+import { flushCompileCache } from "node:module";
 import { createLog } from "../../lib/log.ts";
 import { serveHandover } from "../../lib/listening-socket.ts";
 import { checkStore } from "../../store/check.ts";
@@ -43,6 +44,8 @@ async function main(): Promise<void> {
     });
   }
   process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
+  // Now, since it may be killed.
+  flushCompileCache();
 }
 
 main().catch((error: unknown) => {

@@ -22,6 +22,7 @@ export async function launchSupervisor(dataDir: string, settings: Partial<Platfo
     cwd: "/",
     stdio: ["ignore", "pipe", logFile.fd, ...(connection === undefined ? [] : [connection.fd])],
     env: {
+      NODE_COMPILE_CACHE: paths.compiled,
       ...process.env,
       ELAFROS_SETTINGS: JSON.stringify(settings),
       // Its end of the connection is its IPC channel: the only one that carries descriptors.

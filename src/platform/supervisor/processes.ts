@@ -92,7 +92,10 @@ export function gatewayProcess(
     command,
     args: () => [...args, JSON.stringify({ id: id(), ...options } satisfies GatewayOptions)],
     cwd: paths.gateway,
-    env: Object.fromEntries(gatewayVariables.map((name) => [name, process.env[name]])),
+    env: {
+      ...Object.fromEntries(gatewayVariables.map((name) => [name, process.env[name]])),
+      NODE_COMPILE_CACHE: own(paths.gatewayCompiled),
+    },
     fds,
     saysReady: true,
     graceMs: gatewayGraceMs,
