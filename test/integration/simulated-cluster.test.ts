@@ -222,6 +222,8 @@ describe("faults", () => {
     });
     await expect.poll(() => informer.get("default/meanwhile")?.metadata.name).toBe("meanwhile");
     await informer.stop();
+    // The server learns of it a little later.
+    await expect.poll(() => cluster.faults.dropWatches()).toBe(0);
   });
 
   it("end watches, so that the client begins another one", async () => {
