@@ -68,10 +68,8 @@ async function run<T extends KubeObject>(options: ReflectorOptions<T>, stop: Abo
   while (!stop.aborted) {
     try {
       if (position === undefined) {
-        const { items, resourceVersion } = await listAll(options, stop);
-        if (stop.aborted) return;
-        options.sink.replace(items, resourceVersion);
-        position = resourceVersion;
+        position = await replaceAll(options, stop);
+        if (position === undefined) return;
       }
       const watched = await watchFrom(options, position, stop);
       position = watched.position;
@@ -88,6 +86,21 @@ async function run<T extends KubeObject>(options: ReflectorOptions<T>, stop: Abo
     }
     if (failures > 0) await sleep(clock, backoffMs(failures - 1, retry, options.random), stop);
   }
+}
+
+/**
+ * Lists the collection anew. Gives the position of the list; undefined where it was stopped meanwhile.
+ *
+ * A function of its own: what waits for a watch keeps its variables alive, and the list would stay in memory for as long as the watch, beside all that came after it.
+ */
+async function replaceAll<T extends KubeObject>(
+  options: ReflectorOptions<T>,
+  stop: AbortSignal,
+): Promise<string | undefined> {
+  const { items, resourceVersion } = await listAll(options, stop);
+  if (stop.aborted) return undefined;
+  options.sink.replace(items, resourceVersion);
+  return resourceVersion;
 }
 
 async function listAll<T extends KubeObject>(

@@ -79,16 +79,18 @@ export class Controllers {
   /** What the one that leads holds. */
   async memory(): Promise<Memory> {
     const leader = await this.leading();
-    return new Promise((resolve, reject) => {
-      const done = (message: ControlMessage) => {
-        if (message.is !== "memory") return;
-        leader.off("message", done);
-        resolve({ heap: message.heap, resident: message.resident });
-      };
-      leader.on("message", done);
-      leader.once("exit", () => reject(new Error("The controller has ended")));
-      leader.send("memory");
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<Memory>();
+    const answered = (message: ControlMessage) => {
+      if (message.is === "memory") resolve({ heap: message.heap, resident: message.resident });
+    };
+    const ended = () => reject(new Error("The controller has ended"));
+    leader.on("message", answered).on("exit", ended);
+    leader.send("memory");
+    try {
+      return await promise;
+    } finally {
+      leader.off("message", answered).off("exit", ended);
+    }
   }
 
   async stop(): Promise<void> {

@@ -47,8 +47,16 @@ function isWaiting({ spec, metadata }: PodObject): boolean {
   return spec.nodeName === undefined && metadata.deletionTimestamp === undefined;
 }
 
-function cpuOf({ spec }: PodObject): number {
-  return spec.containers.reduce((sum, { resources }) => sum + (cpuMilli(resources?.requests?.cpu ?? "0") ?? 0), 0);
+/** What was added up already: each Pod that is placed looks at all others. */
+const known = new WeakMap<PodObject, number>();
+
+function cpuOf(pod: PodObject): number {
+  let cpu = known.get(pod);
+  if (cpu === undefined) {
+    const each = pod.spec.containers.map(({ resources }) => cpuMilli(resources?.requests?.cpu ?? "0") ?? 0);
+    known.set(pod, (cpu = each.reduce((sum, one) => sum + one, 0)));
+  }
+  return cpu;
 }
 
 async function schedule(parts: ControllerParts, key: string): Promise<void> {
