@@ -1,5 +1,6 @@
 /** Builds as the port gets them, for tests that run none. */
 import type { BuildSpec, StepSpec } from "../../src/runtime/builds.ts";
+import { plainSecurity } from "./instance-spec.ts";
 
 /** A step that is as small as it can be. */
 export function plainStep(name: string, more: Partial<StepSpec> = {}): StepSpec {
@@ -7,13 +8,7 @@ export function plainStep(name: string, more: Partial<StepSpec> = {}): StepSpec 
     name,
     image: "r.example/i:1",
     env: [],
-    security: {
-      runAsNonRoot: false,
-      readOnlyRootFilesystem: false,
-      addCapabilities: [],
-      dropCapabilities: [],
-      seccomp: "RuntimeDefault",
-    },
+    security: plainSecurity,
     resources: {},
     mounts: [],
     ...more,

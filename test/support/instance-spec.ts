@@ -1,4 +1,13 @@
-import type { InstanceSpec } from "../../src/runtime/workloads.ts";
+import type { InstanceSpec, SecuritySpec } from "../../src/runtime/workloads.ts";
+
+/** What a container is held to that asks for nothing. */
+export const plainSecurity: SecuritySpec = {
+  runAsNonRoot: false,
+  readOnlyRootFilesystem: false,
+  addCapabilities: [],
+  dropCapabilities: [],
+  seccomp: "RuntimeDefault",
+};
 
 /** A spec that serves HTTP on 8080. */
 export function instanceSpec(more: Partial<InstanceSpec> = {}): InstanceSpec {
@@ -8,13 +17,7 @@ export function instanceSpec(more: Partial<InstanceSpec> = {}): InstanceSpec {
     env: [{ name: "PORT", value: "8080" }],
     port: 8080,
     protocol: "http1",
-    security: {
-      runAsNonRoot: false,
-      readOnlyRootFilesystem: false,
-      addCapabilities: [],
-      dropCapabilities: [],
-      seccomp: "RuntimeDefault",
-    },
+    security: plainSecurity,
     resources: {},
     mounts: [],
     readiness: {

@@ -5,12 +5,12 @@
 import { ApiError } from "../../src/api/meta/errors.ts";
 import type { Kind } from "../../src/api/meta/kind.ts";
 import type { KubeObject, WatchEvent } from "../../src/api/meta/types.ts";
-import type { WorkloadsClient } from "../../src/kubernetes/workloads/port.ts";
+import type { ClusterClient } from "../../src/kubernetes/client.ts";
 
 type AnyKind = Pick<Kind<never>, "plural" | "kind">;
 
 export interface MemoryCluster {
-  client: WorkloadsClient;
+  client: ClusterClient;
   /** Writes so far, such as `apply deployments n/hello`, and lists that aren't an informer's. Cleared by whoever reads them. */
   calls: string[];
   /** Stores an object as another client or a controller would. */
@@ -76,12 +76,12 @@ export function memoryCluster(now: () => string = () => "2026-01-01T00:00:00Z"):
     [...objects].flatMap(([id, { object }]) => (id.startsWith(`${kind.plural} `) ? [structuredClone(object)] : []));
   const key = ({ namespace, name }: { namespace?: string; name: string }) => `${namespace ?? ""}/${name}`;
 
-  const client: Partial<WorkloadsClient> = {
+  const client: Partial<ClusterClient> = {
     get: (async (kind: AnyKind, { namespace, name }: { namespace?: string; name: string }) => {
       const known = objects.get(idOf(kind, namespace, name));
       if (known === undefined) throw new ApiError("NotFound", `${kind.plural} "${name}" not found`);
       return structuredClone(known.object);
-    }) as unknown as WorkloadsClient["get"],
+    }) as unknown as ClusterClient["get"],
     list: (async (
       kind: AnyKind,
       options: { namespace?: string; labelSelector?: string; limit?: number; continue?: string } = {},
@@ -100,7 +100,7 @@ export function memoryCluster(now: () => string = () => "2026-01-01T00:00:00Z"):
         ...(end < items.length ? { continue: String(end) } : {}),
       };
       return { apiVersion: "v1", kind: `${kind.kind}List`, metadata, items: items.slice(from, end) };
-    }) as unknown as WorkloadsClient["list"],
+    }) as unknown as ClusterClient["list"],
     watch: ((kind: AnyKind, { signal }: { signal: AbortSignal }) => {
       const queue: WatchEvent<KubeObject>[] = [];
       let wake = () => {};
@@ -124,7 +124,7 @@ export function memoryCluster(now: () => string = () => "2026-01-01T00:00:00Z"):
           watchers.delete(watcher);
         }
       })();
-    }) as unknown as WorkloadsClient["watch"],
+    }) as unknown as ClusterClient["watch"],
     create: (async (kind: AnyKind, object: KubeObject) => {
       calls.push(`create ${kind.plural} ${key(object.metadata)}`);
       const refusal = refusals.findIndex(({ plural }) => plural === kind.plural);
@@ -133,7 +133,7 @@ export function memoryCluster(now: () => string = () => "2026-01-01T00:00:00Z"):
       if (objects.has(idOf(kind, namespace, name)))
         throw new ApiError("AlreadyExists", `${kind.plural} "${name}" already exists`);
       return store(kind, object, "create");
-    }) as unknown as WorkloadsClient["create"],
+    }) as unknown as ClusterClient["create"],
     apply: (async (
       kind: AnyKind,
       object: KubeObject,
@@ -151,7 +151,7 @@ export function memoryCluster(now: () => string = () => "2026-01-01T00:00:00Z"):
         return structuredClone(before.object);
       }
       return store(kind, merge(before?.object, object) as KubeObject, fieldManager);
-    }) as unknown as WorkloadsClient["apply"],
+    }) as unknown as ClusterClient["apply"],
     patch: (async (kind: AnyKind, at: { namespace?: string; name: string }, { body }: { body: unknown }) => {
       calls.push(`patch ${kind.plural} ${key(at)}`);
       const refusal = refusals.findIndex(({ plural }) => plural === kind.plural);
@@ -163,7 +163,7 @@ export function memoryCluster(now: () => string = () => "2026-01-01T00:00:00Z"):
         throw new ApiError("Conflict", `${kind.plural} "${at.name}" has been modified`);
       }
       return store(kind, merge(before.object, body) as KubeObject, "patch");
-    }) as unknown as WorkloadsClient["patch"],
+    }) as unknown as ClusterClient["patch"],
     delete: async (kind, at) => {
       calls.push(`delete ${kind.plural} ${key(at)}`);
       return { object: remove(kind, at.name, at.namespace), gone: true };
@@ -176,7 +176,7 @@ export function memoryCluster(now: () => string = () => "2026-01-01T00:00:00Z"):
   };
 
   return {
-    client: client as WorkloadsClient,
+    client: client as ClusterClient,
     calls,
     put: (kind, object) => store(kind, object, "other") as typeof object,
     get: <T extends KubeObject>(kind: Kind<T>, name: string, namespace = "n") =>

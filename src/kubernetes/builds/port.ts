@@ -7,13 +7,13 @@ import type { Build } from "../../api/build.ts";
 import { buildNameLabel } from "../../api/labels.ts";
 import { isReason } from "../../api/meta/errors.ts";
 import { defaultServiceAccount } from "../../api/revision-spec.ts";
-import type { HttpClient } from "../../client/http.ts";
 import { keyOf, startInformer } from "../../client/informer.ts";
 import { createQueue } from "../../controller/queue.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { cancelledFailure } from "../../runtime/build-words.ts";
 import type { BuildFailure, BuildKey, BuildSpec, BuildsPort, BuildState } from "../../runtime/builds.ts";
+import type { ClusterClient } from "../client.ts";
 import { Pod } from "../kinds/pod.ts";
 import { stepLog } from "./logs.ts";
 import type { PodFacts } from "./make-pod.ts";
@@ -26,14 +26,8 @@ import { buildOf, buildStateOf, hasBegun, hasEnded } from "./state.ts";
 import type { StepMemory } from "./step-resources.ts";
 import { vainFailure, type Waiting, waitingOf } from "./waiting.ts";
 
-/** The calls that the port makes. */
-type BuildsClient = Pick<
-  HttpClient,
-  "get" | "list" | "watch" | "patch" | "delete" | "apply" | "podLog" | "create" | "update" | "updateStatus"
->;
-
 export interface ClusterBuildsOptions {
-  client: BuildsClient;
+  client: ClusterClient;
   clock: Clock;
   log: Log;
   /** The Build of a key, as far as it is known. */

@@ -7,14 +7,14 @@
  * it tells the process to end.
  */
 import { ApiError, isReason } from "../../api/meta/errors.ts";
-import { Pod } from "../kinds/pod.ts";
 import type { Revision } from "../../api/revision.ts";
 import type { Secret } from "../../api/secret.ts";
-import type { HttpClient } from "../../client/http.ts";
 import { createQueue } from "../../controller/queue.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Drain, InstanceSpec, WorkloadKey, WorkloadProblem, WorkloadsPort } from "../../runtime/workloads.ts";
+import type { ClusterClient } from "../client.ts";
+import { Pod } from "../kinds/pod.ts";
 import { createDrains } from "./drains.ts";
 import { createOverdue } from "./overdue.ts";
 import { type ClusterFacts, factsOf } from "./facts.ts";
@@ -32,14 +32,8 @@ import {
 } from "./reconcile.ts";
 import { createStates } from "./states.ts";
 
-/** The calls that the port makes. */
-export type WorkloadsClient = Pick<
-  HttpClient,
-  "get" | "list" | "watch" | "patch" | "delete" | "apply" | "podLog" | "create" | "update" | "updateStatus"
->;
-
 export interface ClusterWorkloadsOptions {
-  client: WorkloadsClient;
+  client: ClusterClient;
   clock: Clock;
   log: Log;
   /** The Revision of a workload, as far as it is known. */

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { BuildSpec, StepSpec } from "../builds.ts";
+import { plainStep } from "../../../test/support/build-spec.ts";
+import type { BuildSpec } from "../builds.ts";
 import {
   buildPaths,
   type BuildPlaces,
@@ -16,21 +17,10 @@ import {
   storedBuild,
 } from "./build-record.ts";
 
-const step = { image: "i", env: [], resources: {}, mounts: [] };
-const security: StepSpec["security"] = {
-  runAsNonRoot: false,
-  readOnlyRootFilesystem: false,
-  addCapabilities: [],
-  dropCapabilities: [],
-  seccomp: "RuntimeDefault",
-};
 const spec: BuildSpec = {
   uid: "u",
   source: { type: "archive", location: "https://example.com/a.zip" },
-  steps: [
-    { ...step, security, name: "one" },
-    { ...step, security, name: "two" },
-  ],
+  steps: [plainStep("one"), plainStep("two")],
   baseImages: [],
   registryAuths: [{ registry: "r", username: "u", password: "secret" }],
   gitCredentials: [],

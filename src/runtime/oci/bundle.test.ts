@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { instanceSpec, plainSecurity } from "../../../test/support/instance-spec.ts";
 import type { InstanceSpec } from "../workloads.ts";
 import { type BundleInput, commandOf, type MachineFacts, makeBundle } from "./bundle.ts";
 
@@ -11,33 +12,10 @@ const machine: MachineFacts = {
   cgroupNamespace: true,
   openFiles: 20_000,
 };
-const security: InstanceSpec["security"] = {
-  runAsNonRoot: false,
-  readOnlyRootFilesystem: false,
-  addCapabilities: [],
-  dropCapabilities: [],
-  seccomp: "RuntimeDefault",
-};
 
 function input(spec: Partial<InstanceSpec> = {}, more: Partial<BundleInput> = {}): BundleInput {
-  const probe = { initialDelayMs: 0, periodMs: 1, timeoutMs: 1, successThreshold: 1, failureThreshold: 1 };
   return {
-    spec: {
-      image: "i",
-      pullSecrets: [],
-      env: [],
-      port: 8080,
-      protocol: "http1",
-      security,
-      resources: {},
-      mounts: [],
-      readiness: { action: { type: "tcp", port: 8080 }, ...probe },
-      terminationGraceMs: 1,
-      terminationMessagePath: "/dev/termination-log",
-      terminationMessagePolicy: "File",
-      labels: {},
-      ...spec,
-    },
+    spec: instanceSpec({ env: [], ...spec }),
     image: {
       config: {
         env: ["PATH=/app", "A=1", "BARE"],
@@ -98,7 +76,9 @@ test("makeBundle() without control group namespaces shows no control groups", ()
 });
 
 test("makeBundle() leaves the filter out only where the spec says so", () => {
-  expect(makeBundle(input({ security: { ...security, seccomp: "Unconfined" } })).linux).not.toHaveProperty("seccomp");
+  expect(makeBundle(input({ security: { ...plainSecurity, seccomp: "Unconfined" } })).linux).not.toHaveProperty(
+    "seccomp",
+  );
 });
 
 test.each([
