@@ -199,7 +199,7 @@ exports.index = async (req, res) => {
 
       const [before] = await pods();
       // Its client leaves; the slot is held as long as it may be working, then the instance is replaced.
-      const signal = AbortSignal.timeout(300);
+      const signal = AbortSignal.timeout(2_000);
       const hung = ask("single", "/?hang=1", { signal });
       await new Promise((next) => setTimeout(next, 50));
       const behind = Array.from({ length: 5 }, () => ask("single"));

@@ -146,7 +146,8 @@ describe("an installation", () => {
       expect(processes.filter((each) => each.running)).toEqual([]);
       await one.start();
       await one.serves("app");
-      expect(await one.status()).toMatchObject({ running: true, instances: [{ revision: "app-00001" }] });
+      // It is written down a moment after it serves.
+      await expect.poll(() => one.status()).toMatchObject({ running: true, instances: [{ revision: "app-00001" }] });
     },
   );
 
@@ -167,7 +168,8 @@ describe("an installation", () => {
       const killed = names.split(" and ");
       const before = await eventually("status tells of the instance as it is", async () => {
         const status = await one.status();
-        return status.instances.every(({ phase }) => phase === "ready") && status;
+        const { instances } = status;
+        return instances.length > 0 && instances.every(({ phase }) => phase === "ready") && status;
       });
       const pidIn = (status: Status, name: string) => status.processes.find((each) => each.name === name)?.pid;
       await machine.run("kill", ["-KILL", ...["supervisor", ...killed].map((name) => String(pidIn(before, name)))]);

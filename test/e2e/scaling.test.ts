@@ -100,7 +100,8 @@ describe.concurrent("services beside each other", () => {
     expect(waiting.map(({ status, headers }) => [status, headers["elafros-reason"]])).toEqual(
       waiting.map(() => [503, "ExitCode3"]),
     );
-    expect(performance.now() - began).toBeLessThan(10_000);
+    // They might wait for five minutes.
+    expect(performance.now() - began).toBeLessThan(60_000);
     await eventually("the failure shows", async () => {
       const [status, reason] = await conditionOf(platform, "doomed-00001", "ContainerHealthy");
       return status === "False" && reason === "ExitCode3";

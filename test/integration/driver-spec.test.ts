@@ -25,7 +25,7 @@ async function printed(script: string, more: Partial<InstanceSpec> = {}): Promis
   const key = newKey();
   bed.driver.scale(key, shellSpec(`${script}; echo done; sleep 1000`, { terminationGraceMs: 0, ...more }), 1);
   let text = "";
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (!text.includes("done\n")) {
     const state = bed.driver.get(key);
     if (state?.problem !== undefined) throw new Error(JSON.stringify(state.problem));
