@@ -158,6 +158,26 @@ describe("copyOne", () => {
     ).rejects.toThrow(/status 401 .*\/v2\/identity\/wrong anonymously\)$/);
   });
 
+  test("copyOne() takes an image from the mirrors that the machine names for its registry, and none from a blocked one", async () => {
+    const file = join(dir, "registries.conf");
+    const entries = [
+      '[[registry]]\nlocation = "mirrored.invalid"',
+      '[[registry.mirror]]\nlocation = "127.0.0.1:1/gone"',
+      `[[registry.mirror]]\nlocation = "${open.host}"\ninsecure = true`,
+      '[[registry]]\nlocation = "blocked.invalid"\nblocked = true',
+    ];
+    await writeFile(file, `${entries.join("\n")}\n`);
+    const named = { env: { ...env, CONTAINERS_REGISTRIES_CONF: file } };
+    const copied = await copy("mirrored.invalid/busybox:1", `${secured.host}/mirrored:1`, named);
+    expect(await seen(`${secured.host}/mirrored:1`)).toBe(copied.digest);
+    expect(await failure(copy("mirrored.invalid/none:1", `${secured.host}/mirrored:1`, named))).toContain(
+      'registry "mirrored.invalid" can\'t be reached',
+    );
+    expect(await failure(copy("blocked.invalid/a:1", `${secured.host}/a:1`, named))).toBe(
+      `registry "blocked.invalid" is blocked for "blocked.invalid/a" by this machine's registries.conf`,
+    );
+  });
+
   test("copyOne() asks docker's credential helpers", async () => {
     const bin = join(dir, "bin");
     await mkdir(bin);

@@ -8,6 +8,7 @@ import { openRepository, type Repository } from "../../runtime/registry/reposito
 import { type ImageSource, layoutSource, registrySource } from "../../runtime/registry/source.ts";
 import { authoritiesFor } from "./authorities.ts";
 import { withLocalImage } from "./local.ts";
+import { placesOf } from "./mirrors.ts";
 import { machineAuths, type MachineAuthOptions } from "./machine-auths.ts";
 
 export interface RegistryAccess extends MachineAuthOptions {
@@ -50,13 +51,33 @@ export async function copyOne(options: CopyImageOptions): Promise<CopiedImage> {
       send(options, { source: layoutSource(layout), reference: "", target }),
     );
   }
-  const from = await open(source, options, { write: false });
+  const reference = source.digest ?? source.tag ?? "latest";
+  const from = await openFirst(await placesOf(source, options.env), reference, options);
   try {
-    const reference = source.digest ?? source.tag ?? "latest";
     return await send(options, { source: registrySource(from), reference, target });
   } finally {
     from.close();
   }
+}
+
+/** The first place that has it; what the last one says where none has. @throws ImageError */
+async function openFirst(
+  places: readonly ImageReference[],
+  reference: string,
+  options: CopyImageOptions,
+): Promise<Repository> {
+  for (const [index, place] of places.entries()) {
+    const repository = await open(place, options, { write: false });
+    if (index === places.length - 1) return repository;
+    try {
+      await registrySource(repository).manifest(reference);
+      return repository;
+    } catch (error) {
+      repository.close();
+      if (!(error instanceof ImageError)) throw error;
+    }
+  }
+  throw new ImageError("no registry has it");
 }
 
 async function send(
