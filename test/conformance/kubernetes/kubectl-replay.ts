@@ -45,9 +45,13 @@ const nameOf = ({ command, note }: KubectlCommand): string => (note === undefine
 
 type Json = Record<string, unknown>;
 
+/** What there is, and what it looks like. */
+const isDiscovery = /^GET \/(?:openapi\/v\d.*|apis?|api\/v1|apis\/[^/?]+\/[^/?]+)(?:[?].*)?$/;
+
 export class KubectlReplay {
   readonly #server: PlayedServer;
   readonly #replay: Replay;
+  readonly #asked = new Set<string>();
 
   constructor(server: PlayedServer) {
     this.#server = server;
@@ -65,6 +69,10 @@ export class KubectlReplay {
     let version = "0";
     for (const request of requests) {
       const where = `${request.method} ${request.path}`;
+      // Many commands begin with the same questions.
+      const question = isDiscovery.test(where) ? `${where} ${request.accept ?? ""}` : undefined;
+      if (question !== undefined && this.#asked.has(question)) continue;
+      if (question !== undefined) this.#asked.add(question);
       // What was written is of the version that was read before.
       const path = request.path.replace(/resourceVersion=\d{2,}/, `resourceVersion=${version}`);
       const body = request.body?.replace(/"resourceVersion":"\d+"/, `"resourceVersion":"${version}"`);
@@ -78,8 +86,7 @@ export class KubectlReplay {
       const headers = { ...who, accept, ...(type === undefined ? {} : { "content-type": type }) };
       last = await this.#server.ask(request.method, path, { headers, ...(body === undefined ? {} : { body }) });
       version = (last.json?.["metadata"] as { resourceVersion?: string } | undefined)?.resourceVersion ?? version;
-      const [discovered] = /^GET \/(?:openapi\/v\d|apis\/[^/?]+\/[^/?]+)(?=[?]|$)/.exec(where) ?? [];
-      const list = discovered === undefined ? found : (differing[discovered] ??= []);
+      const list = question === undefined ? found : (differing[where.replace(/[?].*/, "")] ??= []);
       if (last.status !== request.status) list.push(`${where}: ${request.status}, got ${last.status} ${last.text}`);
       else if (last.status >= 400) list.push(...messageDifferences(last, recorded));
       await this.#createUnapplied(request, last);
