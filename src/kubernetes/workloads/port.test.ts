@@ -238,11 +238,18 @@ describe("createClusterWorkloads", () => {
     expect(await calls()).toEqual([]);
   });
 
-  test("drained() answers at once where no Pod goes", async () => {
-    const { cluster, port } = await setUp();
+  test("drained() answers at once where no Pod goes, and asks nothing of the server where there is none", async () => {
+    const inner = memoryCluster();
+    const listed: unknown[] = [];
+    const list: typeof inner.client.list = (kind, options) => (listed.push(options), inner.client.list(kind, options));
+    const { cluster, port } = await setUp({ ...inner, client: { ...inner.client, list } });
     cluster.put(Pod, pod("a", true));
-    await port.drained(key);
+    await settle();
+    listed.length = 0;
     await port.drained({ namespace: "n", name: "unknown" });
+    expect(listed).toEqual([]);
+    await port.drained(key);
+    expect(listed).toHaveLength(1);
   });
 
   test("a changed value is a new Secret, and the old one goes once no Pod has it", async () => {

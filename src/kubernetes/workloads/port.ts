@@ -30,6 +30,7 @@ import {
   setExpendable,
   type Written,
 } from "./reconcile.ts";
+import { createPodLooks } from "./pod-looks.ts";
 import { createStates } from "./states.ts";
 
 export interface ClusterWorkloadsOptions {
@@ -81,6 +82,7 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
   const drains = createDrains(options.drain, (key) => changed(key));
   const states = createStates(objects, drains, clock);
   const overdue = createOverdue({ client, clock, log });
+  const look = createPodLooks(client, clock);
 
   const entryOf = (key: WorkloadKey): Entry => {
     const id = idOf(key);
@@ -232,8 +234,8 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
       readLogs(client, objects.pods, { instanceId, options: logOptions, now: () => clock.now() }),
     async drained(key) {
       // The kubelet knows of the deletion before a watch may have brought it here: the server itself knows at least as much.
-      const { namespace, name } = key;
-      const { items } = await client.list(Pod, { namespace, labelSelector: `elafros.dev/revision=${name}` });
+      // Only where there is any: no table has another.
+      const items = objectsOf(objects.pods, key).length === 0 ? [] : await look(key);
       for (const pod of items) objects.pods.observed(pod);
       const going = items.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
       await Promise.all(going.map(({ metadata }) => drains.ended(key, metadata.uid ?? "")));
