@@ -14,7 +14,7 @@ if [ "${1:-}" = --tools ]; then
 fi
 name=${1:-localhost/$kind:$version}
 node=$PWD/node_modules/node-linux-$node_arch/bin/node
-# A commit always gives the same image.
+# A commit always gives the same image; with --tools, but for what Debian has at the time.
 when=$(git log -1 --format=%ct 2>/dev/null || date +%s)
 work=$(mktemp -d)
 container=
@@ -29,7 +29,8 @@ if [ $kind = elafros-tools ]; then
   suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
   mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
   {
-    debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$mirror"
+    # Else one without Debian's keys warns, and takes whatever comes over plain HTTP.
+    debootstrap --force-check-gpg --variant=minbase --include=ca-certificates "$suite" "$root" "$mirror"
     printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
     DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq --no-install-recommends libatomic1 git openssh-client buildah skopeo
