@@ -15,6 +15,8 @@ test("gatewayPlaces() names the Pods in which a process may run", async () => {
     pod("serves", "Running", [running]),
     pod("ends", "Running", [running], { deletionTimestamp: "2026-01-01T00:00:00Z" }),
     pod("pulls", "Pending", []),
+    pod("begins", "Pending", [{ waiting: { reason: "ContainerCreating" } }]),
+    pod("waits for its image", "Pending", [{ waiting: { reason: "ImagePullBackOff" } }]),
     pod("crashed", "Running", [{ waiting: { reason: "CrashLoopBackOff" } }]),
     pod("stopped", "Running", [{ terminated: { exitCode: 0 } }]),
     pod("failed", "Failed", [running]),
@@ -26,6 +28,6 @@ test("gatewayPlaces() names the Pods in which a process may run", async () => {
     return Promise.resolve({ items: pods });
   };
   const places = await gatewayPlaces({ list: list as unknown as Client["list"] }, "elafros-system");
-  expect(places).toEqual(new Set(["serves", "ends"]));
+  expect(places).toEqual(new Set(["serves", "ends", "begins"]));
   expect(asked).toEqual([{ namespace: "elafros-system", labelSelector: "app.kubernetes.io/name=elafros-gateway" }]);
 });

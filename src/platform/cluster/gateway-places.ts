@@ -19,5 +19,6 @@ export async function gatewayPlaces(client: Pick<Client, "list">, namespace: str
 function mayRun({ status }: Pod): boolean {
   if (status?.phase === "Succeeded" || status?.phase === "Failed") return false;
   const state = status?.containerStatuses?.find(({ name }) => name === "gateway")?.state;
-  return state?.running !== undefined;
+  // It may have started since the kubelet last said so, and been given slots by a controller that led before.
+  return state?.running !== undefined || state?.waiting?.reason === "ContainerCreating";
 }
