@@ -27,7 +27,7 @@ import { certificatesOfCluster } from "./certificates.ts";
 import { followDrainAddress } from "./drain-address.ts";
 import { gatewayPlaces } from "./gateway-places.ts";
 import { startTemplates } from "../templates/start.ts";
-import { linkServerName, openLinkCertificate } from "./link-certificate.ts";
+import { keepLinkCertificate, linkServerName, openLinkCertificate } from "./link-certificate.ts";
 import { createLinkFront } from "./link-front.ts";
 import { listen } from "./listen.ts";
 import { persist } from "./persist.ts";
@@ -88,7 +88,7 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     drain: (_, instance) => publisher.drained(instance),
   });
   const open = () => openLinkCertificate(client, namespace, clock);
-  const pair = await persist({ clock, log, what: "keep the certificate of the gateways' link" }, open);
+  let pair = await persist({ clock, log, what: "keep the certificate of the gateways' link" }, open);
   const builds = createClusterBuilds({
     client,
     clock,
@@ -99,7 +99,9 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     authorities: options.authorities,
     door: options.builds && {
       host: `${nameOf("controller")}.${namespace}.svc:${ports.sources}`,
-      ca: pair.cert,
+      get ca() {
+        return pair.cert;
+      },
       serverName: linkServerName,
       place: options.builds.place,
     },
@@ -179,11 +181,16 @@ export async function lead(options: LeadOptions): Promise<Lead> {
     log,
   });
   const listening = await listen(front, options.linkPort ?? ports.link);
+  const stopKeeping = keepLinkCertificate(pair, { client, namespace, clock, log }, (next) => {
+    pair = next;
+    front.setSecureContext({ cert: next.cert, key: next.key });
+  });
   return {
     drained: (key) => workloads.drained(key),
     metrics: () => metrics.text(),
     linkPort: listening.port,
     async stop() {
+      stopKeeping();
       await listening.close();
       await Promise.all([started.stop(), templates.stop(), uploads?.stop()]);
       await link.close();

@@ -1,6 +1,6 @@
 /**
  * The certificate that controllers show to gateways: self-signed, in a Secret of the installation's namespace, the certificate alone in a
- * ConfigMap that gateways mount. Whoever leads makes them where there is none, or where it ends within a month.
+ * ConfigMap that gateways mount. Whoever leads makes them where there is none, or where it ends within a month, which may be long after it began to lead.
  */
 import { X509Certificate } from "node:crypto";
 import { ConfigMap } from "../../api/config-map.ts";
@@ -12,12 +12,14 @@ import type { ApplyingClient } from "../../client/client.ts";
 import { linkCertificate } from "../../kubernetes/manifests/names.ts";
 import { fits } from "../../lib/certificates/inspect.ts";
 import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
 
 /** The name in the certificate, that gateways expect whatever address they connect to. */
 export const linkServerName = "controller.elafros.dev";
 
 const days = 365;
-const renewBeforeMs = 30 * 86_400_000;
+const dayMs = 86_400_000;
+const renewBeforeMs = 30 * dayMs;
 const fieldManager = "elafros-controller";
 
 /** The pair, PEM. Rejects with ApiError where the Secret can't be read or written. */
@@ -41,6 +43,38 @@ export async function openLinkCertificate(
   const map = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { "ca.crt": pair.cert } };
   await client.apply(ConfigMap, map, options);
   return pair;
+}
+
+/**
+ * Looks after the pair from day to day, for as long as this process leads. The returned function ends it.
+ * @param changed is given each pair that takes the place of the one before
+ */
+export function keepLinkCertificate(
+  pair: KeyPair,
+  options: { client: Pick<ApplyingClient, "get" | "apply">; namespace: string; clock: Clock; log: Log },
+  changed: (pair: KeyPair) => void,
+): () => void {
+  const { client, namespace, clock, log } = options;
+  let present = pair;
+  let stopped = false;
+  let cancel = (): void => {};
+  const look = async (): Promise<void> => {
+    try {
+      const found = await openLinkCertificate(client, namespace, clock);
+      if (!stopped && found.cert !== present.cert) changed((present = found));
+    } catch (error) {
+      log.warn({ error }, "The certificate of the gateways' link can't be looked after; trying again tomorrow");
+    }
+    again();
+  };
+  const again = (): void => {
+    if (!stopped) cancel = clock.after(dayMs, () => void look());
+  };
+  again();
+  return () => {
+    stopped = true;
+    cancel();
+  };
 }
 
 /** The pair that is there and good for a month at least; whoever doesn't lead waits for one. Rejects with ApiError. */

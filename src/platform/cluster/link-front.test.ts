@@ -12,7 +12,7 @@ import type { Kind } from "../../api/meta/kind.ts";
 import type { Secret } from "../../api/secret.ts";
 import type { Client } from "../../client/client.ts";
 import { silentLog } from "../../lib/log.ts";
-import { linkServerName, openLinkCertificate } from "./link-certificate.ts";
+import { keepLinkCertificate, linkServerName, openLinkCertificate } from "./link-certificate.ts";
 import { createLinkFront } from "./link-front.ts";
 import { listen } from "./listen.ts";
 
@@ -92,14 +92,19 @@ test.each(["not for this", "without audience", "of another", "bad", "unknown", "
   },
 );
 
-test("openLinkCertificate() keeps the pair that is there, and makes another before it ends", async () => {
+/** A cluster of which what is there can be read. */
+function readable() {
   const cluster = memoryCluster();
   const get = (async (kind: Kind<Secret>, { name, namespace }: { name: string; namespace?: string }) => {
     const found = cluster.get(kind, name, namespace);
     if (found === undefined) throw new ApiError("NotFound", "none");
     return found;
   }) as unknown as Client["get"];
-  const client = { ...cluster.client, get };
+  return { cluster, client: { ...cluster.client, get } };
+}
+
+test("openLinkCertificate() keeps the pair that is there, and makes another before it ends", async () => {
+  const { cluster, client } = readable();
   const clock = manualClock(Date.now());
   const first = await openLinkCertificate(client, "n", clock);
   expect(cluster.get(ConfigMap, "elafros-link")?.data).toEqual({ "ca.crt": first.cert });
@@ -107,4 +112,26 @@ test("openLinkCertificate() keeps the pair that is there, and makes another befo
   expect(await openLinkCertificate(client, "n", clock)).toEqual(first);
   const later = await openLinkCertificate(client, "n", manualClock(Date.now() + 340 * 86_400_000));
   expect(later.cert).not.toBe(first.cert);
+});
+
+test("keepLinkCertificate() makes another pair in time, however long the same controller leads", async () => {
+  const { cluster, client } = readable();
+  const clock = manualClock(Date.now());
+  const dayMs = 86_400_000;
+  const first = await openLinkCertificate(client, "n", clock);
+  const changed: string[] = [];
+  const stop = keepLinkCertificate(first, { client, namespace: "n", clock, log: silentLog }, ({ cert }) => {
+    changed.push(cert);
+  });
+  await clock.advance(334 * dayMs);
+  expect(changed).toEqual([]);
+  await clock.advance(2 * dayMs);
+  await expect.poll(() => changed).toHaveLength(1);
+  expect(changed).not.toContain(first.cert);
+  expect(cluster.get(ConfigMap, "elafros-link")?.data).toEqual({ "ca.crt": changed[0] });
+  await clock.advance(10 * dayMs);
+  expect(changed).toHaveLength(1);
+  stop();
+  await clock.advance(400 * dayMs);
+  expect(changed).toHaveLength(1);
 });
