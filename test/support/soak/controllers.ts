@@ -8,6 +8,7 @@ const program = join(import.meta.dirname, "control-child.ts");
 /** What a kubelet takes at least. */
 const restartMs = 1_000;
 const patienceMs = 180_000;
+const graceMs = 30_000;
 
 export interface Memory {
   /** Bytes after a collection. */
@@ -99,7 +100,10 @@ export class Controllers {
       [...this.#running].map(async (child) => {
         const ended = once(child, "exit");
         child.kill("SIGTERM");
+        // One that was just beginning to lead ends what it asks for first.
+        const kill = setTimeout(() => child.kill("SIGKILL"), graceMs);
         await ended;
+        clearTimeout(kill);
       }),
     );
   }
