@@ -12,9 +12,10 @@ import { createQueue } from "../../controller/queue.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { cancelledFailure } from "../../runtime/build-words.ts";
-import type { BuildFailure, BuildKey, BuildSpec, BuildsPort, BuildState } from "../../runtime/builds.ts";
+import type { BuildFailure, BuildKey, BuildsPort, BuildState } from "../../runtime/builds.ts";
 import type { ClusterClient } from "../client.ts";
 import { Pod } from "../kinds/pod.ts";
+import { type Entry, entryState } from "./entry.ts";
 import { stepLog } from "./logs.ts";
 import type { PodFacts } from "./make-pod.ts";
 import type { DoorFacts } from "./make-secrets.ts";
@@ -22,9 +23,9 @@ import { buildPodName, endAnnotation } from "./names.ts";
 import { notedPod, notePod } from "./note.ts";
 import { applySecrets, createPod, deletePod, deleteSecrets, endPod } from "./pods.ts";
 import { deletedFailure, finalRefusal, specRefusal } from "./refusals.ts";
-import { buildOf, buildStateOf, hasBegun, hasEnded } from "./state.ts";
+import { buildOf, hasBegun, hasEnded } from "./state.ts";
 import type { StepMemory } from "./step-resources.ts";
-import { vainFailure, type Waiting, waitingOf } from "./waiting.ts";
+import { vainFailure, waitingOf } from "./waiting.ts";
 
 export interface ClusterBuildsOptions {
   client: ClusterClient;
@@ -49,28 +50,6 @@ export interface ClusterBuilds extends BuildsPort {
   close(): Promise<void>;
 }
 
-/** What is wanted of a build, and what its Pod doesn't say. */
-interface Entry {
-  key: BuildKey;
-  uid: string;
-  spec?: BuildSpec;
-  cancelled?: true;
-  removed?: true;
-  since: number;
-  /** What the cluster says to its Pod, while there is none. */
-  refused?: string;
-  /** It has failed without a Pod that could say so. */
-  failed?: { failure: BuildFailure; at: number };
-  /** A Pod of it was seen. */
-  seen?: true;
-  /** The uid of the Pod that has been noted and may begin. */
-  admitted?: string;
-  said?: Waiting;
-  /** Secrets of it may be there, whoever made them. */
-  hasSecrets?: true;
-  tidied?: true;
-}
-
 const workers = 2;
 const retry = { baseMs: 250, maxMs: 30_000, jitter: 0.5 };
 
@@ -88,25 +67,7 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
     queue.add(idOf(key));
   };
 
-  const stateOf = (key: BuildKey): BuildState | undefined => {
-    const entry = entries.get(idOf(key));
-    const pod = podOf(key);
-    const of = pod === undefined ? undefined : buildOf(pod);
-    if (pod !== undefined && of !== undefined && (entry?.spec === undefined || entry.uid === of.uid)) {
-      return entry?.removed === true ? undefined : withFailure(buildStateOf(pod, of), entry);
-    }
-    if (entry?.spec === undefined || entry.removed === true) return undefined;
-    const state: BuildState = {
-      key,
-      uid: entry.uid,
-      phase: "queued",
-      createdAt: entry.since,
-      ...(entry.refused === undefined ? {} : { message: entry.refused }),
-      steps: stepNames(entry.spec).map((name) => ({ name, phase: "waiting" })),
-      labels: entry.spec.labels,
-    };
-    return withFailure(state, entry);
-  };
+  const stateOf = (key: BuildKey): BuildState | undefined => entryState(entries.get(idOf(key)), podOf(key));
 
   const reconcile = async (entry: Entry): Promise<void> => {
     const { key, uid, spec } = entry;
@@ -311,14 +272,4 @@ export function createClusterBuilds(options: ClusterBuildsOptions): ClusterBuild
       await working;
     },
   };
-}
-
-function stepNames({ source, steps }: BuildSpec): string[] {
-  return [...(source === undefined ? [] : ["source"]), ...steps.map(({ name }) => name)];
-}
-
-/** A build that has failed without a Pod, or whose Pod was taken away. */
-function withFailure(state: BuildState, entry: Entry | undefined): BuildState {
-  if (entry?.failed === undefined || state.phase === "succeeded" || state.phase === "failed") return state;
-  return { ...state, phase: "failed", endedAt: entry.failed.at, failure: entry.failed.failure };
 }
