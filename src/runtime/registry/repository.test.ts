@@ -1,7 +1,12 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, it, onTestFinished } from "vitest";
+import { makeCertificate } from "../../../test/support/registry.ts";
 import { openRepository, readSome, type Repository } from "./repository.ts";
 
 const user = { username: "someone", password: "s3:cret" };
@@ -150,4 +155,39 @@ it("send() shows the same credentials again as a token ends, also for what is as
   expect(await ask("first")).toBe(200);
   good.clear();
   expect(await Promise.all([ask("second"), ask("third"), meanwhile.promise])).toEqual([200, 200, 200]);
+});
+
+it("send() stays with TLS once the registry has spoken it, also where a body breaks off", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "elafros-repository-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const files = await makeCertificate(dir, "127.0.0.1");
+  const [cert, key, ca] = await Promise.all(
+    [files.certificate, files.key, files.ca].map((path) => readFile(path, "utf8")),
+  );
+  const server = createTlsServer({ cert, key }, (request, response) => {
+    request.resume();
+    response.end();
+  });
+  open.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const reference = { registry: host, path: "a/b", name: `${host}/a/b` };
+  const { signal } = new AbortController();
+  const made = openRepository({ reference, auths: [], write: true, ca: [ca ?? ""], signal });
+  open.push(made);
+  const look = async () => {
+    const { status, stream, url } = await made.send({ method: "HEAD", at: "blobs/x" });
+    stream.resume();
+    return `${status} ${url.protocol}`;
+  };
+  expect(await look()).toBe("200 https:");
+  const broken = () =>
+    new Readable({
+      read() {
+        this.destroy(new Error("its bytes are wrong"));
+      },
+    });
+  const headers = { "content-length": "5" };
+  await expect(made.send({ method: "PUT", at: "blobs/y", headers, body: broken })).rejects.toThrow();
+  expect(await look()).toBe("200 https:");
 });

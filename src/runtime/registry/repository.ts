@@ -75,6 +75,8 @@ export function openRepository(options: RepositoryOptions): Repository {
   // Docker's own has another name than its images say.
   const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
   let base = new URL(`https://${host}/v2/${path}/`);
+  /** It has answered over TLS: what breaks then is no server that speaks none. */
+  let speaksTls = false;
   const candidates: (RegistryLogin | undefined)[] = [...authsFor(reference.name, options.auths), undefined];
   let user: RegistryLogin | undefined;
   let authorization: string | undefined;
@@ -91,9 +93,10 @@ export function openRepository(options: RepositoryOptions): Repository {
       const outgoing = start(url, { method, agent, headers: { ...headers, ...login }, signal, timeout: silentMs });
       outgoing.on("timeout", () => outgoing.destroy(new Error(`nothing came for ${silentMs / 1_000} s`)));
       outgoing.on("error", reject);
-      outgoing.on("response", (stream) =>
-        resolve({ status: stream.statusCode ?? 0, headers: stream.headers, stream, url }),
-      );
+      outgoing.on("response", (stream) => {
+        speaksTls ||= secure && url.host === base.host;
+        resolve({ status: stream.statusCode ?? 0, headers: stream.headers, stream, url });
+      });
       if (content === undefined) outgoing.end();
       // What goes wrong is told by the request's own error; a registry that refuses answers before it has all.
       else void pipeline(content, outgoing).catch((error: unknown) => outgoing.destroy(error as Error));
@@ -129,7 +132,8 @@ export function openRepository(options: RepositoryOptions): Repository {
       if (error instanceof ImageError) throw error;
       const plain = new URL(base);
       plain.protocol = "http:";
-      if (url.protocol === "https:" && url.host === base.host && isLoopback(registry) && speaksNoTls(error)) {
+      const mayBePlain = !speaksTls && url.protocol === "https:" && url.host === base.host && isLoopback(registry);
+      if (mayBePlain && speaksNoTls(error)) {
         base = plain;
         return reach(new URL(url.href.replace(/^https:/u, "http:")), request);
       }
