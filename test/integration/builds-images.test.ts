@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import type { BuildSpec, StepSpec } from "../../src/runtime/builds.ts";
 import { type BuildBed, buildBed, buildEnd, buildSpec, shellStep, toolsStep, untilTidy } from "../support/builds.ts";
+import { layoutScript } from "../support/layout.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 
 const user = { username: "me", password: "right" };
@@ -28,20 +29,7 @@ async function runSteps(steps: StepSpec[], more: Partial<BuildSpec> = {}) {
   return buildEnd(bed.driver, key);
 }
 
-/** A layout with one file of its own, without any tool. */
 const layoutStep = (content = "x") => shellStep("layout", layoutScript(content));
-const layoutScript = (content: string) =>
-  `
-  cd /builder/image; mkdir -p blobs/sha256 /tmp/root; echo ${content} > /tmp/root/file
-  put() { h=$(sha256sum "$1" | cut -d' ' -f1); s=$(stat -c %s "$1"); mv "$1" blobs/sha256/$h; }
-  tar -C /tmp/root -cf /tmp/layer .; put /tmp/layer; layer=$h; layerSize=$s
-  echo '{"architecture":"amd64","os":"linux","config":{"Env":["A=${content}"]},"rootfs":{"type":"layers","diff_ids":["sha256:'$layer'"]}}' > /tmp/config
-  put /tmp/config; config=$h; configSize=$s
-  echo '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:'$config'","size":'$configSize'},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:'$layer'","size":'$layerSize'}]}' > /tmp/manifest
-  put /tmp/manifest; manifest=$h; manifestSize=$s
-  echo '{"imageLayoutVersion":"1.0.0"}' > oci-layout
-  echo '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:'$manifest'","size":'$manifestSize'}]}' > index.json
-  echo layer=$layer config=$config manifest=$manifest > /workspace/names`;
 const tamper = (script: string) => shellStep("tamper", `cd /builder/image; . /workspace/names; ${script}`);
 
 test("an image is pushed under its tag with the digest that it has here", async () => {
@@ -92,21 +80,6 @@ test("a registry that isn't there is named", async () => {
   const { failure } = await runSteps([layoutStep()], { image: "127.0.0.1:1/team/app" });
   expect(failure?.reason).toBe("PushFailed");
   expect(failure?.message).toMatch(/^Cannot push image "127\.0\.0\.1:1\/team\/app": .*connection refused/);
-});
-
-test("what a step has pushed itself is taken by the digest that it wrote, else by its tag", async () => {
-  const image = `${open.host}/team/self:v1`;
-  const first = await runSteps([layoutStep("self")], { image });
-  const digest = first.imageDigest?.split("@")[1] ?? "";
-  const byTag = await runSteps([shellStep("s", "true")], { image });
-  expect(byTag).toMatchObject({ phase: "succeeded", imageDigest: first.imageDigest });
-  await runSteps([layoutStep("moved")], { image });
-  const byDigest = await runSteps([shellStep("s", `echo ${digest} > /builder/image-digest`)], { image });
-  expect(byDigest).toMatchObject({ phase: "succeeded", imageDigest: first.imageDigest });
-  const none = await runSteps([shellStep("s", `echo sha256:${"0".repeat(64)} > /builder/image-digest`)], { image });
-  expect(none.failure).toMatchObject({ reason: "ImageMissing", message: expect.stringContaining("manifest unknown") });
-  const odd = await runSteps([shellStep("s", "echo ../../etc > /builder/image-digest")], { image });
-  expect(odd.failure?.message).toContain('what follows "@" is not sha256');
 });
 
 test("a list of images gives the one for this machine", async () => {

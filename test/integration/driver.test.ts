@@ -169,3 +169,15 @@ test("liveness failures restart the process in the same instance", async () => {
   });
   bed.driver.remove(key);
 });
+
+test("stopAll() shortens the grace also of what is being stopped already", async () => {
+  const own = await driverBed();
+  const key = newKey();
+  const script = "trap 'echo told' TERM; /bin/sh /bin/serve & while :; do sleep 0.2; done";
+  own.driver.scale(key, shellSpec(script, { env: greeting("hi"), terminationGraceMs: 3_600_000 }), 1);
+  const [instance] = await untilReady(own.driver, key);
+  own.driver.remove(key);
+  // Its grace has begun.
+  await expect.poll(() => logOf(own.driver, instance?.id ?? ""), { timeout: 20_000 }).toContain("told");
+  await own.close(); // with a grace of 2 s
+});

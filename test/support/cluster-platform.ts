@@ -37,18 +37,23 @@ export interface ClusterPlatform extends Pick<
 export interface ClusterPlatformOptions extends Omit<ClusterOptions, "machine"> {
   /** Default: `mydomain.com`. */
   domain?: string;
-  /** Registries on this machine's loopback, which controllers and nodes reach. */
+  /** Registries on this machine's loopback, which controllers and nodes reach, and Pods on theirs. */
   registries?: readonly { host: string }[];
+  /** Further ports of this machine's loopback that Pods find on theirs. */
+  loopback?: readonly number[];
+  /** The registry of the installation's builds, `HOST/PREFIX`. Default: none. */
+  buildRegistry?: string;
 }
 
-const { namespace, image } = defaultInstall;
+const { namespace, image, toolsImage } = defaultInstall;
 
 /** Starts a cluster and installs Elafros on it. Ready when this resolves: controllers lead, gateways serve. */
 export async function startClusterPlatform(options: ClusterPlatformOptions = {}): Promise<ClusterPlatform> {
-  const { domain = "mydomain.com", registries = [], ...rest } = options;
+  const { domain = "mydomain.com", registries = [], loopback = [], buildRegistry, ...rest } = options;
   const dir = await mkdtemp(join(tmpdir(), "elafros-cluster-"));
-  const loopback = registries.map(({ host }) => Number(host.slice(host.lastIndexOf(":") + 1)));
-  const cluster = await startCluster({ cpu: "64", ...rest, machine: { programs: { [image]: [elafros] }, loopback } });
+  const shared = [...registries.map(({ host }) => Number(host.slice(host.lastIndexOf(":") + 1))), ...loopback];
+  const machine = { programs: { [image]: [elafros] }, loopback: shared, own: [image, toolsImage] };
+  const cluster = await startCluster({ cpu: "64", ...rest, machine });
   const client = httpClient(cluster.connection);
   const kubeconfig = join(dir, "kubeconfig");
   await cluster.kubeconfig(kubeconfig);
@@ -105,7 +110,8 @@ export async function startClusterPlatform(options: ClusterPlatformOptions = {})
   };
   try {
     const steps = { start: () => {}, done: () => {} };
-    await install({ client, clock: systemClock }, { ...defaultInstall, domain }, { steps, rollout: true });
+    const told = { ...defaultInstall, domain, ...(buildRegistry === undefined ? {} : { buildRegistry }) };
+    await install({ client, clock: systemClock }, told, { steps, rollout: true });
     return platform;
   } catch (error) {
     await stop();

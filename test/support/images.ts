@@ -239,7 +239,7 @@ async function appRoot(root: string): Promise<void> {
  * Copies a registry's files: blobs, which never change, as hard links; the small files that name them as copies, because a
  * registry writes those in place.
  */
-async function linkTree(from: string, to: string): Promise<void> {
+export async function linkTree(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
   for (const name of await readdir(from)) {
     const [source, target] = [join(from, name), join(to, name)];

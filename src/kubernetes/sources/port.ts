@@ -3,7 +3,9 @@
  * last wanted it.
  */
 import { Readable, Transform } from "node:stream";
+import { formatBytes } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { digestHex } from "../../lib/source/location.ts";
 import { type PruneRules, unneededUploads } from "../../lib/source/pruning.ts";
 import { ImageError } from "../../runtime/images.ts";
 import { digestOf } from "../../runtime/registry/manifest.ts";
@@ -14,19 +16,21 @@ import type { BuildRegistry } from "../builds/registry.ts";
 import { deleteManifest, emptyConfig, endOfHour, listUploads, putUpload, readUpload } from "./manifest.ts";
 import type { UploadNamespaces } from "./namespaces.ts";
 
-/** As on one machine, unless it is told otherwise. */
-const maxBytes = 2 * 2 ** 30;
+/** As on one machine, where nobody says otherwise. */
+const mostBytes = 2 * 2 ** 30;
 
 export interface ClusterSourcesOptions {
   registry: BuildRegistry;
   /** Those with uploads. */
   namespaces: UploadNamespaces;
   clock: Clock;
+  /** The most bytes of one archive; 2 GiB unless given. */
+  maxBytes?: number;
 }
 
 /** The port. What it rejects with besides SourceError is ImageError, or ApiError of `namespaces`. */
 export function createClusterSources(options: ClusterSourcesOptions): SourcesPort {
-  const { registry, namespaces, clock } = options;
+  const { registry, namespaces, clock, maxBytes = mostBytes } = options;
   const within = async <T>(namespace: string, work: (repository: Repository) => Promise<T>): Promise<T> => {
     const { signal } = new AbortController();
     const repository = await registry.open(namespace, uploadsPath, { signal, deletes: true });
@@ -38,8 +42,9 @@ export function createClusterSources(options: ClusterSourcesOptions): SourcesPor
   };
   return {
     maxBytes,
-    size: (namespace, digest) =>
-      within(namespace, async (repository) => {
+    size: async (namespace, digest) => {
+      if (digestHex(digest) === undefined) return undefined;
+      return within(namespace, async (repository) => {
         const stored = await readUpload(repository, digest);
         const bytes = stored && (await blobSize(repository, digest));
         if (bytes === undefined || stored?.at === endOfHour(clock.now())) return bytes;
@@ -48,9 +53,12 @@ export function createClusterSources(options: ClusterSourcesOptions): SourcesPor
         // A registry may take nothing away; its rules of retention do then.
         if (stored !== undefined) await deleteManifest(repository, stored.manifest).catch(() => {});
         return bytes;
-      }),
-    put: (namespace, digest, body) =>
-      within(namespace, async (repository) => {
+      });
+    },
+    put: async (namespace, digest, body) => {
+      // Others would be paths of the registry.
+      if (digestHex(digest) === undefined) throw new SourceError("BadDigest", noDigest(digest));
+      await within(namespace, async (repository) => {
         await namespaces.add(namespace);
         const bytes = await putBlob(repository, { digest, body, most: maxBytes });
         const config = digestOf(emptyConfig);
@@ -58,8 +66,10 @@ export function createClusterSources(options: ClusterSourcesOptions): SourcesPor
           await putBlob(repository, { digest: config, body: Readable.from([emptyConfig]), most: emptyConfig.length });
         }
         await putUpload(repository, { digest, bytes }, clock.now());
-      }),
+      });
+    },
     async open(namespace, digest) {
+      if (digestHex(digest) === undefined) return undefined;
       const repository = await registry.open(namespace, uploadsPath, { signal: new AbortController().signal });
       const answer = await repository.send({ method: "GET", at: `blobs/${digest}` });
       answer.stream.once("close", () => repository.close());
@@ -102,6 +112,10 @@ async function pruneOne(
   return found.length - unneeded.length;
 }
 
+function noDigest(written: string): string {
+  return `${JSON.stringify(written)} is no digest: it must be sha256: and 64 hex digits`;
+}
+
 async function blobSize(repository: Repository, digest: string): Promise<number | undefined> {
   const answer = await repository.send({ method: "HEAD", at: `blobs/${digest}` });
   answer.stream.resume();
@@ -127,11 +141,14 @@ export async function putBlob(
   const counted = new Transform({
     transform(part: Buffer, _, done) {
       bytes += part.length;
-      if (bytes > most) fault = new SourceError("TooLarge", `The archive has more than ${most} bytes`);
+      if (bytes > most) fault = new SourceError("TooLarge", `The archive is over the limit of ${formatBytes(most)}`);
       done(fault ?? null, part);
     },
   });
-  body.on("error", (error) => counted.destroy(error));
+  body.on("error", (error) => {
+    fault ??= error;
+    counted.destroy(error);
+  });
   let opened = false;
   const sent = await repository
     .send({

@@ -2,46 +2,20 @@
  * The workloads port on this machine. It keeps what is wanted in memory and what runs on disk, brings the second to the first, and is asked again
  * with everything after a restart: `scale` is level-triggered. Instances are children of their own monitor, so they outlive this process.
  */
-import { createHash } from "node:crypto";
-import { mkdir, readFile, realpath, rmdir } from "node:fs/promises";
-import { release } from "node:os";
-import { join } from "node:path";
-import type { Clock } from "../../lib/clock.ts";
-import type { Log } from "../../lib/log.ts";
 import type { BuildsPort } from "../builds.ts";
-import type { Drain, InstanceSpec, LogOptions, Standby, WorkloadKey, WorkloadsPort } from "../workloads.ts";
+import type { InstanceSpec, LogOptions, Standby, WorkloadKey, WorkloadsPort } from "../workloads.ts";
 import { adoptInstances } from "./adopt.ts";
 import { type BuildOptions, openBuilds } from "./build-open.ts";
 import type { BuildSet } from "./build-set.ts";
-import { findCgroups, makeParent } from "./cgroup.ts";
 import type { DriverContext } from "./context.ts";
-import { watchExits } from "./exits.ts";
-import { makeDirectory, names } from "./files.ts";
+import { type ContextOptions, openContext, type OpenContext } from "./context-open.ts";
 import type { Instance } from "./instance.ts";
-import { createLauncher, type Launcher } from "./launcher.ts";
-import { defaultLimits, type DriverLimits } from "./limits.ts";
 import { readLog } from "./logs.ts";
-import { findRuntime } from "./oci-runtime.ts";
-import type { ImageStore, InstanceNetwork } from "./parts.ts";
-import { instancePaths, type Places } from "./record.ts";
-import { findRootMounter, findUpperKind, mountMemory, unmountBelow } from "./rootfs.ts";
-import { readSeccomp } from "./seccomp.ts";
+import { instancePaths } from "./record.ts";
 import { createWorkloads } from "./workload-set.ts";
 
-export interface DriverOptions {
-  /** One directory per instance. */
-  dir: string;
-  /** Sockets, exit codes, the OCI runtime's state. */
-  runDir: string;
-  images: ImageStore;
+export interface DriverOptions extends ContextOptions {
   builds: BuildOptions;
-  network: InstanceNetwork;
-  drain: Drain;
-  clock: Clock;
-  log: Log;
-  limits?: Partial<DriverLimits>;
-  /** Starts its processes; whoever made it closes it, after the driver. One of its own unless given. */
-  launcher?: Launcher;
 }
 
 export interface Driver extends WorkloadsPort {
@@ -61,88 +35,18 @@ export interface Driver extends WorkloadsPort {
 const logCheckMs = 1_000;
 
 /** Starts the driver: adopts what runs and removes what is half made before it resolves. @throws Error naming what is missing on this machine */
-export async function createDriver(options: DriverOptions): Promise<Driver> {
-  const limits = { ...defaultLimits(), ...options.limits };
-  const { clock, log } = options;
-  await Promise.all([makeDirectory(options.dir, 0o700), makeDirectory(options.runDir, 0o700)]);
-  const [dir, runDir] = await Promise.all([realpath(options.dir), realpath(options.runDir)]);
-  const places: Places = { disk: dir, memory: join(runDir, "mem") };
-
-  const cgroups = await findCgroups(await readFile("/proc/self/mountinfo", "utf8"));
-  const launcher = options.launcher ?? createLauncher();
-  const closeLauncher = () => {
-    if (options.launcher === undefined) launcher.close();
-  };
-  const ends: (() => void)[] = [closeLauncher];
+export async function createDriver({ builds, ...options }: DriverOptions): Promise<Driver> {
+  const open = await openContext(options);
   try {
-    await mkdir(places.memory, { recursive: true, mode: 0o700 });
-    const { inMemory } = await mountMemory(launcher, places.memory);
-    if (!inMemory)
-      log.warn({ path: places.memory }, "Cannot mount a tmpfs: instances' records and secrets are kept on disk");
-    await Promise.all(["i", "exits", "s", "oci"].map((name) => mkdir(join(places.memory, name), { recursive: true })));
-    const exits = watchExits(join(places.memory, "exits"), clock);
-    ends.push(() => exits.close());
-    const [runtime, seccomp, upper, bootId, openFiles] = await Promise.all([
-      findRuntime({
-        launcher,
-        cgroupVersion: cgroups.version,
-        dir: places.memory,
-        logFileBytes: Math.floor(limits.logBytes / 2),
-      }),
-      readSeccomp(),
-      findUpperKind(launcher, dir),
-      readFile("/proc/sys/kernel/random/boot_id", "utf8"),
-      hardOpenFiles(),
-    ]);
-    if (upper === "tmpfs") {
-      log.warn(
-        { dir, bytes: limits.tmpfsRootBytes },
-        "The data directory's file system can't hold overlays: instances' files are kept in memory",
-      );
-    }
-    const parentGroup = `/elafros-${createHash("sha256").update(dir).digest("hex").slice(0, 10)}`;
-    await makeParent(cgroups, parentGroup, limits.memoryBytes).catch((error: unknown) => {
-      // They may use more than that already, from before: the limit of each holds all the same.
-      log.warn({ error, parentGroup }, "Cannot limit the memory of all instances together");
-    });
-    const mounter = await findRootMounter(runtime, places.memory, `${parentGroup}/trial`);
-    const ctx: DriverContext = {
-      places,
-      images: options.images,
-      network: options.network,
-      drain: options.drain,
-      clock,
-      log,
-      limits,
-      launcher,
-      runtime,
-      exits,
-      cgroups,
-      parentGroup,
-      upper,
-      mounter,
-      bootId: bootId.trim(),
-      machine: {
-        arch: process.arch,
-        kernel: release(),
-        seccomp,
-        openFiles,
-        cgroupVersion: cgroups.version,
-        swapLimit: cgroups.swapLimit,
-        cgroupNamespace: (await names("/proc/self/ns")).includes("cgroup"),
-      },
-      looks: new Map(),
-      limitStarts: limiter(limits.parallelStarts),
-      turnToPrepare: seats(1),
-    };
-    return await run(ctx, await openBuilds(ctx, options.builds), closeLauncher);
+    return await run(open, await openBuilds(open.ctx, builds));
   } catch (error) {
-    for (const end of ends) end();
+    open.close();
     throw error;
   }
 }
 
-async function run(ctx: DriverContext, builds: BuildSet, closeLauncher: () => void): Promise<Driver> {
+async function run(open: OpenContext, builds: BuildSet): Promise<Driver> {
+  const { ctx } = open;
   const workloads = createWorkloads(ctx);
   for (const { record, run } of await adoptInstances(ctx, builds.adopted)) workloads.adopt(record, run);
   builds.open();
@@ -172,14 +76,11 @@ async function run(ctx: DriverContext, builds: BuildSet, closeLauncher: () => vo
     close: async () => {
       closed = true;
       await Promise.all([workloads.close(), builds.close()]);
-      ctx.exits.close();
-      closeLauncher();
+      open.close();
     },
     stopAll: async (graceMs) => {
       await Promise.all([workloads.stopAll(graceMs), builds.stopAll()]);
-      ctx.exits.close();
-      await unmountBelow(ctx.launcher, ctx.places.memory);
-      await Promise.all(ctx.cgroups.all(ctx.parentGroup).map((path) => rmdir(path).catch(() => {}))); // not empty: someone else's
+      await open.clear();
     },
   };
 }
@@ -195,39 +96,4 @@ function logsOf(
     ...options,
     running: () => instance.running && instance.attempt === attempt,
   });
-}
-
-/** The hard limit of open files: instances get no more, because raising it takes CAP_SYS_RESOURCE. */
-async function hardOpenFiles(): Promise<number> {
-  const limits = await readFile("/proc/self/limits", "utf8");
-  const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1];
-  return hard === undefined ? 1_048_576 : Math.min(Number(hard), 1_048_576);
-}
-
-/** Seats for so many at once: resolves when one is free, with the function that frees it again. */
-function seats(most: number): () => Promise<() => void> {
-  let taken = 0;
-  const queue: (() => void)[] = [];
-  const free = () => {
-    const next = queue.shift();
-    if (next === undefined) taken--;
-    else next();
-  };
-  return async () => {
-    if (taken >= most) await new Promise<void>((resolve) => queue.push(resolve));
-    else taken++;
-    return free;
-  };
-}
-
-function limiter(most: number) {
-  const take = seats(most);
-  return async <T>(start: () => Promise<T>): Promise<T> => {
-    const free = await take();
-    try {
-      return await start();
-    } finally {
-      free();
-    }
-  };
 }

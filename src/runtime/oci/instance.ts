@@ -47,6 +47,8 @@ export class Instance {
   #replaced: string | undefined;
   #keptLog: { path: string; inode: number | undefined } | undefined;
   #graceMs: number;
+  /** Called when it has become shorter. */
+  #graceChanged = (): void => {};
   /** Resolves once the instance is to be stopped. */
   readonly #stop = Promise.withResolvers<"stop">();
   #stopping = false;
@@ -153,9 +155,10 @@ export class Instance {
     };
   }
 
-  /** Drains and ends it for good; `graceMs` shortens the time between SIGTERM and SIGKILL. Resolves when nothing is left. */
+  /** Drains and ends it for good; `graceMs` shortens the time between SIGTERM and SIGKILL, also once it runs. Resolves when nothing is left. */
   stop(graceMs?: number): Promise<void> {
     if (graceMs !== undefined) this.#graceMs = Math.min(this.#graceMs, graceMs);
+    this.#graceChanged();
     this.#askToStop();
     return this.#loop;
   }
@@ -399,8 +402,17 @@ export class Instance {
     this.#set("stopping");
     if (await isInGroup(run.pid, group)) signal(run.pid, stopSignal(this.record.stopSignal));
     const late = Promise.withResolvers<"late">();
-    const cancel = clock.after(this.#graceMs, () => late.resolve("late"));
-    const first = await this.#first<RunEnd | "late">(exited, late.promise).finally(cancel);
+    const asked = clock.now();
+    const wait = () => clock.after(Math.max(0, asked + this.#graceMs - clock.now()), () => late.resolve("late"));
+    let cancel = wait();
+    this.#graceChanged = () => {
+      cancel();
+      cancel = wait();
+    };
+    const first = await this.#first<RunEnd | "late">(exited, late.promise).finally(() => {
+      cancel();
+      this.#graceChanged = () => {};
+    });
     if (first !== "late") return first;
     // The first process of a PID namespace takes all others with it.
     if (await isInGroup(run.pid, group)) signal(run.pid, "SIGKILL");

@@ -5,72 +5,29 @@
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openPki, type Pki } from "../../../src/apiserver/pki.ts";
-import { systemClock } from "../../../src/lib/clock.ts";
-import { gitHttps } from "../../support/git-https.ts";
-import { makeRepository, type Repository } from "../../support/git-repository.ts";
-import { eventually, freePort, run, type TestPlatform } from "../../support/platform.ts";
+import { freePort, type TestPlatform } from "../../support/platform.ts";
 import { startRegistry, type TestRegistry } from "../../support/registry.ts";
 import { startBuildingPlatform } from "../../support/stand-ins.ts";
-import { api, fifth, fourth, second } from "./examples.ts";
-import { compare, fill } from "./transcript.ts";
+import { type BuildStage, makeSources, playFifth, playFourth, sourcesSecret } from "./builds-player.ts";
+import { api } from "./examples.ts";
 
 const domain = "mydomain.com";
-const user = { name: "robot", password: "s3cret p:w" };
 let registry: TestRegistry;
 let platform: TestPlatform;
-let pki: Pki;
-let repositories: { root: string; app: Repository; function: Repository };
-/** Where builds reach the git server, which runs on this machine. */
-let gitPort: number;
-
-/** Says what it has of its environment. */
-const app = {
-  "package.json": JSON.stringify({ name: "app", version: "1.0.0", scripts: { start: "node server.js" } }),
-  "server.js": `const { createServer } = require("node:http");
-const { FOO, HELLO } = process.env;
-createServer((request, response) => response.end(\`\${FOO} \${HELLO}\\n\`)).listen(process.env.PORT);
-`,
-};
-const goFunction = {
-  "go.mod": "module example.com/index\n\ngo 1.19\n",
-  "index.go": `// Package index is a function.
-package index
-
-import (
-	"fmt"
-	"net/http"
-	"os"
-)
-
-// Index answers.
-func Index(w http.ResponseWriter, r *http.Request) {
-	fmt.Fprintf(w, "%s %s\\n", os.Getenv("FOO"), os.Getenv("HELLO"))
-}
-`,
-};
+let stage: BuildStage;
 
 beforeAll(async () => {
   registry = await startRegistry();
-  gitPort = await freePort();
-  platform = await startBuildingPlatform(["--domain", domain, "--allow-host", String(gitPort)]);
-  pki = await openPki({ dir: join(platform.dataDir, "git-pki"), names: ["host.elafros.internal"], clock: systemClock });
-  const root = join(platform.dataDir, "git");
-  repositories = {
-    root,
-    app: await makeRepository(join(root, "app.git")),
-    function: await makeRepository(join(root, "function.git")),
-  };
-  await send("POST", "/api/v1/namespaces/default/secrets", {
-    metadata: { name: "git", annotations: { "build.dev/git-0": `https://host.elafros.internal:${gitPort}` } },
-    type: "kubernetes.io/basic-auth",
-    stringData: { username: user.name, password: user.password, "ca.crt": pki.ca },
-  });
-  const account = JSON.stringify({ secrets: [{ name: "git" }] });
+  const port = await freePort();
+  platform = await startBuildingPlatform(["--domain", domain, "--allow-host", String(port)]);
+  const sources = await makeSources(platform.dataDir, { host: "host.elafros.internal", port });
+  stage = { ...platform, namespace: "default", domain, registry, sources };
+  const { secret, account } = sourcesSecret(sources);
+  const made = await platform.call("POST", "/api/v1/namespaces/default/secrets", JSON.stringify(secret));
+  expect(made.status, made.text).toBe(201);
   const type = { "content-type": "application/merge-patch+json" };
-  expect(
-    (await platform.call("PATCH", "/api/v1/namespaces/default/serviceaccounts/default", account, type)).status,
-  ).toBe(200);
+  const path = "/api/v1/namespaces/default/serviceaccounts/default";
+  expect((await platform.call("PATCH", path, JSON.stringify(account), type)).status).toBe(200);
 }, 300_000);
 
 afterAll(async () => {
@@ -78,104 +35,14 @@ afterAll(async () => {
   await registry?.close();
 });
 
-async function send(method: string, path: string, body: object | string): Promise<void> {
-  const answer = await platform.call(method, path, typeof body === "string" ? body : JSON.stringify(body));
-  expect(answer.status, answer.text).toBe(method === "POST" ? 201 : 200);
-}
-
-/** GETs until the answer is as the example shows it; fails at once where the build failed. */
-async function get(path: string, example: string, bindings: Record<string, string>): Promise<unknown> {
-  return eventually(
-    `GET ${path} answers as the example shows`,
-    async () => {
-      const answer = await platform.json("GET", `${api}/${path}`);
-      const faults = compare(answer, example, bindings);
-      if (faults.length === 0) return answer;
-      throw new Error(`${faults.join("; ")} in ${JSON.stringify(answer)}`);
-    },
-    { timeoutMs: 180_000, everyMs: 200 },
-  );
-}
-
 const served = async (service: string, path = "/") => {
   const answer = await platform.ask(`${service}.default.${domain}`, path);
   expect(answer.status, answer.text).toBe(200);
   return answer.text;
 };
 
-/** A Route as the examples make it, for a service of any name. */
-const routeOf = (service: string) => second.postRoute.replaceAll("my-service", service);
-
-describe("4) Deploy a Revision from source", () => {
-  test("as the request and the answer stand there", { timeout: 300_000 }, async () => {
-    const server = await gitHttps({ root: repositories.root, tls: pki.serving(), user, port: gitPort });
-    const url = `https://host.elafros.internal:${gitPort}/app.git`;
-    const commit = await repositories.app.commit(app);
-    const image = `${registry.host}/my-service`;
-    const bindings = { abc: "my-service-00001", "gcr.io/...": image, "https://...": url, "...": commit };
-    await send("POST", `${api}/routes`, routeOf("my-service"));
-    await send("POST", `${api}/configurations`, fill(fourth.postConfiguration, bindings));
-    const revision = (await get("revisions/my-service-00001", fourth.revision, bindings)) as {
-      spec: { buildName: string };
-      status: { imageDigest: string; imageSource: object };
-    };
-    expect(revision.status.imageSource).toEqual({ repository: url, context: commit });
-    expect(revision.status.imageDigest).toMatch(new RegExp(`^${image}@sha256:[0-9a-f]{64}$`, "u"));
-    await eventually("the Route serves it", async () => (await served("my-service")) === "bar world\n");
-    expect(server.seen).toContain(`${user.name}:${user.password}`);
-
-    // "a container image built by the system", where the destination said, under the digest that runs.
-    const pushed = await run("skopeo", [
-      "inspect",
-      "--tls-verify=false",
-      "--format",
-      "{{.Digest}}",
-      `docker://${image}`,
-    ]);
-    expect(pushed.stdout.trim(), pushed.stderr).toBe(revision.status.imageDigest.split("@")[1]);
-    // The builder of that name is old: its nearest successor builds, and an Event says so.
-    const events = await platform.json("GET", "/api/v1/namespaces/default/events");
-    const told = (events as { items: { involvedObject: { name: string }; message: string }[] }).items
-      .filter(({ involvedObject }) => involvedObject.name === revision.spec.buildName)
-      .map(({ message }) => message);
-    expect(told.join("\n")).toContain("8.9.4");
-
-    // "in this case, updated source would be provided": a new build, a new Revision.
-    const next = await repositories.app.commit({
-      "server.js": app["server.js"].replace("response.end(`", "response.end(`2 "),
-    });
-    const patch = JSON.stringify({ spec: { build: { source: { git: { url, commit: next } } } } });
-    const type = { "content-type": "application/merge-patch+json" };
-    expect((await platform.call("PATCH", `${api}/configurations/my-service`, patch, type)).status).toBe(200);
-    await get("revisions/my-service-00002", fourth.revision, { ...bindings, abc: "my-service-00002", "...": next });
-    await eventually("the Route serves the new source", async () => (await served("my-service")) === "2 bar world\n");
-  });
-});
-
-describe("5) Deploy a Function", () => {
-  test("as the request stands there", { timeout: 300_000 }, async () => {
-    await gitHttps({ root: repositories.root, tls: pki.serving(), user, port: gitPort });
-    const url = `https://host.elafros.internal:${gitPort}/function.git`;
-    const commit = await repositories.function.commit(goFunction);
-    const image = `${registry.host}/my-function`;
-    const bindings = { abc: "my-function-00001", "gcr.io/...": image, "https://...": url, "...": commit };
-    await send("POST", `${api}/configurations`, fill(fifth.postConfiguration, bindings));
-    await send("POST", `${api}/routes`, routeOf("my-function"));
-    // "a new Revision is created per the previous examples"
-    const shown = fourth.revision.replaceAll("my-service", "my-function");
-    const revision = await get("revisions/my-function-00001", shown, bindings);
-    expect(revision).toMatchObject({
-      metadata: { labels: { "elafros.dev/type": "function" } },
-      spec: { concurrencyModel: "SingleThreaded", timeoutSeconds: 20 },
-    });
-    await eventually("the Route serves it", async () => (await served("my-function")) === "bar world\n");
-    // "supporting listing revisions by type"
-    const functions = await platform.json("GET", `${api}/revisions?labelSelector=elafros.dev/type=function`);
-    expect(
-      (functions as { items: { metadata: { name: string } }[] }).items.map(({ metadata }) => metadata.name),
-    ).toEqual(["my-function-00001"]);
-  });
-});
+test("4) Deploy a Revision from source", { timeout: 300_000 }, () => playFourth(stage));
+test("5) Deploy a Function", { timeout: 300_000 }, () => playFifth(stage));
 
 describe("the command-line sessions", () => {
   const examples = resolve(import.meta.dirname, "../../../examples");

@@ -10,7 +10,9 @@ import { directAccess } from "../../cluster/gateway-access.ts";
 import { clusterStage } from "../../cluster/stage.ts";
 import { type ClusterPlatform, startClusterPlatform } from "../../support/cluster-platform.ts";
 import { makeImages } from "../../support/images.ts";
-import { startRegistry } from "../../support/registry.ts";
+import { freePort } from "../../support/platform.ts";
+import { startRegistry, type TestRegistry } from "../../support/registry.ts";
+import { pushStandIns } from "../../support/stand-ins.ts";
 import type { Stage } from "./player.ts";
 
 export interface KubernetesStage {
@@ -18,6 +20,14 @@ export interface KubernetesStage {
   client: HttpClient;
   /** Where the cluster is simulated. */
   platform?: ClusterPlatform;
+  /** There, too: what builds reach of this machine, each on their own loopback. */
+  builds?: {
+    registry: TestRegistry;
+    /** A port for a git server. */
+    git: number;
+    /** Base images, by the keys of ConfigMap `base-images`. */
+    bases: Record<string, string>;
+  };
   stop(): Promise<void>;
 }
 
@@ -39,13 +49,20 @@ export async function openKubernetes(namespace: string): Promise<KubernetesStage
 async function simulated(namespace: string): Promise<KubernetesStage> {
   const registry = await startRegistry();
   const images = await makeImages(registry);
-  const platform = await startClusterPlatform({ registries: [registry] });
+  const bases = await pushStandIns(registry, ["node-build", "node-run", "go-build", "go-run"]);
+  const git = await freePort();
+  const platform = await startClusterPlatform({
+    registries: [registry],
+    loopback: [git],
+    buildRegistry: `${registry.host}/builds`,
+  });
   const { client, domain } = platform;
   const access = { ask: (host: string, path: string) => platform.ask(host, path), close: () => {} };
   return {
     stage: clusterStage({ client, access, namespace, domain, images }),
     client,
     platform,
+    builds: { registry, git, bases },
     async stop() {
       await platform.stop();
       await registry.close();

@@ -1,10 +1,15 @@
-/** Scenarios 1 to 3 and their command-line sessions on a Kubernetes, with the differences that custom resources have there. */
-import { mkdtemp, rm } from "node:fs/promises";
+/** The scenarios and their command-line sessions on a Kubernetes, with the differences that custom resources have there. */
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Namespace } from "../../../src/api/namespace.ts";
+import { Secret } from "../../../src/api/secret.ts";
+import { ServiceAccount } from "../../../src/api/service-account.ts";
 import { ports } from "../../../src/kubernetes/manifests/names.ts";
-import { request } from "../../support/platform.ts";
+import { eventually, request } from "../../support/platform.ts";
+import { useBases } from "../../support/stand-ins.ts";
+import { type BuildStage, makeSources, playFifth, playFourth, sourcesSecret } from "./builds-player.ts";
 import { first, second } from "./examples.ts";
 import { type KubernetesStage, openKubernetes } from "./kubernetes-stage.ts";
 import { playFirst, playOrders, playSecond, playShift, playThird, type Stage } from "./player.ts";
@@ -12,6 +17,7 @@ import { type Desk, declareSessions } from "./sessions.ts";
 import { fill } from "./transcript.ts";
 
 const namespace = "normative";
+const isNamed = process.env["ELAFROS_TEST_KUBECONFIG"] !== undefined;
 let kubernetes: KubernetesStage;
 let stage: Stage;
 let dir: string;
@@ -74,7 +80,7 @@ describe("what a Kubernetes does otherwise with the same requests", () => {
 });
 
 // Whoever deploys must be user1 there, whom only a cluster of the test's own lets in.
-describe.skipIf(process.env["ELAFROS_TEST_KUBECONFIG"] !== undefined)("the sessions on a Kubernetes", () => {
+describe.skipIf(isNamed)("the sessions on a Kubernetes", () => {
   declareSessions(async (): Promise<Desk> => {
     const { platform } = kubernetes;
     if (platform === undefined) throw new Error("The cluster isn't simulated");
@@ -96,5 +102,54 @@ describe.skipIf(process.env["ELAFROS_TEST_KUBECONFIG"] !== undefined)("the sessi
     const ask: Desk["ask"] = (host, path) =>
       request(`http://${gateway?.address ?? ""}:${ports.http}${path}`, { headers: { host } });
     return { ...stage, ask, dir, kubeconfig, urlPort: "", showsPulls: false };
+  });
+});
+
+// Builds reach a git server and a registry of this machine, which only nodes of this machine do.
+describe.skipIf(isNamed)("builds on a Kubernetes", { timeout: 300_000 }, () => {
+  let build: BuildStage;
+  beforeAll(async () => {
+    const { builds, client, platform } = kubernetes;
+    if (builds === undefined || platform === undefined) throw new Error("The cluster isn't simulated");
+    const { registry, git, bases } = builds;
+    const sources = await makeSources(dir, { host: "localhost", port: git });
+    // The scenarios before have services of the same names.
+    const namespace = "source";
+    build = { ...stage, namespace, registry, sources };
+    await client.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+    const { secret, account } = sourcesSecret(sources);
+    await client.create<Secret>(Secret, { ...secret, metadata: { ...secret.metadata, namespace } });
+    await eventually("the namespace has its account", () =>
+      client.patch(ServiceAccount, { namespace, name: "default" }, { type: "merge", body: account }),
+    );
+    // As an administrator whose nodes don't reach what the templates name.
+    await useBases(platform, bases);
+  });
+
+  test("4) Deploy a Revision from source", () => playFourth(build));
+  test("5) Deploy a Function", () => playFifth(build));
+
+  test("4) deploy in a folder of source", async () => {
+    const { platform, builds } = kubernetes;
+    const directory = join(dir, "folder");
+    await mkdir(directory);
+    await writeFile(join(directory, "index.html"), "Hello World\n");
+    await writeFile(join(directory, "Dockerfile"), `FROM ${builds?.registry.host}/busybox:1\nCOPY index.html /www/\n`);
+    const result = await platform?.elafros(["deploy", "--service", "my-folder"], { cwd: directory });
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result?.stdout).toBe(
+      `✓ Creating service [my-folder] in region [test]
+Deploying app to service [my-folder]:
+✓ Uploading [=================]
+✓ Detected [dockerfile] runtime
+✓ Building
+✓ Starting
+✓ Promoting
+Done.
+Deployed to http://my-folder.default.${stage.domain}
+`,
+    );
+    const answer = await stage.ask(`my-folder.default.${stage.domain}`, "/");
+    expect(answer).toMatchObject({ status: 200, text: "Hello World\n" });
   });
 });

@@ -124,7 +124,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   await serving.start();
   await authorizer.start(service);
   const faults = new FaultPlan(options.onRequest);
-  const own = { host, tls, clock, tokens, authorizer, service, untracked, owners, faults, kinds: () => kinds };
+  const pods = { store, service: system, clock, log };
+  const own = { pods, host, tls, clock, tokens, authorizer, service, untracked, owners, faults, kinds: () => kinds };
   const { server, port } = await startFront({ ...own, server: () => serving.server });
   const endDefinitions = followDefinitions({
     store,

@@ -6,6 +6,7 @@ import { parse as parseYaml } from "yaml";
 import { ApiError } from "../../../src/api/meta/errors.ts";
 import type { Kind } from "../../../src/api/meta/kind.ts";
 import type { ApiService, RequestContext, Target } from "../../../src/api/meta/service.ts";
+import type { UserInfo } from "../../../src/api/meta/types.ts";
 import { authenticate, unauthorized } from "../../../src/apiserver/authn.ts";
 import type { Authorizer } from "../../../src/apiserver/authorizer.ts";
 import { readWriteOptions } from "../../../src/apiserver/query.ts";
@@ -16,8 +17,10 @@ import type { Tokens } from "../../../src/apiserver/tokens.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
 import { applyObject } from "./apply.ts";
 import { checkBody, mediaType } from "./dialect.ts";
+import type { ControllerParts } from "./controllers/tools.ts";
 import type { FaultPlan } from "./faults.ts";
 import type { FieldOwners } from "./owners.ts";
+import { proxyToService } from "./service-proxy.ts";
 import { handleSubresource } from "./subresources.ts";
 
 export interface FrontParts {
@@ -33,6 +36,8 @@ export interface FrontParts {
   owners: FieldOwners;
   faults: FaultPlan;
   kinds(): readonly Kind[];
+  /** Where the Pods behind Services are found. */
+  pods: ControllerParts;
   /** The API server that serves the kinds of now. */
   server(): ApiServer;
 }
@@ -78,6 +83,10 @@ async function handle(parts: FrontParts, request: IncomingMessage, response: Ser
     const kind = parts
       .kinds()
       .find((one) => one.group === info.group && one.version === info.version && one.plural === info.resource);
+    if (kind?.plural === "services" && info.subresource === "proxy") {
+      await authorize(parts, request, info);
+      return proxyToService(parts.pods, info, { request, response });
+    }
     const own = kind === undefined ? undefined : await answer(parts, { request, info, kind, query });
     if (own !== undefined) return send(response, own);
     if (kind !== undefined) checkBody(request, kind);
@@ -113,16 +122,22 @@ async function answer(
   const applies = request.method === "PATCH" && mediaType(request) === "application/apply-patch+yaml";
   const own = subresources[`${kind.plural}/${info.subresource}`] === true;
   if (!applies && !own) return undefined;
-  const user = await authenticate(request, parts);
-  if (user === undefined) throw unauthorized();
-  const question = resourceAttributes(user, info);
-  if (!parts.authorizer.decide(question).allowed) throw forbidden(question);
+  const user = await authorize(parts, request, info);
   const target: Target = { kind, name: info.name };
   if (kind.namespaced) target.namespace = info.namespace;
   if (info.subresource === "status") target.subresource = "status";
   const context: RequestContext = { user, warnings: [] };
   const call: FrontCall = { request, info, kind, target, query, context, body: await readAll(request) };
   return own ? handleSubresource(parts, call) : apply(parts, call);
+}
+
+/** Who asks, and may. */
+async function authorize(parts: FrontParts, request: IncomingMessage, info: ResourceRequest): Promise<UserInfo> {
+  const user = await authenticate(request, parts);
+  if (user === undefined) throw unauthorized();
+  const question = resourceAttributes(user, info);
+  if (!parts.authorizer.decide(question).allowed) throw forbidden(question);
+  return user;
 }
 
 async function apply(parts: FrontParts, { target, query, context, body }: FrontCall): Promise<FrontAnswer> {

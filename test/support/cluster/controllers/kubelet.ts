@@ -11,13 +11,14 @@ import { type Fate, goodFate } from "./fate.ts";
 import { type ContainerState, containersOf, podStatus, type Told } from "./pod-status.ts";
 import { missingValue } from "./values.ts";
 import { RealPodLife } from "./real-pod.ts";
+import { RunToEndLife } from "./run-to-end.ts";
 import { type ControllerParts, systemContext, tell } from "./tools.ts";
 import type { PodObject } from "./types.ts";
 
 export interface KubeletParts extends ControllerParts {
   /** Undefined: the machine runs it. */
   fate: (pod: PodObject) => Fate | undefined;
-  machine: Pick<Machine, "runtimeOf"> | undefined;
+  machine: Pick<Machine, "runtimeOf" | "sandboxOf"> | undefined;
   /** How long a kubelet's second is here: of back-off between restarts and pulls. */
   secondMs: number;
   /** The first two parts of Pods' addresses. */
@@ -29,7 +30,9 @@ const firstBackoffSeconds = 10;
 const maxBackoffSeconds = 300;
 
 export function runKubelets(parts: KubeletParts): { stop(): Promise<void> } {
-  const lives = new Map<string, PodLife | RealPodLife>();
+  const lives = new Map<string, Life>();
+  /** Those of Pods that are gone, which may still tidy up. */
+  const leaving = new Set<Life>();
   const seen = (_: Kind, object: KubeObject): void => {
     const pod = object as PodObject;
     const { uid = "", deletionTimestamp } = pod.metadata;
@@ -39,26 +42,41 @@ export function runKubelets(parts: KubeletParts): { stop(): Promise<void> } {
       lives.set(uid, (life = lifeOf(parts, pod)));
       life.begin();
     }
+    life.see?.(pod as RealPod);
     if (deletionTimestamp !== undefined) life.end(pod.metadata.deletionGracePeriodSeconds);
   };
   const gone = (_: Kind, { metadata: { uid = "" } }: KubeObject): void => {
-    lives.get(uid)?.abort();
+    const life = lives.get(uid);
     lives.delete(uid);
+    if (life === undefined) return;
+    life.abort();
+    leaving.add(life);
+    void life.settled().then(() => leaving.delete(life));
   };
   const unfollow = followStore(parts.store, [Pod], { seen, gone });
   return {
     async stop() {
       unfollow();
       for (const life of lives.values()) life.abort();
-      await Promise.all([...lives.values()].map((life) => life.settled()));
+      await Promise.all([...lives.values(), ...leaving].map((life) => life.settled()));
     },
   };
 }
 
-function lifeOf(parts: KubeletParts, pod: PodObject): PodLife | RealPodLife {
+interface Life {
+  begin(): void;
+  /** Told of each change of the Pod. */
+  see?(pod: RealPod): void;
+  end(graceSeconds?: number): void;
+  abort(): void;
+  settled(): Promise<void>;
+}
+
+function lifeOf(parts: KubeletParts, pod: PodObject): Life {
   const fate = parts.fate(pod);
   if (fate !== undefined || parts.machine === undefined) return new PodLife(parts, pod);
   const real = pod as RealPod;
+  if (real.spec.restartPolicy !== "Always") return new RunToEndLife(parts, parts.machine.sandboxOf(real), real);
   return new RealPodLife(parts, parts.machine.runtimeOf(real), real);
 }
 

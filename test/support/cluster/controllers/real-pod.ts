@@ -7,6 +7,7 @@ import { Pod } from "../kinds/workloads.ts";
 import { preStop } from "../nodes/hooks.ts";
 import { containerOf } from "../nodes/instance-spec.ts";
 import { type PodRuntime, type RealPod, UnresolvedError } from "../nodes/types.ts";
+import { pullBackOff, pullError, startError } from "./kubelet-words.ts";
 import { type ContainerState, podStatus, type Told } from "./pod-status.ts";
 import { type ControllerParts, systemContext, tell } from "./tools.ts";
 import type { PodObject } from "./types.ts";
@@ -198,12 +199,12 @@ export class RealPodLife {
   }
 
   async #writeImageMissing(image: string, why: string): Promise<void> {
-    const words = `rpc error: code = Unknown desc = failed to pull and unpack image "${image}": ${why}`;
-    await this.#tell("Failed", `Failed to pull image "${image}": ${words}`, "Warning");
-    await this.#write({ state: { waiting: { reason: "ErrImagePull", message: words } } });
-    const message = `Back-off pulling image "${image}"`;
-    await this.#tell("BackOff", message);
-    await this.#write({ state: { waiting: { reason: "ImagePullBackOff", message } } });
+    const error = pullError(image, why);
+    await this.#tell("Failed", `Failed to pull image "${image}": ${error.message}`, "Warning");
+    await this.#write({ state: { waiting: error } });
+    const waiting = pullBackOff(image);
+    await this.#tell("BackOff", waiting.message);
+    await this.#write({ state: { waiting } });
   }
 
   /** Tells each second why it isn't ready. */
@@ -246,9 +247,4 @@ function terminatedOf({ code, oomKilled, message, at }: InstanceExit): Required<
   const reason = oomKilled ? "OOMKilled" : code === 0 ? "Completed" : "Error";
   const finishedAt = rfc3339(at);
   return { exitCode: code, reason, ...(message === "" ? {} : { message }), startedAt: finishedAt, finishedAt };
-}
-
-/** In containerd's frame. */
-function startError(message: string): string {
-  return `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${message}: unknown`;
 }

@@ -96,13 +96,19 @@ export const ReplicaSet = define({
   validate: templateFaults,
 });
 
+const podStatus = open({
+  conditions: keyedBy("type"),
+  containerStatuses: keyedBy("name"),
+  initContainerStatuses: keyedBy("name"),
+});
+
 export const Pod = {
   ...define({
     kind: "Pod",
     plural: "pods",
     shortNames: ["po"],
     categories: ["all"],
-    fields: { spec: podSpec, status: open({ conditions: keyedBy("type"), containerStatuses: keyedBy("name") }) },
+    fields: { spec: podSpec, status: podStatus },
     defaults: (object, { operation }) => {
       const spec = part(object, "spec");
       fillPod(spec);

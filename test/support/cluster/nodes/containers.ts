@@ -3,24 +3,25 @@ import { join } from "node:path";
 import type { Clock } from "../../../../src/lib/clock.ts";
 import { silentLog } from "../../../../src/lib/log.ts";
 import { createDriver } from "../../../../src/runtime/oci/driver.ts";
-import { createImageStore } from "../../../../src/runtime/oci/images.ts";
-import type { MountSpec, WorkloadKey } from "../../../../src/runtime/workloads.ts";
+import type { ImageStore } from "../../../../src/runtime/oci/parts.ts";
+import type { WorkloadKey } from "../../../../src/runtime/workloads.ts";
 import { containerOf, expand, specParts } from "./instance-spec.ts";
 import type { PodNetwork } from "./pod-network.ts";
-import type { PodRuntime, RealPod } from "./types.ts";
-import { filesOf, pullSecretsOf, type ValueParts, variablesOf } from "./values.ts";
+import type { PodRuntime } from "./types.ts";
+import { pullSecretsOf, type ValueParts, variablesOf } from "./values.ts";
+import { mountsOf, volumesOf } from "./volumes.ts";
 
 interface Options {
   dir: string;
   network: PodNetwork;
+  images: ImageStore;
   clock: Clock;
   values: ValueParts;
 }
 
 /** Starts the driver on a directory of its own. */
-export async function containerRuntime({ dir, network, clock, values }: Options): Promise<PodRuntime> {
+export async function containerRuntime({ dir, network, images, clock, values }: Options): Promise<PodRuntime> {
   const log = silentLog;
-  const images = await createImageStore({ images: join(dir, "images"), runRoot: join(dir, "storage"), log, clock });
   const driver = await createDriver({
     dir: join(dir, "instances"),
     runDir: join(dir, "driver"),
@@ -37,11 +38,17 @@ export async function containerRuntime({ dir, network, clock, values }: Options)
   const idOf = ({ namespace, name }: WorkloadKey): string => `${namespace}/${name}`;
   return {
     async start(key, pod) {
-      const { image, imagePullPolicy, command, args } = containerOf(pod);
+      const container = containerOf(pod);
+      if (pod.spec.initContainers !== undefined) {
+        throw new Error(
+          `Cannot run Pod "${key.name}": of Pods with init containers only those that end run in this cluster`,
+        );
+      }
+      const { image, imagePullPolicy, command, args } = container;
       const variables = variablesOf(values, pod);
       const expanded = (words: readonly string[]): string[] => words.map((word) => expand(word, variables));
       const pullSecrets = pullSecretsOf(values, pod);
-      const mounts = await mountsOf(values, pod);
+      const mounts = mountsOf(pod, container, await volumesOf(values, pod));
       gone.delete(idOf(key));
       const exact = await images.resolve(image, pullSecrets, imagePullPolicy);
       if (gone.delete(idOf(key))) return;
@@ -69,23 +76,4 @@ export async function containerRuntime({ dir, network, clock, values }: Options)
       await driver.close();
     },
   };
-}
-
-async function mountsOf(values: ValueParts, pod: RealPod): Promise<MountSpec[]> {
-  const { volumes = [] } = pod.spec;
-  return Promise.all(
-    (containerOf(pod).volumeMounts ?? []).map(async ({ name, mountPath, readOnly = false, subPath }) => {
-      const volume = volumes.find((one) => one.name === name);
-      if (volume === undefined) throw new Error(`Pod "${pod.metadata.name}" mounts no volume "${name}"`);
-      const files = await filesOf(values, pod, volume);
-      const medium = volume.emptyDir?.medium === "Memory" ? "Memory" : "";
-      return {
-        mountPath,
-        readOnly,
-        ...(subPath === undefined ? {} : { subPath }),
-        volume: name,
-        source: files === undefined ? { type: "emptyDir", medium } : { type: "files", files },
-      } satisfies MountSpec;
-    }),
-  );
 }

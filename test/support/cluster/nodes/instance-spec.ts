@@ -14,14 +14,13 @@ export function containerOf(pod: RealPod): RealContainer {
 /** What needs nothing but the Pod. */
 export function specParts(pod: RealPod): SpecParts {
   const container = containerOf(pod);
-  const { ports = [], resources, securityContext, readinessProbe, livenessProbe, startupProbe } = container;
+  const { ports = [], readinessProbe, livenessProbe, startupProbe } = container;
   const port = ports[0]?.containerPort ?? 80;
   const probe = (of: PodProbe) => probeSpec(container, of);
   return {
+    ...containerParts(container),
     port,
     protocol: "http1",
-    security: securitySpec(securityContext),
-    resources: limits(resources?.limits ?? {}),
     // Without a probe a container is ready once it runs.
     readiness: readinessProbe === undefined ? always : probe(readinessProbe),
     ...(livenessProbe === undefined ? {} : { liveness: probe(livenessProbe) }),
@@ -30,7 +29,19 @@ export function specParts(pod: RealPod): SpecParts {
     terminationMessagePath: container.terminationMessagePath,
     terminationMessagePolicy: container.terminationMessagePolicy,
     labels: pod.metadata.labels ?? {},
-    ...(container.workingDir === undefined ? {} : { workingDir: container.workingDir }),
+  };
+}
+
+/** What of a container is the same for every program. */
+export function containerParts({
+  resources,
+  securityContext,
+  workingDir,
+}: RealContainer): Pick<SpecParts, "security" | "resources" | "workingDir"> {
+  return {
+    security: securitySpec(securityContext),
+    resources: limits(resources?.limits ?? {}),
+    ...(workingDir === undefined ? {} : { workingDir }),
   };
 }
 

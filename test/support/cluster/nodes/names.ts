@@ -19,30 +19,31 @@ export function runNames(parts: ControllerParts, hosts: string): Controller {
     name: "names",
     follows: [Service, EndpointSlice],
     keys: () => ["hosts"],
-    work: async () => {
-      const lines = all<ServiceObject>(parts, Service)
-        .filter(({ spec }) => spec.clusterIP === "None")
-        .flatMap((service) => {
-          const { name, namespace = "" } = service.metadata;
-          return endpointsOf(parts, service).map(({ address }) => `${address}\t${name}.${namespace}.svc`);
-        });
-      await writeFile(hosts, [...own, ...lines, ""].join("\n"));
-    },
+    work: () => writeFile(hosts, `127.0.0.1\tlocalhost\n${serviceHosts(parts)}`),
   });
 }
 
-const own = ["127.0.0.1\tlocalhost"];
+/** Lines of a hosts file for the headless Services of now. */
+export function serviceHosts(parts: ControllerParts): string {
+  return all<ServiceObject>(parts, Service)
+    .filter(({ spec }) => spec.clusterIP === "None")
+    .flatMap((service) => {
+      const { name, namespace = "" } = service.metadata;
+      return endpointsOf(parts, service).map(({ address }) => `${address}\t${name}.${namespace}.svc\n`);
+    })
+    .join("");
+}
 
-/** One of the ready Pods behind a Service, by the Service's address or its name, and the port there; undefined where there is none. */
+/** One of the ready Pods behind a Service, by the Service's address or its name, and the port there of one of the Service's by number or name; undefined where there is none. */
 export function behind(
   parts: ControllerParts,
   service: string,
-  port: number,
+  port: number | string,
 ): { address: string; port: number } | undefined {
   const found = all<ServiceObject>(parts, Service).find(
     ({ spec, metadata }) => spec.clusterIP === service || `${metadata.namespace ?? ""}/${metadata.name}` === service,
   );
-  const named = found?.spec.ports?.find((one) => one.port === port)?.name ?? "";
+  const named = found?.spec.ports?.find((one) => one.port === port || one.name === port)?.name ?? "";
   const ready = found === undefined ? [] : endpointsOf(parts, found);
   const chosen = ready[Math.floor(Math.random() * ready.length)];
   const target = chosen?.ports.find(({ name = "" }) => name === named)?.port;

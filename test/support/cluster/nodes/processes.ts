@@ -191,7 +191,7 @@ class ProcessPod {
     const env = {
       PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`,
       ...options.env(),
-      ...Object.fromEntries(variablesOf(this.#options.values, this.#pod, this.#state.address?.host)),
+      ...Object.fromEntries(variablesOf(this.#options.values, this.#pod, { address: this.#state.address?.host })),
     };
     // A process group: what the program has started ends with it, as in a container.
     const child = spawn("nsenter", args, { env, cwd: "/", stdio: ["ignore", output, output], detached: true });
@@ -202,7 +202,7 @@ class ProcessPod {
   async #run(): Promise<void> {
     const { clock, programs } = this.#options;
     const { image, args = [] } = containerOf(this.#pod);
-    const variables = variablesOf(this.#options.values, this.#pod, this.#state.address?.host);
+    const variables = variablesOf(this.#options.values, this.#pod, { address: this.#state.address?.host });
     const log = await open(join(this.#dir, "log"), "a");
     if (this.#stopping) return log.close();
     const child = this.#spawn([...(programs[image] ?? []), ...args.map((arg) => expand(arg, variables))], log.fd);

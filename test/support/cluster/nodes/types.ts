@@ -35,7 +35,7 @@ export interface KeyItem {
 }
 
 export interface VolumeSource {
-  secret?: { name?: string; secretName?: string; items?: KeyItem[]; optional?: boolean };
+  secret?: { name?: string; secretName?: string; items?: KeyItem[]; optional?: boolean; defaultMode?: number };
   configMap?: { name: string; items?: KeyItem[]; optional?: boolean };
   serviceAccountToken?: { audience?: string; expirationSeconds?: number; path: string };
 }
@@ -80,10 +80,13 @@ export interface RealContainer {
 export interface RealPod extends KubeObject {
   spec: {
     nodeName?: string;
+    restartPolicy?: "Always" | "OnFailure" | "Never";
+    activeDeadlineSeconds?: number;
     serviceAccountName?: string;
     automountServiceAccountToken?: boolean;
     terminationGracePeriodSeconds?: number;
     imagePullSecrets?: { name: string }[];
+    initContainers?: RealContainer[];
     containers: RealContainer[];
     volumes?: PodVolume[];
   };

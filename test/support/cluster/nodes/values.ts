@@ -7,7 +7,14 @@ import { issuer, type Tokens } from "../../../../src/apiserver/tokens.ts";
 import type { RegistryAuth, VolumeFile } from "../../../../src/runtime/workloads.ts";
 import { type ControllerParts, read } from "../controllers/tools.ts";
 import { containerOf, expand } from "./instance-spec.ts";
-import { type KeyItem, type PodVolume, type RealPod, UnresolvedError, type VolumeSource } from "./types.ts";
+import {
+  type KeyItem,
+  type PodVolume,
+  type RealContainer,
+  type RealPod,
+  UnresolvedError,
+  type VolumeSource,
+} from "./types.ts";
 
 export interface ValueParts extends ControllerParts {
   tokens: Tokens;
@@ -15,10 +22,17 @@ export interface ValueParts extends ControllerParts {
   ca: string;
 }
 
-/** The container's variables in order. `address` is the Pod's, where it is known. */
-export function variablesOf(parts: ValueParts, pod: RealPod, address?: string): Map<string, string> {
+/**
+ * The variables of a container in order.
+ * @param of the container, by default the Pod's only one; `address` is the Pod's, where it is known
+ */
+export function variablesOf(
+  parts: ValueParts,
+  pod: RealPod,
+  { container = containerOf(pod), address }: { container?: RealContainer; address?: string | undefined } = {},
+): Map<string, string> {
   const variables = new Map<string, string>();
-  for (const { name, value = "", valueFrom } of containerOf(pod).env ?? []) {
+  for (const { name, value = "", valueFrom } of container.env ?? []) {
     const { secretKeyRef, configMapKeyRef, fieldRef } = valueFrom ?? {};
     const found =
       secretKeyRef !== undefined
@@ -76,7 +90,7 @@ async function sourceFiles(parts: ValueParts, pod: RealPod, source: VolumeSource
   const data = dataOf(parts, pod, { kind, name, optional: named.optional === true });
   if (data === undefined) return [];
   const items: KeyItem[] = named.items ?? [...data.keys()].map((key) => ({ key, path: key }));
-  return items.map(({ key, path, mode = 0o644 }) => {
+  return items.map(({ key, path, mode = secret?.defaultMode ?? 0o644 }) => {
     const found = data.get(key);
     if (found === undefined) throw new UnresolvedError(`references non-existent ${kind.singular} key: ${key}`);
     return { path, data: found, mode };
