@@ -29,6 +29,8 @@ else
   npm run --silent build
   wait "$browser"
   browser=
+  # They come over the network, which two of the runs below don't have.
+  as_root node scripts/test-bases.ts
   # Tests wait more than they work, so three runs share the machine: one on its network, and two beside it on networks of their own.
   for lane in "e2e conformance" "integration unit"; do
     name=${lane%% *}

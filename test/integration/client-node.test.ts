@@ -1,4 +1,4 @@
-/** The official JavaScript client against the API server: create, list, patch, watch, informer. */
+/** The official JavaScript client against both servers of the API: create, list, patch, watch, informer. */
 import { readFile } from "node:fs/promises";
 
 import {
@@ -14,7 +14,7 @@ import {
 } from "@kubernetes/client-node";
 import { describe, expect, it, onTestFinished } from "vitest";
 
-import { apiBench } from "../support/api-server.ts";
+import { type ApiSide, apiSides } from "../support/api-sides.ts";
 
 const place = { group: "elafros.dev", version: "v1alpha1", namespace: "default", plural: "routes" };
 const path = "/apis/elafros.dev/v1alpha1/namespaces/default/routes";
@@ -28,16 +28,16 @@ function route(name: string, configurationName: string): object {
   };
 }
 
-async function connect(): Promise<{ config: KubeConfig; routes: CustomObjectsApi }> {
-  const bench = await apiBench();
+async function connect(open: () => Promise<ApiSide>): Promise<{ config: KubeConfig; routes: CustomObjectsApi }> {
+  const bench = await open();
   const config = new KubeConfig();
   config.loadFromString(await readFile(await bench.kubeconfig("admin", ["system:masters"]), "utf8"));
   return { config, routes: config.makeApiClient(CustomObjectsApi) };
 }
 
-describe("@kubernetes/client-node", () => {
+describe.each(apiSides)("@kubernetes/client-node %s", (name, open) => {
   it("creates, reads, patches, replaces and deletes", async () => {
-    const { config, routes } = await connect();
+    const { config, routes } = await connect(open);
     await routes.createNamespacedCustomObject({ ...place, body: route("shop", "one") });
     const patched = (await routes.patchNamespacedCustomObject(
       { ...place, name: "shop", body: { metadata: { labels: { a: "b" } } } },
@@ -71,7 +71,7 @@ describe("@kubernetes/client-node", () => {
   });
 
   it("watches and follows with an informer", async () => {
-    const { config, routes } = await connect();
+    const { config, routes } = await connect(open);
     const events: string[] = [];
     const request = await new Watch(config).watch(
       path,
@@ -91,10 +91,16 @@ describe("@kubernetes/client-node", () => {
 
     await routes.createNamespacedCustomObject({ ...place, body: route("shop", "one") });
     await expect.poll(() => informed).toEqual(["add shop"]);
-    await routes.patchNamespacedCustomObject(
-      { ...place, name: "shop", body: { metadata: { labels: { n: "1" } } } },
-      setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch),
-    );
+    const patch = (how: string) =>
+      routes.patchNamespacedCustomObject(
+        { ...place, name: "shop", body: { metadata: { labels: { n: "1" } } } },
+        setHeaderOptions("Content-Type", how),
+      );
+    // A Kubernetes knows no strategic merge of custom resources.
+    if (name === "on Kubernetes") {
+      await expect(patch(PatchStrategy.StrategicMergePatch)).rejects.toMatchObject({ code: 415 });
+      await patch(PatchStrategy.MergePatch);
+    } else await patch(PatchStrategy.StrategicMergePatch);
     await routes.deleteNamespacedCustomObject({ ...place, name: "shop" });
     await expect.poll(() => informed).toEqual(["add shop", "update 1", "delete shop"]);
     expect(events).toEqual(["ADDED shop", "MODIFIED shop", "DELETED shop"]);

@@ -1,5 +1,5 @@
 /**
- * The manifests of `examples/`, and those in the documents, against the real API server: each is accepted whole, with no warning about a
+ * The manifests of `examples/`, and those in the documents, against both servers of the API: each is accepted whole, with no warning about a
  * field that it doesn't know. Nothing is stored, so order and repetition don't matter.
  */
 import { readFile, readdir } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { allKinds } from "../../src/api/kinds.ts";
 import { apiVersionOf } from "../../src/api/meta/kind.ts";
-import { apiBench } from "../support/api-server.ts";
+import { apiSides } from "../support/api-sides.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -53,16 +53,16 @@ const manifests = [
   ).flat(),
 ];
 
-describe("the API server", () => {
-  test("has manifests to look at, of every kind that users write", () => {
-    const kinds = new Set(manifests.map(({ object }) => object.kind));
-    for (const kind of ["Configuration", "Route", "Build", "BuildTemplate", "Secret", "ConfigMap", "RoleBinding"])
-      expect(kinds).toContain(kind);
-    expect(files.length).toBeGreaterThan(5);
-  });
+test("there are manifests to look at, of every kind that users write", () => {
+  const kinds = new Set(manifests.map(({ object }) => object.kind));
+  for (const kind of ["Configuration", "Route", "Build", "BuildTemplate", "Secret", "ConfigMap", "RoleBinding"])
+    expect(kinds).toContain(kind);
+  expect(files.length).toBeGreaterThan(5);
+});
 
+describe.each(apiSides)("the API server %s", (_, open) => {
   test("accepts each of them, strictly", async () => {
-    const bench = await apiBench();
+    const bench = await open();
     const refused: string[] = [];
     for (const { title, object } of manifests) {
       const path = `${collectionOf(object)}?dryRun=All&fieldValidation=Strict`;
@@ -74,7 +74,7 @@ describe("the API server", () => {
   });
 
   test("refuses one of them with a field that doesn't exist, so that this can fail", async () => {
-    const bench = await apiBench();
+    const bench = await open();
     const [first] = manifests;
     const object = { ...first?.object, spec: { rollout: { traffic: [] } }, nonsense: true };
     const path = "/apis/elafros.dev/v1alpha1/namespaces/default/routes?dryRun=All&fieldValidation=Strict";

@@ -2,7 +2,7 @@
  * The controllers of a cluster. Several processes run, one of them leads by a Lease and does everything; the others wait, and answer that they live.
  * State is the cluster's: whoever leads next reads it, finds the workloads that run, and gateways say hello again.
  */
-import { httpClient } from "../../client/http.ts";
+import { type HttpClient, httpClient } from "../../client/http.ts";
 import { inClusterConnection } from "../../client/in-cluster.ts";
 import { type Connection, loadKubeconfig, resolveConnection } from "../../client/kubeconfig.ts";
 import { type Election, startElection } from "../../client/lease.ts";
@@ -84,9 +84,13 @@ export async function startClusterControl(
     ),
   ]);
   const closing = new AbortController();
-  const builds = options.registry && createBuildStore({ client, clock, namespace, ...options.registry });
-  if (builds !== undefined) {
-    openDoor({ client: doorClient, clock, log, namespace, ...builds, port: at.sources }, closing.signal).catch(
+  const storeFor = (whose: HttpClient) =>
+    options.registry && createBuildStore({ client: whose, clock, namespace, ...options.registry });
+  const builds = storeFor(client);
+  // Uploads come to any of the controllers, whoever leads.
+  const uploads = storeFor(doorClient);
+  if (uploads !== undefined) {
+    openDoor({ client: doorClient, clock, log, namespace, ...uploads, port: at.sources }, closing.signal).catch(
       (error: unknown) => {
         log.error({ error }, "The door to the registry can't be opened");
         deps.onLost();

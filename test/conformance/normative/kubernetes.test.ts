@@ -1,8 +1,10 @@
 /** The scenarios and their command-line sessions on a Kubernetes, with the differences that custom resources have there. */
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { uploadsAudience, uploadsTokenField } from "../../../src/api/build-names.ts";
 import { Namespace } from "../../../src/api/namespace.ts";
 import { Secret } from "../../../src/api/secret.ts";
 import { ServiceAccount } from "../../../src/api/service-account.ts";
@@ -128,6 +130,24 @@ describe.skipIf(isNamed)("builds on a Kubernetes", { timeout: 300_000 }, () => {
 
   test("4) Deploy a Revision from source", () => playFourth(build));
   test("5) Deploy a Function", () => playFifth(build));
+
+  test("an upload is taken by each of the controllers, whoever leads", async () => {
+    const { client, platform } = kubernetes;
+    const path = "/api/v1/namespaces/default/serviceaccounts/default/token";
+    const spec = { audiences: [uploadsAudience], expirationSeconds: 3600 };
+    const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec };
+    const { text } = await client.request({ method: "POST", path, body });
+    const { token } = (JSON.parse(text) as { status: { token: string } }).status;
+    const controllers = (await platform?.pods("controller")) ?? [];
+    expect(controllers).toHaveLength(2);
+    for (const { address, name } of controllers) {
+      const digest = createHash("sha256").update(name).digest("hex");
+      const url = `https://${address}:${ports.sources}/sources/default/sha256:${digest}`;
+      const headers = { [uploadsTokenField]: token };
+      const answer = await request(url, { method: "PUT", body: name, headers, rejectUnauthorized: false });
+      expect(answer, name).toMatchObject({ status: 201 });
+    }
+  });
 
   test("4) deploy in a folder of source", async () => {
     const { platform, builds } = kubernetes;
