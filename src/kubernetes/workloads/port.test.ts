@@ -214,30 +214,6 @@ describe("createClusterWorkloads", () => {
     expect(phases()).toEqual(["a stopping"]);
   });
 
-  test("a Pod whose program ignores that it is to end is ended once its time is over, counted from when it was drained", async () => {
-    const { cluster, port, clock, calls, draining } = await setUp();
-    port.scale(key, spec({ terminationGraceMs: 30_000 }), 1);
-    for (const name of ["deaf", "heard"]) {
-      const going = pod(name, true);
-      cluster.put(Pod, { ...going, metadata: { ...going.metadata, deletionTimestamp: "2026-01-01T00:10:00Z" } });
-    }
-    await calls();
-    // As long as its requests take nothing counts.
-    await clock.advance(300_000);
-    expect(await calls()).toEqual([]);
-    draining.get("deaf")?.();
-    draining.get("heard")?.();
-    await clock.advance(20_000);
-    cluster.remove(Pod, "heard");
-    expect(await calls()).toEqual([]);
-    await clock.advance(14_000);
-    expect(await calls()).toEqual([]);
-    await clock.advance(2_000);
-    expect(await calls()).toEqual(["delete pods n/deaf"]);
-    await clock.advance(600_000);
-    expect(await calls()).toEqual([]);
-  });
-
   test("drained() answers at once where no Pod goes, and asks nothing of the server where there is none", async () => {
     const inner = memoryCluster();
     const listed: unknown[] = [];

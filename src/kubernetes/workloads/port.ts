@@ -16,7 +16,6 @@ import type { Drain, InstanceSpec, WorkloadKey, WorkloadProblem, WorkloadsPort }
 import type { ClusterClient } from "../client.ts";
 import { Pod } from "../kinds/pod.ts";
 import { createDrains } from "./drains.ts";
-import { createOverdue } from "./overdue.ts";
 import { type ClusterFacts, factsOf } from "./facts.ts";
 import { hasEnded } from "./instance-state.ts";
 import { readLogs } from "./logs.ts";
@@ -81,7 +80,6 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
   const queue = createQueue({ clock, backoff: retry });
   const drains = createDrains(options.drain, (key) => changed(key));
   const states = createStates(objects, drains, clock);
-  const overdue = createOverdue({ client, clock, log });
   const look = createPodLooks(client, clock);
 
   const entryOf = (key: WorkloadKey): Entry => {
@@ -106,16 +104,10 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
     } else {
       states.look(key, { desired: entry.removed ? 0 : entry.count, refused: entry.refused });
     }
-    const { drained } = drains.leaving(key);
-    for (const pod of pods) {
-      const { name, uid = "", deletionTimestamp } = pod.metadata;
-      if (deletionTimestamp === undefined) continue;
-      drains.begin(key, { name, uid });
-      if (drained.has(name)) overdue.expect(pod, entry.spec?.terminationGraceMs);
+    for (const { metadata } of pods) {
+      if (metadata.deletionTimestamp !== undefined) drains.begin(key, { name: metadata.name, uid: metadata.uid ?? "" });
     }
-    const uids = new Set(pods.map(({ metadata }) => metadata.uid ?? ""));
-    drains.retain(key, uids);
-    overdue.retain(idOf(key), uids);
+    drains.retain(key, new Set(pods.map(({ metadata }) => metadata.uid ?? "")));
     queue.add(idOf(key));
   };
 
@@ -254,7 +246,6 @@ export function createClusterWorkloads(options: ClusterWorkloadsOptions): Cluste
       for (const id of entries.keys()) queue.add(id);
     },
     async close() {
-      overdue.stop();
       queue.close();
       await objects.stop();
       await working;
