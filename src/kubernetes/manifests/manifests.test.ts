@@ -29,6 +29,7 @@ interface Pod {
       volumeMounts: { name: string }[];
     }[];
     volumes: Record<string, unknown>[];
+    tolerations: { key: string; tolerationSeconds: number }[];
   };
 }
 const podOf = (deployment: Manifest) => (deployment["spec"] as { template: Pod }).template;
@@ -69,6 +70,14 @@ describe.each(pods)("Pods of %s", (_, { spec, metadata }) => {
         expect(port.containerPort).toBeGreaterThan(1023);
       }
     }
+  });
+
+  test("don't wait Kubernetes' five minutes on a node that is lost", () => {
+    const waits = spec.tolerations.map(({ key, tolerationSeconds }) => [key, tolerationSeconds]);
+    expect(waits).toEqual([
+      ["node.kubernetes.io/not-ready", 30],
+      ["node.kubernetes.io/unreachable", 30],
+    ]);
   });
 
   test("say what they need, mount what is there and are asked at a port that they have", () => {

@@ -100,6 +100,7 @@ export function deployment(options: InstallOptions, pod: PodOptions): Manifest {
             seccompProfile: { type: "RuntimeDefault" },
           },
           topologySpreadConstraints: spread(part),
+          tolerations: ["not-ready", "unreachable"].map(leaveSoon),
           terminationGracePeriodSeconds: grace,
           containers: [container],
           volumes: [{ name: "tmp", emptyDir: { sizeLimit: "64Mi" } }, ...pod.volumes.map(({ volume }) => volume)],
@@ -107,6 +108,11 @@ export function deployment(options: InstallOptions, pod: PodOptions): Manifest {
       },
     },
   };
+}
+
+/** Kubernetes waits five minutes by itself before it makes a lost node's Pods elsewhere: services are the users', these are what brings them back. */
+function leaveSoon(taint: string): object {
+  return { key: `node.kubernetes.io/${taint}`, operator: "Exists", effect: "NoExecute", tolerationSeconds: 30 };
 }
 
 /** Lets drains of nodes take the Pods of a part one at a time. */
