@@ -7,13 +7,13 @@ sh scripts/setup.sh parts
 . scripts/env.sh
 
 results=$(mktemp -d)
+# Hundreds of processes of Node.js begin, from sources in TypeScript: what one has compiled the next needn't. Not in /tmp, where tests look for what is left.
+NODE_COMPILE_CACHE=$(mktemp -d /var/tmp/elafros-compiled-XXXXXX)
+export NODE_COMPILE_CACHE
 lanes=
 browser=
 # An installation of packages isn't to be broken off.
-trap 'test -z "$lanes" || kill $lanes 2>/dev/null; test -z "$browser" || wait "$browser" || true; as_root rm -rf "$results"' EXIT
-# Hundreds of processes of Node.js begin, from sources in TypeScript: what one has compiled the next needn't.
-NODE_COMPILE_CACHE=$results/compiled
-export NODE_COMPILE_CACHE
+trap 'test -z "$lanes" || kill $lanes 2>/dev/null; test -z "$browser" || wait "$browser" || true; as_root rm -rf "$results" "$NODE_COMPILE_CACHE"' EXIT
 reports="--reporter=default --reporter=json --outputFile.json=$results"
 
 status=0
