@@ -69,7 +69,7 @@ describe("inClusterConnection", () => {
     await expect(inClusterConnection({ env: {} })).rejects.toThrow(
       "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT aren't set, as they are in a Pod: run there, or name a kubeconfig",
     );
-    const directory = await serviceAccount({});
+    const directory = await serviceAccount({ token: "one", namespace: "x" });
     await expect(inClusterConnection({ env, directory })).rejects.toThrow(
       `Cannot read "${directory}/ca.crt": ENOENT: give the Pod a ServiceAccount`,
     );

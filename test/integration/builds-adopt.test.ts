@@ -113,8 +113,9 @@ test("a build that was being cancelled, or is over its time, ends under the next
 
 test("a step whose monitor was lost has failed: it isn't run twice", async () => {
   const key = newKey();
-  bed.driver.builds.start(key, buildSpec([shellStep("a", `${note("a")}; sleep 100`)], { cache: key.name }));
+  bed.driver.builds.start(key, buildSpec([shellStep("a", `${note("a")}; echo noted; sleep 100`)], { cache: key.name }));
   await running(key, 0);
+  await expect.poll(() => buildLog(bed.driver, key, "a")).toContain("noted");
   const { memory } = await job(key);
   await bed.restart({
     before: async () => {
