@@ -52,6 +52,8 @@ export function diskRoom({ dir, reserveBytes }: { dir: string; reserveBytes: num
             wasShort = true;
             short();
           })
+          // The pull that is watched meets the same, and says it.
+          .catch(() => {})
           .finally(() => (looking = false));
       }, everyMs);
       timer.unref();
