@@ -7,7 +7,7 @@
  */
 import { isReason } from "../api/meta/errors.ts";
 import { backoffMs } from "../lib/backoff.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, delay } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Client } from "./client.ts";
 import { decideLease, freedLease, heldLease, Lease, lookAgain, type SeenLease } from "./lease-decision.ts";
@@ -124,7 +124,7 @@ export function startElection(options: ElectionOptions): Election {
         failures += 1;
       }
       if (isOver()) return;
-      await Promise.race([new Promise<void>((resolve) => clock.after(wait, resolve)), stopping.promise]);
+      await Promise.race([delay(clock, wait), stopping.promise]);
     }
   };
   const running = loop();

@@ -14,6 +14,7 @@ import type { ApplyingClient } from "../../client/client.ts";
 import { manifests } from "../manifests/manifests.ts";
 import { Pod } from "../kinds/pod.ts";
 import { type InstallOptions, type Manifest, partOf } from "../manifests/names.ts";
+import { delay } from "../../lib/clock.ts";
 import { type Steps, isOurs } from "./install.ts";
 import { kindOf } from "./kinds.ts";
 import { InstallError, type Waiting, find, goneState, until } from "./wait.ts";
@@ -91,7 +92,7 @@ async function endPods({ client, clock }: Waiting, namespace: string): Promise<v
       told.add(metadata.uid);
       await ignoringGone(client.delete(Pod, metadata, { gracePeriodSeconds: podSeconds }));
     }
-    await new Promise<void>((resolve) => clock.after(pollMs, resolve));
+    await delay(clock, pollMs);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Waiting for what a cluster makes of what it was told: definitions that are served, Deployments that run, objects that are gone. */
 import { isReason } from "../../api/meta/errors.ts";
 import type { ApplyingClient } from "../../client/client.ts";
-import type { Clock } from "../../lib/clock.ts";
+import { type Clock, delay } from "../../lib/clock.ts";
 import type { Manifest } from "../manifests/names.ts";
 import { type Stored, kindOf, nameOfObject } from "./kinds.ts";
 
@@ -50,7 +50,7 @@ export async function until(
     if (clock.now() >= end) {
       throw new InstallError(`${nameOfObject(of)} isn't ready after ${limitMs / 1000} s: ${state.waiting}`);
     }
-    await new Promise<void>((resolve) => clock.after(pollMs, resolve));
+    await delay(clock, pollMs);
   }
 }
 

@@ -4,7 +4,7 @@
  * call serves all who ask before it begins, and the next one for the same workload waits for its end, and a moment more.
  */
 import type { Client } from "../../client/client.ts";
-import type { Clock } from "../../lib/clock.ts";
+import { type Clock, delay } from "../../lib/clock.ts";
 import type { WorkloadKey } from "../../runtime/workloads.ts";
 import { Pod } from "../kinds/pod.ts";
 
@@ -26,7 +26,7 @@ export function createPodLooks(client: Pick<Client, "list">, clock: Clock): (key
       const found = list(key);
       const after = async () => {
         await found.catch(() => {});
-        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+        await delay(clock, pauseMs);
         if (look.next === undefined) looks.delete(id);
       };
       look.over = after();

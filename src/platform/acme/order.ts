@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { KeyPair } from "../../apiserver/pki.ts";
 import type { CertificateRequest } from "../../apiserver/pki-certificates.ts";
-import type { Clock } from "../../lib/clock.ts";
+import { type Clock, delay } from "../../lib/clock.ts";
 import type { Challenge } from "../../routing/certificates.ts";
 import { IssueError } from "../certificates/issuer.ts";
 import type { ChallengeBoard } from "./challenges.ts";
@@ -108,7 +108,7 @@ async function poll(
     if (clock.now() + asked > end) {
       throw new IssueError("AcmeTimeout", "The ACME server didn't finish in 5 minutes; it is tried again");
     }
-    await new Promise<void>((resolve) => clock.after(asked, resolve));
+    await delay(clock, asked);
     seen = { ...(await client.post(from.url)), url: from.url };
   }
   return seen;

@@ -4,7 +4,7 @@
  * Of several controllers the one that leads knows; the others pass the question on to it, and to the next one where it goes: a kubelet asks once.
  */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
-import type { Clock } from "../../lib/clock.ts";
+import { type Clock, delay } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import type { WorkloadKey } from "../../runtime/workloads.ts";
 
@@ -96,7 +96,7 @@ async function answer(
     if (now - askedAt > lookAgainMs) until = now + leaderlessMs;
     // A clock that was set back is no reason to wait longer.
     if (now >= until || until - now > leaderlessMs || outgoing.destroyed) return { status: 503, text: "nobody leads" };
-    await new Promise<void>((resolve) => clock.after(lookAgainMs, resolve));
+    await delay(clock, lookAgainMs);
   }
 }
 

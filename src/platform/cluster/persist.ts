@@ -1,7 +1,7 @@
 import { isReason } from "../../api/meta/errors.ts";
 import { isUnreachable } from "../../client/http.ts";
 import { backoffMs } from "../../lib/backoff.ts";
-import type { Clock } from "../../lib/clock.ts";
+import { type Clock, delay } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 
 const backoff = { baseMs: 200, maxMs: 2_000, jitter: 0.5 };
@@ -24,7 +24,7 @@ export async function persist<T>(
       if (tried === mostTries || !passes(error)) throw error;
       const ms = backoffMs(tried - 1, backoff);
       log.warn({ error, ms }, `Cannot ${what}; trying again`);
-      await new Promise<void>((resolve) => clock.after(ms, resolve));
+      await delay(clock, ms);
     }
   }
 }
